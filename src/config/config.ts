@@ -1,0 +1,111 @@
+/**
+ * The configuration: one schema of the environment, read once by a process's wiring. Every field has a default, a unit
+ * in its name and a sentence; README's table is generated from here. Everything else receives the slice it needs.
+ */
+import path from 'node:path';
+import { z } from 'zod';
+import { ConfigError } from '../shared/errors.js';
+
+const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
+const positive = (fallback: number) => z.coerce.number().int().positive().default(fallback);
+
+const postgresUrl = z
+  .string()
+  .regex(/^postgres(ql)?:\/\//, 'must begin with postgresql://')
+  .optional();
+const redisUrl = z
+  .string()
+  .regex(/^rediss?:\/\//, 'must begin with redis:// or rediss://')
+  .optional();
+
+/** Every variable: name -> type, default, and the sentence README shows. */
+export const environmentSchema = z.object({
+  DATABASE_URL: postgresUrl.describe('PostgreSQL 15 or newer to use; unset: an embedded one under PRYBAR_HOME'),
+  REDIS_URL: redisUrl.describe('Redis for the job queue; unset: BullMQ runs on PostgreSQL'),
+  PRYBAR_HOME: z.string().default('.prybar').describe('Directory of data, keys, loaders and images'),
+  PRYBAR_HOST: z.string().default('127.0.0.1').describe('Address the API and web page listen on'),
+  PRYBAR_PORT: port(8190).describe('Port of the API and web page'),
+  PRYBAR_BOOT_HOST: z.string().default('127.0.0.1').describe('Address that machines boot from: DHCP server id, next-server, boot HTTP'),
+  PRYBAR_BOOT_HTTP_PORT: port(8191).describe('Port of boot HTTP and of the node callbacks'),
+  PRYBAR_DHCP_PORT: port(6767).describe('UDP port of DHCP for relayed clients; 67 with PRYBAR_INTERFACE'),
+  PRYBAR_TFTP_PORT: port(6969).describe('UDP port of TFTP; 69 with PRYBAR_INTERFACE'),
+  PRYBAR_INTERFACE: z.string().default('').describe('Interfaces to serve on a real segment, comma separated; empty: loopback only'),
+  PRYBAR_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('warn').describe('Log level'),
+  PRYBAR_QUEUE_PREFIX: z
+    .string()
+    .regex(/^[a-z0-9-]+$/, 'small letters, digits and dashes')
+    .default('prybar')
+    .describe('Prefix of the queue names, so that two installations may share one Redis'),
+  PRYBAR_FAST_SLOTS: positive(10).describe('Jobs of class fast that one worker process runs at once'),
+  PRYBAR_SWEEP_MS: positive(1000).describe('Milliseconds between two sweeps of an annealer'),
+  PRYBAR_HEARTBEAT_SECONDS: positive(5).describe('Seconds between two heartbeats of an agent'),
+  PRYBAR_ALIVE_GRACE_SECONDS: positive(20).describe('Seconds without a heartbeat after which a node is not alive'),
+  PRYBAR_RUN_LEASE_SECONDS: positive(30).describe('Seconds a worker holds a run without renewing'),
+  PRYBAR_INSTALL_DEADLINE_SECONDS: positive(2700).describe('Seconds an OS installation may take before it fails'),
+  PRYBAR_BOOT_DEADLINE_SECONDS: positive(900).describe('Seconds a machine may take to come alive after a power cycle'),
+  PRYBAR_TARGET_OS: z.string().default('debian-12').describe('Bootenv that provisioner-os-install installs when nothing else is said'),
+});
+
+export type Environment = z.infer<typeof environmentSchema>;
+
+export type Config = {
+  databaseUrl: string | undefined;
+  redisUrl: string | undefined;
+  home: string;
+  host: string;
+  port: number;
+  bootHost: string;
+  bootHttpPort: number;
+  dhcpPort: number;
+  tftpPort: number;
+  interfaces: string[];
+  logLevel: string;
+  queuePrefix: string;
+  fastSlots: number;
+  sweepMs: number;
+  heartbeatSeconds: number;
+  aliveGraceSeconds: number;
+  runLeaseSeconds: number;
+  installDeadlineSeconds: number;
+  bootDeadlineSeconds: number;
+  targetOs: string;
+};
+
+/**
+ * Reads the environment. A variable set to the empty string counts as unset.
+ * Throws ConfigError naming the variable and what it may be.
+ */
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = environmentSchema.safeParse(given);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const name = String(issue?.path[0] ?? 'environment');
+    throw new ConfigError(`${name}: ${issue?.message ?? 'not valid'} (it is '${name.endsWith('_URL') ? '[redacted]' : given[name]}')`, `set ${name} to a value it allows, or unset it for its default`);
+  }
+  const e = parsed.data;
+  const interfaces = e.PRYBAR_INTERFACE.split(',').map((name) => name.trim()).filter(Boolean);
+  const onSegment = interfaces.length > 0;
+  return {
+    databaseUrl: e.DATABASE_URL,
+    redisUrl: e.REDIS_URL,
+    home: path.resolve(e.PRYBAR_HOME),
+    host: e.PRYBAR_HOST,
+    port: e.PRYBAR_PORT,
+    bootHost: e.PRYBAR_BOOT_HOST,
+    bootHttpPort: e.PRYBAR_BOOT_HTTP_PORT,
+    dhcpPort: onSegment && given.PRYBAR_DHCP_PORT === undefined ? 67 : e.PRYBAR_DHCP_PORT,
+    tftpPort: onSegment && given.PRYBAR_TFTP_PORT === undefined ? 69 : e.PRYBAR_TFTP_PORT,
+    interfaces,
+    logLevel: e.PRYBAR_LOG_LEVEL,
+    queuePrefix: e.PRYBAR_QUEUE_PREFIX,
+    fastSlots: e.PRYBAR_FAST_SLOTS,
+    sweepMs: e.PRYBAR_SWEEP_MS,
+    heartbeatSeconds: e.PRYBAR_HEARTBEAT_SECONDS,
+    aliveGraceSeconds: e.PRYBAR_ALIVE_GRACE_SECONDS,
+    runLeaseSeconds: e.PRYBAR_RUN_LEASE_SECONDS,
+    installDeadlineSeconds: e.PRYBAR_INSTALL_DEADLINE_SECONDS,
+    bootDeadlineSeconds: e.PRYBAR_BOOT_DEADLINE_SECONDS,
+    targetOs: e.PRYBAR_TARGET_OS,
+  };
+}
