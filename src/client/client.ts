@@ -1,0 +1,112 @@
+/**
+ * The typed client of the API: the only way the CLI, the web page and the demo reach the server. Runs in a browser and
+ * in Node. One method per endpoint; every answer is checked against src/api/schemas.ts at this door.
+ */
+import { z } from 'zod';
+import * as s from '../api/schemas.js';
+import { followEvents, type ApiEvent, type EventsOptions } from './events.js';
+import { requestJson, requestNothing, type CallOptions, type ClientOptions, type Query } from './request.js';
+
+export { ClientError } from './request.js';
+export type { CallOptions, ClientOptions } from './request.js';
+export type { ApiEvent, EventsOptions } from './events.js';
+
+export type Client = ReturnType<typeof createClient>;
+
+/** An object's id or name. */
+export type Key = string | number;
+
+const healthSchema = z.object({ ok: z.boolean() });
+const readySchema = z.object({ ok: z.boolean(), database: z.boolean(), queue: z.boolean(), migrations: z.boolean() });
+export type Ready = z.infer<typeof readySchema>;
+
+/** A power action waits until the BMC agrees, a bind may draw in many roles: they take longer than a read. */
+const SLOW_MS = 90_000;
+
+const segment = (key: Key): string => encodeURIComponent(String(key));
+
+/** Builds the client. Nothing is sent until a method is called; it holds no connection. */
+export function createClient(options: ClientOptions) {
+  const api = '/api/v2';
+  const get = <Schema extends z.ZodType>(path: string, answer: Schema, call?: CallOptions, query?: Query) =>
+    requestJson(options, { method: 'GET', path: api + path, query, answer, signal: call?.signal });
+  const write = <Schema extends z.ZodType>(method: 'POST' | 'PUT' | 'PATCH', path: string, answer: Schema, body: unknown, call?: CallOptions) =>
+    requestJson(options, { method, path: api + path, body, answer, signal: call?.signal, timeoutMs: SLOW_MS });
+  const remove = (path: string, call?: CallOptions) => requestNothing(options, { method: 'DELETE', path: api + path, signal: call?.signal, timeoutMs: SLOW_MS });
+  type PageQuery = z.input<typeof s.pageQuerySchema>;
+
+  return {
+    /** The same, for one's own use of the address or the token. */
+    options,
+    status: (call?: CallOptions) => get('/status', s.statusSchema, call),
+    anneal: (call?: CallOptions) => get('/anneal', s.annealSchema, call),
+    health: (call?: CallOptions) => requestJson(options, { method: 'GET', path: '/healthz', answer: healthSchema, signal: call?.signal }),
+    /** Throws ClientError 503 while the server is not ready. */
+    ready: (call?: CallOptions) => requestJson(options, { method: 'GET', path: '/readyz', answer: readySchema, signal: call?.signal }),
+    /** Follows the event stream; reconnects by itself; ends when `signal` aborts. */
+    events: (events: EventsOptions = {}): AsyncIterable<ApiEvent> => followEvents(options, events),
+
+    deployments: {
+      list: (query?: PageQuery, call?: CallOptions) => get('/deployments', s.pageOf(s.deploymentSchema), call, query),
+      get: (key: Key, call?: CallOptions) => get(`/deployments/${segment(key)}`, s.deploymentSchema, call),
+      create: (body: s.DeploymentCreate, call?: CallOptions) => write('POST', '/deployments', s.deploymentSchema, body, call),
+      update: (key: Key, body: s.DeploymentPatch, call?: CallOptions) => write('PATCH', `/deployments/${segment(key)}`, s.deploymentSchema, body, call),
+      remove: (key: Key, call?: CallOptions) => remove(`/deployments/${segment(key)}`, call),
+      commit: (key: Key, call?: CallOptions) => write('PUT', `/deployments/${segment(key)}/commit`, s.commitResultSchema, undefined, call),
+      recall: (key: Key, call?: CallOptions) => write('PUT', `/deployments/${segment(key)}/recall`, s.deploymentSchema, undefined, call),
+      matrix: (key: Key, call?: CallOptions) => get(`/deployments/${segment(key)}/matrix`, s.matrixSchema, call),
+    },
+    roles: {
+      list: (query?: PageQuery, call?: CallOptions) => get('/roles', s.pageOf(s.roleSchema), call, query),
+      get: (key: Key, call?: CallOptions) => get(`/roles/${segment(key)}`, s.roleSchema, call),
+    },
+    nodes: {
+      list: (query?: s.NodeListQuery, call?: CallOptions) => get('/nodes', s.pageOf(s.nodeSchema), call, query),
+      get: (key: Key, call?: CallOptions) => get(`/nodes/${segment(key)}`, s.nodeSchema, call),
+      create: (body: s.NodeCreate, call?: CallOptions) => write('POST', '/nodes', s.nodeSchema, body, call),
+      update: (key: Key, body: s.NodePatch, call?: CallOptions) => write('PATCH', `/nodes/${segment(key)}`, s.nodeSchema, body, call),
+      remove: (key: Key, call?: CallOptions) => remove(`/nodes/${segment(key)}`, call),
+      setBmc: (key: Key, body: s.BmcPut, call?: CallOptions) => write('PUT', `/nodes/${segment(key)}/bmc`, s.nodeSchema, body, call),
+      /** Returns when the BMC agrees. */
+      power: (key: Key, body: s.PowerPut, call?: CallOptions) => write('PUT', `/nodes/${segment(key)}/power`, s.nodeSchema, body, call),
+      bootEvents: (key: Key, query?: PageQuery, call?: CallOptions) => get(`/nodes/${segment(key)}/boot-events`, s.pageOf(s.bootEventSchema), call, query),
+      timeline: (key: Key, query?: { limit?: number }, call?: CallOptions) => get(`/nodes/${segment(key)}/timeline`, s.timelineSchema, call, query),
+    },
+    deploymentRoles: {
+      list: (query?: s.DeploymentRoleListQuery, call?: CallOptions) => get('/deployment_roles', s.pageOf(s.deploymentRoleSchema), call, query),
+      get: (id: number, call?: CallOptions) => get(`/deployment_roles/${segment(id)}`, s.deploymentRoleSchema, call),
+      setData: (id: number, data: s.DataPut['data'], call?: CallOptions) => write('PUT', `/deployment_roles/${segment(id)}`, s.deploymentRoleSchema, { data }, call),
+    },
+    nodeRoles: {
+      list: (query?: s.NodeRoleListQuery, call?: CallOptions) => get('/node_roles', s.pageOf(s.nodeRoleSchema), call, query),
+      get: (key: Key, call?: CallOptions) => get(`/node_roles/${segment(key)}`, s.nodeRoleSchema, call),
+      bind: (body: s.Bind, call?: CallOptions) => write('POST', '/node_roles', s.bindResultSchema, body, call),
+      setData: (key: Key, data: s.DataPut['data'], call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}`, s.nodeRoleSchema, { data }, call),
+      unbind: (key: Key, call?: CallOptions) => remove(`/node_roles/${segment(key)}`, call),
+      retry: (key: Key, call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}/retry`, s.nodeRoleSchema, undefined, call),
+      cancel: (key: Key, call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}/cancel`, s.nodeRoleSchema, undefined, call),
+      propose: (key: Key, call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}/propose`, s.nodeRoleSchema, undefined, call),
+      why: (key: Key, call?: CallOptions) => get(`/node_roles/${segment(key)}/why`, s.whySchema, call),
+      runs: (key: Key, query?: PageQuery, call?: CallOptions) => get(`/node_roles/${segment(key)}/runs`, s.pageOf(s.runSchema), call, query),
+    },
+    runs: {
+      list: (query?: s.RunListQuery, call?: CallOptions) => get('/runs', s.pageOf(s.runSchema), call, query),
+      get: (id: number, call?: CallOptions) => get(`/runs/${segment(id)}`, s.runSchema, call),
+      logs: (id: number, query?: s.LogQuery, call?: CallOptions) => get(`/runs/${segment(id)}/logs`, s.runLogSchema, call, query),
+    },
+    bootenvs: {
+      list: (query?: PageQuery, call?: CallOptions) => get('/bootenvs', s.pageOf(s.bootenvSchema), call, query),
+      get: (name: string, call?: CallOptions) => get(`/bootenvs/${segment(name)}`, s.bootenvSchema, call),
+    },
+  };
+}
+
+/** Every item of a list, page after page: `for await (const node of everyItem((after) => client.nodes.list({ after })))`. */
+export async function* everyItem<Item>(page: (after: string | undefined) => Promise<s.Page<Item>>): AsyncGenerator<Item, void, undefined> {
+  let after: string | undefined;
+  do {
+    const { items, next } = await page(after);
+    yield* items;
+    after = next ?? undefined;
+  } while (after !== undefined);
+}
