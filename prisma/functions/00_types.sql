@@ -1,0 +1,37 @@
+-- The engine's functions gather their events in arrays of this type and write them last, as one outbox batch
+-- (engine-rules 13). CREATE TYPE has no IF NOT EXISTS.
+DO $$ BEGIN
+  CREATE TYPE engine_event AS (kind text, subject_type text, subject_id bigint, version int, data jsonb);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+DO $$ BEGIN
+  -- A ring for the queue: what a BullMQ job carries, and the class of worker it is for.
+  CREATE TYPE engine_ring AS (run_id bigint, dispatch int, fence int, job_class text);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
+-- The last statement of a writing transaction: one batch, its events in order. Nothing when there are none.
+CREATE OR REPLACE FUNCTION emit_events(p_events engine_event[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  v_batch bigint;
+BEGIN
+  IF coalesce(cardinality(p_events), 0) = 0 THEN RETURN; END IF;
+  INSERT INTO outbox_batches DEFAULT VALUES RETURNING id INTO v_batch;
+  INSERT INTO outbox_events (batch_id, kind, subject_type, subject_id, version, data)
+  SELECT v_batch, e.kind, e.subject_type, e.subject_id, e.version, e.data
+    FROM unnest(p_events) WITH ORDINALITY AS e(kind, subject_type, subject_id, version, data, n) ORDER BY e.n;
+END $$;
+
+-- The one shape of "a noderole changed its state".
+CREATE OR REPLACE FUNCTION noderole_event(p_id int, p_version int, p_from node_role_state, p_to node_role_state, p_node int, p_role int, p_deployment int, p_reason text)
+RETURNS engine_event LANGUAGE sql IMMUTABLE AS $$
+  SELECT ('noderole-changed', 'noderole', p_id, p_version,
+    jsonb_build_object('from', p_from, 'to', p_to, 'node_id', p_node, 'role_id', p_role, 'deployment_id', p_deployment, 'reason', p_reason))::engine_event
+$$;
+
+-- The one shape of "a run ended".
+CREATE OR REPLACE FUNCTION run_ended_event(p_id bigint, p_dispatch int, p_noderole int, p_node int, p_outcome run_outcome, p_code text)
+RETURNS engine_event LANGUAGE sql IMMUTABLE AS $$
+  SELECT ('run-ended', 'run', p_id, p_dispatch,
+    jsonb_build_object('noderole_id', p_noderole, 'node_id', p_node, 'outcome', p_outcome, 'code', p_code))::engine_event
+$$;

@@ -1,0 +1,109 @@
+-- What runs next (the rule in words: src/annealer/model.ts). One noderole per machine, in (cohort, id) order.
+--
+-- The node row is the mutex (engine-rules 10): statement 1 takes idle candidate nodes, skipping those that somebody
+-- else holds; the deployments involved are held FOR SHARE so that a recall waits for us or we for it. Both skip rather
+-- than wait, so the claim can never be part of a deadlock; what was skipped is claimed by the holder's kick or by the
+-- next sweep (engine-rules 11). Statement 2 has a fresh snapshot and checks everything again.
+-- p_nodes: the nodes a settle touched, or NULL for a full pass. Returns rings for the queue and the events.
+CREATE OR REPLACE FUNCTION claim_nodes(p_nodes int[], p_limit int, OUT rings engine_ring[], OUT events engine_event[]) LANGUAGE plpgsql AS $$
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_candidates int[];
+  v_deployments int[];
+  v_woken engine_ring[];
+BEGIN
+  rings := '{}';
+  events := '{}';
+  SELECT array_agg(s.id) INTO v_candidates FROM (
+    SELECT n.id FROM nodes n
+     WHERE n.alive AND n.available AND NOT n.deleting
+       AND (p_nodes IS NULL OR n.id = ANY(p_nodes))
+       AND (EXISTS (SELECT 1 FROM node_roles t WHERE t.node_id = n.id AND t.state = 'TODO' AND (t.not_before IS NULL OR t.not_before <= v_now))
+            OR EXISTS (SELECT 1 FROM runs w WHERE w.node_id = n.id AND w.status = 'WAKING' AND NOT w.holds_slot))
+       AND (n.kind <> 'machine' OR NOT EXISTS (
+             SELECT 1 FROM runs r WHERE r.exclusive_key = n.id::text AND r.status <> 'ENDED' AND r.holds_slot))
+     ORDER BY n.id LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED) s;
+  IF v_candidates IS NULL THEN RETURN; END IF;
+
+  -- Runs whose wait kept nothing come back first: they were begun before anything that is TODO (engine-rules 7).
+  WITH chosen AS (
+    SELECT DISTINCT ON (r.exclusive_key) r.id FROM runs r JOIN nodes n ON n.id = r.node_id
+     WHERE r.node_id = ANY(v_candidates) AND r.status = 'WAKING' AND NOT r.holds_slot
+       AND n.alive AND n.available AND NOT n.deleting
+       AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.exclusive_key = r.exclusive_key AND o.status <> 'ENDED' AND o.holds_slot)
+     ORDER BY r.exclusive_key, r.id
+  ), woken AS (
+    UPDATE runs r SET holds_slot = true, dispatch = r.dispatch + 1, rung_at = clock_timestamp()
+      FROM chosen WHERE r.id = chosen.id AND r.status = 'WAKING' AND NOT r.holds_slot
+    RETURNING r.id, r.dispatch, r.fence, r.job_class
+  )
+  SELECT coalesce(array_agg((w.id, w.dispatch, w.fence, w.job_class)::engine_ring), '{}') INTO v_woken FROM woken w;
+  rings := v_woken;
+
+  SELECT array_agg(s.id) INTO v_deployments FROM (
+    SELECT d.id FROM deployments d
+     WHERE d.committed_at IS NOT NULL AND d.paused_at IS NULL
+       AND d.id IN (SELECT t.deployment_id FROM node_roles t WHERE t.node_id = ANY(v_candidates) AND t.state = 'TODO')
+     ORDER BY d.id FOR SHARE SKIP LOCKED) s;
+  IF v_deployments IS NULL THEN RETURN; END IF;
+
+  -- Caps are counted under the lock of their row, never stored: they cannot drift (engine-rules 10c).
+  PERFORM 1 FROM caps ORDER BY name FOR UPDATE;
+
+  WITH room AS (
+    -- How many more runs each class takes: twice its live worker slots less what already waits in the queue
+    -- (engine-rules 22), and no more than its cap leaves.
+    SELECT s.job_class, least(
+             2 * sum(s.slots) - (SELECT count(*) FROM runs r WHERE r.job_class = s.job_class AND r.status IN ('QUEUED', 'WAKING') AND r.holds_slot),
+             (SELECT c.max - (SELECT count(*) FROM runs r WHERE r.job_class = s.job_class AND r.status IN ('QUEUED', 'WAKING', 'RUNNING')) FROM caps c WHERE c.name = s.job_class)
+           ) AS n
+      FROM worker_slots s WHERE s.heartbeat_at > v_now - interval '30 seconds' GROUP BY s.job_class
+  ), picked AS (
+    SELECT t.id, t.node_id, t.role_id, t.failures, t.cohort, t.jig, t.job_class, t.key
+      FROM unnest(v_candidates) AS c(node_id)
+      JOIN nodes n ON n.id = c.node_id
+     CROSS JOIN LATERAL (
+       SELECT nr.id, nr.node_id, nr.role_id, nr.failures, nr.cohort, ro.jig, ro.job_class,
+              CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AS key
+         FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id
+        WHERE nr.node_id = n.id AND nr.state = 'TODO' AND nr.deployment_id = ANY(v_deployments)
+          AND (nr.not_before IS NULL OR nr.not_before <= v_now)
+          AND (ro.runs_in = 'any' OR n.kind <> 'machine' OR ro.runs_in = n.boot_class::text)
+        ORDER BY nr.cohort, nr.id
+        LIMIT CASE WHEN n.kind = 'machine' THEN 1 ELSE 100 END) t
+     WHERE n.alive AND n.available AND NOT n.deleting
+       AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = t.key AND r.status <> 'ENDED' AND r.holds_slot)
+  ), ranked AS (
+    SELECT p.*, row_number() OVER (PARTITION BY p.job_class ORDER BY p.cohort, p.id) AS place FROM picked p
+  ), chosen AS MATERIALIZED (
+    SELECT r.*, nextval('runs_id_seq') AS run_id FROM ranked r JOIN room ON room.job_class = r.job_class WHERE r.place <= room.n
+  ), claimed AS (
+    -- state::text, not state: the planner must join on the primary key, not walk the partial index of TODO rows.
+    UPDATE node_roles nr SET state = 'TRANSITION', current_run_id = chosen.run_id, not_before = NULL, blocked_by = NULL,
+           error_code = NULL, error_message = NULL, version = nr.version + 1, changed_at = clock_timestamp()
+      FROM chosen WHERE nr.id = chosen.id AND nr.state::text = 'TODO'
+    RETURNING nr.*
+  ), inserted AS (
+    INSERT INTO runs (id, node_role_id, node_id, role_id, attempt, retry_of, jig, job_class, exclusive_key, rung_at)
+    SELECT chosen.run_id, nr.id, nr.node_id, nr.role_id, chosen.failures + 1,
+           CASE WHEN chosen.failures > 0 THEN (SELECT max(o.id) FROM runs o WHERE o.node_role_id = nr.id) END,
+           chosen.jig, chosen.job_class, chosen.key, clock_timestamp()
+      FROM claimed nr JOIN chosen ON chosen.id = nr.id
+    RETURNING id, dispatch, fence, job_class
+  ), told AS (
+    SELECT noderole_event(c.id, c.version, 'TODO', c.state, c.node_id, c.role_id, c.deployment_id, 'claimed') AS event, c.id FROM claimed c
+  )
+  SELECT v_woken || coalesce((SELECT array_agg((i.id, i.dispatch, i.fence, i.job_class)::engine_ring ORDER BY i.id) FROM inserted i), '{}'),
+         coalesce((SELECT array_agg(told.event ORDER BY told.id) FROM told), '{}')
+    INTO rings, events;
+END $$;
+
+-- One claim pass as a transaction of its own (the annealer's kick and the sweep).
+CREATE OR REPLACE FUNCTION claim(p_nodes int[], p_limit int) RETURNS SETOF engine_ring LANGUAGE plpgsql AS $$
+DECLARE
+  v record;
+BEGIN
+  SELECT * INTO v FROM claim_nodes(p_nodes, p_limit);
+  PERFORM emit_events(v.events);
+  RETURN QUERY SELECT * FROM unnest(v.rings);
+END $$;

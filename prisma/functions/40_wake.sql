@@ -1,0 +1,46 @@
+-- Wakes what waits for a fact that its writer holds locked (engine-rules 18): WAITING -> WAKING, once, with a reason.
+-- A wait that kept the node is rung at once, by the sweep or the caller's kick, through `wake_rings`; one that kept
+-- nothing re-enters by the claim. Called in the transaction that raised the fact. Returns how many woke.
+CREATE OR REPLACE FUNCTION wake_waits(p_key text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  v_count int;
+BEGIN
+  WITH due AS (
+    SELECT w.run_id FROM waits w JOIN facts f ON f.key = w.key
+     WHERE w.key = p_key AND f.generation >= w.min_generation ORDER BY w.run_id
+  ), woken AS (
+    -- rung_at NULL marks a ring that is decided but not yet made.
+    UPDATE runs r SET status = 'WAKING', wake_reason = 'fact', rung_at = NULL
+      FROM due WHERE r.id = due.run_id AND r.status = 'WAITING'
+    RETURNING r.id
+  ), gone AS (
+    DELETE FROM waits w USING woken WHERE w.run_id = woken.id
+  )
+  SELECT count(*) INTO v_count FROM woken;
+  RETURN v_count;
+END $$;
+
+-- Raises a fact to at least p_generation (monotonic) and wakes who waits for it.
+CREATE OR REPLACE FUNCTION raise_fact(p_key text, p_generation int, p_detail jsonb) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO facts (key, generation, detail) VALUES (p_key, p_generation, p_detail)
+  ON CONFLICT (key) DO UPDATE SET generation = EXCLUDED.generation, detail = EXCLUDED.detail, changed_at = clock_timestamp()
+   WHERE facts.generation < EXCLUDED.generation;
+  RETURN wake_waits(p_key);
+END $$;
+
+-- Rings that are decided but not made, or made so long ago that the queue must have lost them: each gets a new dispatch
+-- number, so that the queue cannot take it for the old one (engine-rules 5). A double ring is harmless (rule 4).
+CREATE OR REPLACE FUNCTION ring_again(p_older_than interval, p_limit int) RETURNS SETOF engine_ring LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN QUERY
+  WITH stale AS (
+    SELECT r.id FROM runs r
+     WHERE r.status IN ('QUEUED', 'WAKING') AND r.holds_slot AND (r.rung_at IS NULL OR r.rung_at < clock_timestamp() - p_older_than)
+     ORDER BY r.id LIMIT p_limit FOR UPDATE SKIP LOCKED
+  ), rung AS (
+    UPDATE runs r SET dispatch = r.dispatch + 1, rung_at = clock_timestamp() FROM stale WHERE r.id = stale.id
+    RETURNING r.id, r.dispatch, r.fence, r.job_class
+  )
+  SELECT rung.id, rung.dispatch, rung.fence, rung.job_class FROM rung;
+END $$;

@@ -1,0 +1,144 @@
+-- A batch of outcomes in one call, one commit, several statements, each seeing what the locks waited for (engine-rules 2).
+-- Order: node rows, fact rows, the batch's noderoles with their children, then runs by CAS, own states, children, claim,
+-- events. The rule in words is src/noderoles/state.ts; property tests hold this against it.
+--
+-- p_bodies, one object per outcome:
+--   kind: succeed | skip | fail | wait | supersede
+--   succeed: wall?, result?                    skip: nothing
+--   fail: code, message, retryable, exit_status?
+--   wait: key, min_generation, deadline_seconds, keeps ('node'|'nothing'), survives_reboot, memo
+-- An outcome whose run has ended, or holds another fence, is kept in late_results and changes nothing.
+-- p_claim: how many noderoles of the touched nodes may be claimed in the same commit; 0 leaves that to the annealer.
+CREATE OR REPLACE FUNCTION settle(p_runs bigint[], p_fences int[], p_bodies jsonb[], p_claim int) RETURNS SETOF engine_ring LANGUAGE plpgsql AS $$
+DECLARE
+  v_events engine_event[] := '{}';
+  v_more engine_event[];
+  v_rings engine_ring[] := '{}';
+  v_claimed engine_ring[];
+  v_nodes int[];
+  v_free int[];
+  v_active int[];
+  v_error int[];
+  v_settled bigint[];
+BEGIN
+  PERFORM 1 FROM nodes WHERE id IN (SELECT r.node_id FROM runs r WHERE r.id = ANY(p_runs)) ORDER BY id FOR NO KEY UPDATE;
+
+  -- A wait is looked at under the lock of its fact, so a fact that came before us is not missed (engine-rules 18).
+  IF EXISTS (SELECT 1 FROM unnest(p_bodies) b WHERE b->>'kind' = 'wait') THEN
+    INSERT INTO facts (key) SELECT DISTINCT b->>'key' FROM unnest(p_bodies) b WHERE b->>'kind' = 'wait' ORDER BY 1 ON CONFLICT (key) DO NOTHING;
+    PERFORM 1 FROM facts WHERE key IN (SELECT b->>'key' FROM unnest(p_bodies) b WHERE b->>'kind' = 'wait') ORDER BY key FOR UPDATE;
+  END IF;
+
+  PERFORM 1 FROM node_roles WHERE id IN (
+    SELECT r.node_role_id FROM runs r WHERE r.id = ANY(p_runs)
+    UNION SELECT e.child_id FROM node_role_edges e JOIN runs r ON r.node_role_id = e.parent_id WHERE r.id = ANY(p_runs)
+  ) ORDER BY id FOR NO KEY UPDATE;
+
+  -- Waits: the run stays live; the worker is free.
+  WITH input AS (
+    SELECT i.id, i.fence, i.body FROM unnest(p_runs, p_fences, p_bodies) AS i(id, fence, body) WHERE i.body->>'kind' = 'wait'
+  ), waiting AS (
+    UPDATE runs r SET
+           status = CASE WHEN f.generation >= (i.body->>'min_generation')::int THEN 'WAKING'::run_status ELSE 'WAITING' END,
+           wake_reason = CASE WHEN f.generation >= (i.body->>'min_generation')::int THEN 'fact' END,
+           holds_slot = (i.body->>'keeps' = 'node'),
+           memo = coalesce(i.body->'memo', r.memo),
+           deadline = clock_timestamp() + make_interval(secs => (i.body->>'deadline_seconds')::float8),
+           dispatch = CASE WHEN f.generation >= (i.body->>'min_generation')::int AND i.body->>'keeps' = 'node' THEN r.dispatch + 1 ELSE r.dispatch END,
+           rung_at = CASE WHEN f.generation >= (i.body->>'min_generation')::int AND i.body->>'keeps' = 'node' THEN clock_timestamp() END,
+           lease_until = NULL, worker = NULL
+      FROM input i JOIN facts f ON f.key = i.body->>'key'
+     WHERE r.id = i.id AND r.fence = i.fence AND r.status = 'RUNNING'
+    RETURNING r.id, r.dispatch, r.fence, r.job_class, r.node_role_id, r.node_id, r.status, r.holds_slot, r.deadline, i.body
+  ), kept AS (
+    INSERT INTO waits (run_id, key, min_generation, deadline, keeps, survives_reboot)
+    SELECT w.id, w.body->>'key', (w.body->>'min_generation')::int, w.deadline, w.body->>'keeps', coalesce((w.body->>'survives_reboot')::boolean, false)
+      FROM waiting w WHERE w.status = 'WAITING'
+    ON CONFLICT (run_id) DO UPDATE SET key = EXCLUDED.key, min_generation = EXCLUDED.min_generation, deadline = EXCLUDED.deadline,
+      keeps = EXCLUDED.keeps, survives_reboot = EXCLUDED.survives_reboot, created_at = clock_timestamp()
+  )
+  SELECT coalesce(array_agg(('run-waiting', 'run', w.id, w.dispatch, jsonb_build_object('noderole_id', w.node_role_id, 'node_id', w.node_id, 'key', w.body->>'key'))::engine_event), '{}'),
+         coalesce(array_agg((w.id, w.dispatch, w.fence, w.job_class)::engine_ring) FILTER (WHERE w.status = 'WAKING' AND w.holds_slot), '{}'),
+         coalesce(array_agg(w.id), '{}'),
+         coalesce(array_agg(w.node_id) FILTER (WHERE NOT w.holds_slot), '{}')
+    INTO v_events, v_rings, v_settled, v_nodes
+    FROM waiting w;
+
+  -- Ends: the runs by CAS, their noderoles where this run is still theirs. Every number used is of the row being written.
+  WITH input AS (
+    SELECT i.id, i.fence, i.body FROM unnest(p_runs, p_fences, p_bodies) AS i(id, fence, body) WHERE i.body->>'kind' <> 'wait'
+  ), ended AS (
+    UPDATE runs r SET status = 'ENDED', ended_at = clock_timestamp(), lease_until = NULL,
+           outcome = CASE i.body->>'kind'
+             WHEN 'succeed' THEN 'succeeded'::run_outcome WHEN 'skip' THEN 'skipped' WHEN 'supersede' THEN 'superseded'
+             ELSE CASE WHEN (i.body->>'retryable')::boolean AND nr.failures + 1 < ro.max_attempts THEN 'retryable'::run_outcome ELSE 'failed' END END,
+           error_code = i.body->>'code', error_message = left(i.body->>'message', 4000),
+           exit_status = (i.body->>'exit_status')::int, result = i.body->'result'
+      FROM input i, node_roles nr, roles ro
+     WHERE r.id = i.id AND r.fence = i.fence AND r.status = 'RUNNING' AND nr.id = r.node_role_id AND ro.id = r.role_id
+    RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, r.outcome, r.gen, r.inputs_hash, r.error_code, r.error_message, i.body, ro.backoff_seconds
+  ), settled AS (
+    UPDATE node_roles nr SET
+           state = CASE
+             WHEN e.outcome IN ('succeeded', 'skipped') AND nr.pending_parents = 0 AND nr.want_gen <= coalesce(e.gen, 0) THEN 'ACTIVE'::node_role_state
+             WHEN e.outcome = 'failed' THEN 'ERROR'
+             WHEN nr.pending_parents = 0 THEN 'TODO' ELSE 'BLOCKED' END,
+           current_run_id = NULL, version = nr.version + 1, changed_at = clock_timestamp(),
+           failures = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN 0 WHEN e.outcome = 'superseded' THEN nr.failures ELSE nr.failures + 1 END,
+           -- Exponential with jitter, at most ten minutes, so that a rack that failed together does not retry together.
+           not_before = CASE WHEN e.outcome = 'retryable'
+             THEN clock_timestamp() + make_interval(secs => least(600, e.backoff_seconds * power(2, least(nr.failures, 10))) * (0.5 + random() / 2)) END,
+           error_code = CASE WHEN e.outcome IN ('failed', 'retryable') THEN coalesce(e.error_code, 'failed') END,
+           error_message = CASE WHEN e.outcome IN ('failed', 'retryable') THEN e.error_message END,
+           error_epoch = CASE WHEN e.outcome = 'failed' THEN nr.error_epoch + 1 ELSE nr.error_epoch END,
+           wall = CASE WHEN e.outcome = 'succeeded' AND e.body ? 'wall' THEN e.body->'wall' ELSE nr.wall END,
+           last_ok_hash = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN e.inputs_hash ELSE nr.last_ok_hash END,
+           last_ok_epoch = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN n.boot_epoch ELSE nr.last_ok_epoch END,
+           force_run = CASE WHEN e.outcome = 'succeeded' THEN false ELSE nr.force_run END
+      FROM ended e JOIN nodes n ON n.id = e.node_id
+     WHERE nr.id = e.node_role_id AND nr.current_run_id = e.id
+    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, e.outcome
+  )
+  SELECT v_events
+           || coalesce((SELECT array_agg(run_ended_event(e.id, e.dispatch, e.node_role_id, e.node_id, e.outcome, e.error_code) ORDER BY e.id) FROM ended e), '{}')
+           || coalesce((SELECT array_agg(noderole_event(s.id, s.version, 'TRANSITION', s.state, s.node_id, s.role_id, s.deployment_id, s.outcome::text) ORDER BY s.id) FROM settled s), '{}'),
+         v_settled || coalesce((SELECT array_agg(e.id) FROM ended e), '{}'),
+         v_nodes || coalesce((SELECT array_agg(e.node_id) FROM ended e), '{}'),
+         (SELECT array_agg(s.id) FROM settled s WHERE s.state = 'ACTIVE'),
+         (SELECT array_agg(s.id) FROM settled s WHERE s.state = 'ERROR')
+    INTO v_events, v_settled, v_nodes, v_active, v_error;
+
+  IF v_active IS NOT NULL THEN
+    SELECT a.events, a.nodes INTO v_more, v_free FROM adjust_children(v_active, -1) a;
+    v_events := v_events || v_more;
+    v_nodes := v_nodes || v_free;
+  END IF;
+  IF v_error IS NOT NULL THEN PERFORM start_waves(v_error); END IF;
+
+  -- What was not taken: from the executor of a run that is being stopped it is the proof that it has stopped
+  -- (engine-rules 1, 17); from anybody else it is a late result, kept for audit.
+  IF cardinality(v_settled) < cardinality(p_runs) THEN
+    WITH late AS (
+      SELECT i.id, i.fence, i.body FROM unnest(p_runs, p_fences, p_bodies) AS i(id, fence, body) WHERE i.id <> ALL(v_settled)
+    ), kept AS (
+      INSERT INTO late_results (run_id, fence, body) SELECT l.id, l.fence, l.body - 'wall' FROM late l
+    ), stopped AS (
+      UPDATE runs r SET status = 'ENDED', outcome = r.stop_outcome, ended_at = clock_timestamp(), lease_until = NULL,
+             error_code = coalesce(r.error_code, r.stop_outcome::text), error_message = coalesce(r.error_message, r.stop_reason)
+        FROM late l WHERE r.id = l.id AND r.status = 'STOPPING' AND r.fence = l.fence + 1
+      RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, r.outcome, r.error_code
+    )
+    SELECT v_events || coalesce(array_agg(run_ended_event(s.id, s.dispatch, s.node_role_id, s.node_id, s.outcome, s.error_code)), '{}'),
+           v_nodes || coalesce(array_agg(s.node_id), '{}')
+      INTO v_events, v_nodes FROM stopped s;
+  END IF;
+
+  IF p_claim > 0 AND cardinality(v_nodes) > 0 THEN
+    SELECT c.rings, c.events INTO v_claimed, v_more FROM claim_nodes(v_nodes, p_claim) c;
+    v_rings := v_rings || v_claimed;
+    v_events := v_events || v_more;
+  END IF;
+
+  PERFORM emit_events(v_events);
+  RETURN QUERY SELECT * FROM unnest(v_rings);
+END $$;

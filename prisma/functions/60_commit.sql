@@ -1,0 +1,92 @@
+-- Commits a deployment: proposed data becomes committed data, proposed noderoles become TODO or BLOCKED, and the edges of
+-- those committed for the first time start to count for their children (engine-rules 24: only committed parents count).
+-- The caller has checked that there is something to commit and that no parent outside stays proposed.
+-- Lock order: deployment, noderoles with their children, outbox. Returns how many noderoles left PROPOSED.
+CREATE OR REPLACE FUNCTION commit_deployment(p_deployment int, OUT committed int, OUT changed int) LANGUAGE plpgsql AS $$
+DECLARE
+  v_events engine_event[];
+  v_more engine_event[];
+  v_poked int[];
+  v_revision int;
+BEGIN
+  UPDATE deployments SET committed_at = coalesce(committed_at, clock_timestamp()), revision = revision + 1
+   WHERE id = p_deployment RETURNING revision INTO v_revision;
+
+  PERFORM 1 FROM node_roles WHERE id IN (
+    SELECT nr.id FROM node_roles nr WHERE nr.deployment_id = p_deployment
+    UNION SELECT e.child_id FROM node_role_edges e JOIN node_roles nr ON nr.id = e.parent_id WHERE nr.deployment_id = p_deployment
+  ) ORDER BY id FOR NO KEY UPDATE;
+
+  -- Data first. A noderole that was committed before and reads changed data is wanted again (rule 8). A deployment
+  -- role's data is read by every noderole of the pair.
+  WITH pairs AS (
+    UPDATE deployment_roles dr SET committed_data = dr.proposed_data, proposed_data = NULL
+     WHERE dr.deployment_id = p_deployment AND dr.proposed_data IS NOT NULL
+    RETURNING dr.role_id
+  ), touched AS (
+    UPDATE node_roles nr SET
+           committed_data = coalesce(nr.proposed_data, nr.committed_data), proposed_data = NULL,
+           want_gen = nr.want_gen + 1, version = nr.version + 1
+     WHERE nr.deployment_id = p_deployment AND (nr.proposed_data IS NOT NULL OR nr.role_id IN (SELECT role_id FROM pairs))
+    RETURNING nr.id, nr.state
+  )
+  SELECT count(*)::int, array_agg(id) FILTER (WHERE state = 'ACTIVE') INTO changed, v_poked FROM touched;
+
+  -- Newly committed noderoles, and the children whose counters they raise, in one statement: CHECK says that TODO has
+  -- no pending parent at the end of every statement.
+  WITH fresh AS (
+    SELECT nr.id, nr.committed FROM node_roles nr WHERE nr.deployment_id = p_deployment AND nr.state = 'PROPOSED'
+  ), raised AS (
+    SELECT e.child_id AS id, count(*)::int AS n FROM node_role_edges e JOIN fresh ON fresh.id = e.parent_id AND NOT fresh.committed GROUP BY e.child_id
+  ), subject AS (
+    SELECT id FROM fresh UNION SELECT id FROM raised
+  ), before AS (
+    SELECT nr.id, nr.state FROM node_roles nr JOIN subject ON subject.id = nr.id
+  ), moved AS (
+    UPDATE node_roles nr SET
+           pending_parents = nr.pending_parents + coalesce(raised.n, 0),
+           committed = nr.committed OR fresh.id IS NOT NULL,
+           state = CASE
+             WHEN nr.state = 'PROPOSED' AND fresh.id IS NOT NULL THEN
+               CASE WHEN nr.pending_parents + coalesce(raised.n, 0) = 0 THEN 'TODO'::node_role_state ELSE 'BLOCKED' END
+             WHEN nr.state = 'TODO' AND nr.pending_parents + coalesce(raised.n, 0) > 0 THEN 'BLOCKED'
+             ELSE nr.state END,
+           version = nr.version + 1, changed_at = clock_timestamp()
+      FROM subject LEFT JOIN fresh ON fresh.id = subject.id LEFT JOIN raised ON raised.id = subject.id
+     WHERE nr.id = subject.id
+    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, fresh.id IS NOT NULL AS was_fresh
+  )
+  SELECT count(*) FILTER (WHERE m.was_fresh)::int,
+         coalesce(array_agg(noderole_event(m.id, m.version, b.state, m.state, m.node_id, m.role_id, m.deployment_id, 'committed') ORDER BY m.id) FILTER (WHERE b.state <> m.state), '{}')
+    INTO committed, v_events FROM moved m JOIN before b ON b.id = m.id;
+
+  IF v_poked IS NOT NULL THEN
+    v_more := poke_active(v_poked, 'data committed');
+    v_events := v_events || v_more;
+  END IF;
+  PERFORM emit_events(v_events || ('deployment-committed', 'deployment', p_deployment, v_revision,
+    jsonb_build_object('revision', v_revision, 'committed', committed, 'changed', changed))::engine_event);
+END $$;
+
+-- ACTIVE noderoles whose inputs moved on: ready again, and their children have one more parent that is not ACTIVE.
+-- want_gen was raised by the caller; locks are held by it. A destructive role stays as it is (engine-rules 15).
+CREATE OR REPLACE FUNCTION poke_active(p_noderoles int[], p_reason text) RETURNS engine_event[] LANGUAGE plpgsql AS $$
+DECLARE
+  v_events engine_event[];
+  v_more engine_event[];
+  v_left int[];
+BEGIN
+  WITH moved AS (
+    UPDATE node_roles nr SET state = CASE WHEN nr.pending_parents = 0 THEN 'TODO'::node_role_state ELSE 'BLOCKED' END,
+           version = nr.version + 1, changed_at = clock_timestamp()
+      FROM roles ro WHERE nr.id = ANY(p_noderoles) AND nr.state = 'ACTIVE' AND ro.id = nr.role_id AND NOT ('destructive' = ANY(ro.flags))
+    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id
+  )
+  SELECT array_agg(m.id), coalesce(array_agg(noderole_event(m.id, m.version, 'ACTIVE', m.state, m.node_id, m.role_id, m.deployment_id, p_reason) ORDER BY m.id), '{}')
+    INTO v_left, v_events FROM moved m;
+  IF v_left IS NOT NULL THEN
+    SELECT a.events INTO v_more FROM adjust_children(v_left, 1) a;
+    v_events := v_events || v_more;
+  END IF;
+  RETURN v_events;
+END $$;

@@ -1,0 +1,213 @@
+-- The sweep's repairs: each finds what a lost message, a dead worker or a dead node left behind and puts it right
+-- (engine-rules 11, 18, 20, 21). Each is one transaction, safe to run at any time and by any number of annealers.
+
+-- Workers that stopped renewing: the run is stopped, its noderole is ready again, the slot stays until the stop is
+-- proven. More than p_limit starts without an outcome: ERROR crash-loop. Returns how many.
+CREATE OR REPLACE FUNCTION expire_leases(p_crash_limit int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  v_runs bigint[];
+BEGIN
+  SELECT array_agg(s.id) INTO v_runs FROM (
+    SELECT r.id FROM runs r WHERE r.status = 'RUNNING' AND r.lease_until < clock_timestamp() ORDER BY r.id LIMIT 500) s;
+  IF v_runs IS NULL THEN RETURN 0; END IF;
+  RETURN release_noderoles(v_runs, 'lease-lost', 'the worker stopped renewing its lease', p_crash_limit);
+END $$;
+
+-- Takes runs from their executors and gives their noderoles back to the claim. Not the role's fault: `failures` stays,
+-- unless the same noderole was lost p_crash_limit times in a row, which is.
+CREATE OR REPLACE FUNCTION release_noderoles(p_runs bigint[], p_outcome run_outcome, p_reason text, p_crash_limit int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  v_events engine_event[];
+  v_more engine_event[];
+  v_error int[];
+  v_live bigint[];
+BEGIN
+  PERFORM 1 FROM nodes WHERE id IN (SELECT r.node_id FROM runs r WHERE r.id = ANY(p_runs)) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM 1 FROM node_roles WHERE id IN (SELECT r.node_role_id FROM runs r WHERE r.id = ANY(p_runs)) ORDER BY id FOR NO KEY UPDATE;
+  -- Looked at again under the locks: a settle or a renewal may have been first.
+  SELECT array_agg(s.id) INTO v_live FROM (
+    SELECT r.id FROM runs r WHERE r.id = ANY(p_runs)
+       AND ((p_outcome = 'lease-lost' AND r.status = 'RUNNING' AND r.lease_until < clock_timestamp())
+         OR (p_outcome <> 'lease-lost' AND r.status IN ('QUEUED', 'RUNNING', 'WAITING', 'WAKING')))
+     ORDER BY r.id FOR UPDATE) s;
+  IF v_live IS NULL THEN RETURN 0; END IF;
+  v_events := stop_runs(v_live, p_outcome, p_reason);
+  WITH lost AS (
+    SELECT nr.id, (SELECT count(*) FROM (
+             SELECT o.outcome, o.stop_outcome FROM runs o WHERE o.node_role_id = nr.id ORDER BY o.id DESC LIMIT p_crash_limit) recent
+             WHERE coalesce(recent.outcome, recent.stop_outcome) = 'lease-lost') AS times
+      FROM node_roles nr WHERE nr.current_run_id = ANY(v_live)
+  ), moved AS (
+    UPDATE node_roles nr SET
+           state = CASE WHEN lost.times >= p_crash_limit THEN 'ERROR'::node_role_state WHEN nr.pending_parents = 0 THEN 'TODO' ELSE 'BLOCKED' END,
+           error_code = CASE WHEN lost.times >= p_crash_limit THEN 'crash-loop' END,
+           error_message = CASE WHEN lost.times >= p_crash_limit THEN 'started ' || lost.times || ' times in a row without an outcome: ' || p_reason END,
+           error_epoch = CASE WHEN lost.times >= p_crash_limit THEN nr.error_epoch + 1 ELSE nr.error_epoch END,
+           current_run_id = NULL, version = nr.version + 1, changed_at = clock_timestamp()
+      FROM lost WHERE nr.id = lost.id
+    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id
+  )
+  SELECT coalesce(array_agg(noderole_event(m.id, m.version, 'TRANSITION', m.state, m.node_id, m.role_id, m.deployment_id, p_outcome::text) ORDER BY m.id), '{}'),
+         array_agg(m.id) FILTER (WHERE m.state = 'ERROR')
+    INTO v_more, v_error FROM moved m;
+  IF v_error IS NOT NULL THEN PERFORM start_waves(v_error); END IF;
+  PERFORM emit_events(v_events || v_more);
+  RETURN cardinality(v_live);
+END $$;
+
+-- STOPPING runs whose stop is proven (engine-rules 1): nothing of them is on the machine (no work was taken by an agent)
+-- and their worker's lease is over by the margin, so it has stopped itself; or the machine has booted since; or the BMC says off.
+CREATE OR REPLACE FUNCTION prove_stopped(p_margin interval) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  v_runs bigint[];
+BEGIN
+  SELECT array_agg(s.id) INTO v_runs FROM (
+    SELECT r.id FROM runs r
+      LEFT JOIN agent_work w ON w.run_id = r.id
+      LEFT JOIN node_status st ON st.node_id = r.node_id
+      LEFT JOIN bmcs b ON b.node_id = r.node_id
+     WHERE r.status = 'STOPPING'
+       AND (r.lease_until IS NULL OR r.lease_until < clock_timestamp() - p_margin)
+       AND (w.run_id IS NULL OR w.boot_id IS NULL OR w.status = 'done'
+            OR w.boot_id IS DISTINCT FROM st.boot_id
+            OR (b.power = 'off' AND b.checked_at > r.stopping_at))
+     ORDER BY r.id LIMIT 500 FOR UPDATE OF r SKIP LOCKED) s;
+  IF v_runs IS NULL THEN RETURN 0; END IF;
+  RETURN finish_stopped(v_runs);
+END $$;
+
+-- Waits past their deadline: woken with that reason; the jig looks at its condition once more and decides.
+CREATE OR REPLACE FUNCTION expire_waits() RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  v_count int;
+BEGIN
+  WITH due AS (
+    SELECT w.run_id FROM waits w WHERE w.deadline < clock_timestamp() ORDER BY w.run_id LIMIT 500 FOR UPDATE SKIP LOCKED
+  ), woken AS (
+    UPDATE runs r SET status = 'WAKING', rung_at = NULL,
+           wake_reason = CASE WHEN EXISTS (SELECT 1 FROM waits w JOIN facts f ON f.key = w.key WHERE w.run_id = r.id AND f.generation >= w.min_generation) THEN 'fact' ELSE 'deadline' END
+      FROM due WHERE r.id = due.run_id AND r.status = 'WAITING'
+    RETURNING r.id
+  ), gone AS (
+    DELETE FROM waits w USING due WHERE w.run_id = due.run_id
+  )
+  SELECT count(*) INTO v_count FROM woken;
+  -- A fact that is true and yet has a wait: its writer forgot to wake. Level, not edge.
+  PERFORM wake_waits(k.key) FROM (
+    SELECT DISTINCT w.key FROM waits w JOIN facts f ON f.key = w.key WHERE f.generation >= w.min_generation LIMIT 500) k;
+  RETURN v_count;
+END $$;
+
+-- Work on machines that went away under it (engine-rules 21): another boot id, or not alive and the agent's lease is over.
+CREATE OR REPLACE FUNCTION fence_lost_nodes() RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  v_rebooted bigint[];
+  v_lost bigint[];
+  v_count int := 0;
+BEGIN
+  SELECT array_agg(r.id) INTO v_rebooted
+    FROM runs r JOIN waits wt ON wt.run_id = r.id JOIN agent_work w ON w.run_id = r.id JOIN node_status st ON st.node_id = r.node_id
+   WHERE r.status = 'WAITING' AND NOT wt.survives_reboot AND w.status = 'taken' AND w.boot_id IS DISTINCT FROM st.boot_id;
+  IF v_rebooted IS NOT NULL THEN
+    v_count := v_count + release_noderoles(v_rebooted, 'node-rebooted', 'the node booted while the step was running', 1000000);
+  END IF;
+  SELECT array_agg(r.id) INTO v_lost
+    FROM runs r JOIN waits wt ON wt.run_id = r.id JOIN agent_work w ON w.run_id = r.id JOIN nodes n ON n.id = r.node_id
+   WHERE r.status = 'WAITING' AND NOT wt.survives_reboot AND w.status = 'taken' AND NOT n.alive AND w.lease_until < clock_timestamp();
+  IF v_lost IS NOT NULL THEN
+    v_count := v_count + release_noderoles(v_lost, 'node-lost', 'the node stopped answering while the step was running', 1000000);
+  END IF;
+  RETURN v_count;
+END $$;
+
+-- Takes ERROR waves one level further, at most p_batch children a call: ACTIVE children of what failed become BLOCKED and
+-- carry the wave on, waiting ones get the hint who blocks them. A wave whose root recovered is dropped (engine-rules 14).
+CREATE OR REPLACE FUNCTION propagate_errors(p_batch int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  v_work record;
+  v_events engine_event[] := '{}';
+  v_more engine_event[];
+  v_left int[];
+  v_done int := 0;
+BEGIN
+  FOR v_work IN
+    SELECT p.id, p.node_role_id, p.root_id, p.error_epoch FROM propagations p ORDER BY p.id LIMIT p_batch FOR UPDATE SKIP LOCKED
+  LOOP
+    v_done := v_done + 1;
+    DELETE FROM propagations WHERE id = v_work.id;
+    PERFORM 1 FROM node_roles WHERE id = v_work.root_id OR id = v_work.node_role_id
+        OR id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = v_work.node_role_id)
+        OR id IN (SELECT f.child_id FROM node_role_edges e JOIN node_roles c ON c.id = e.child_id AND c.state = 'ACTIVE' JOIN node_role_edges f ON f.parent_id = c.id WHERE e.parent_id = v_work.node_role_id)
+      ORDER BY id FOR NO KEY UPDATE;
+    CONTINUE WHEN NOT EXISTS (SELECT 1 FROM node_roles r WHERE r.id = v_work.root_id AND r.state = 'ERROR' AND r.error_epoch = v_work.error_epoch);
+    WITH child AS (
+      SELECT e.child_id AS id FROM node_role_edges e WHERE e.parent_id = v_work.node_role_id
+    ), before AS (
+      SELECT nr.id, nr.state FROM node_roles nr JOIN child ON child.id = nr.id
+    ), moved AS (
+      UPDATE node_roles nr SET blocked_by = v_work.root_id, version = nr.version + 1,
+             state = CASE WHEN nr.state = 'ACTIVE' AND ro.on_parent_error <> 'stay' THEN 'BLOCKED' ELSE nr.state END,
+             changed_at = CASE WHEN nr.state = 'ACTIVE' THEN clock_timestamp() ELSE nr.changed_at END
+        FROM child, roles ro WHERE nr.id = child.id AND ro.id = nr.role_id
+         AND nr.pending_parents > 0 AND nr.state IN ('BLOCKED', 'ACTIVE') AND nr.blocked_by IS DISTINCT FROM v_work.root_id
+      RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id
+    ), onward AS (
+      INSERT INTO propagations (node_role_id, root_id, error_epoch)
+      SELECT m.id, v_work.root_id, v_work.error_epoch FROM moved m WHERE EXISTS (SELECT 1 FROM node_role_edges e WHERE e.parent_id = m.id)
+    )
+    SELECT coalesce(array_agg(noderole_event(m.id, m.version, b.state, m.state, m.node_id, m.role_id, m.deployment_id, 'parent in ERROR') ORDER BY m.id) FILTER (WHERE b.state <> m.state), '{}'),
+           array_agg(m.id) FILTER (WHERE b.state = 'ACTIVE' AND m.state = 'BLOCKED')
+      INTO v_more, v_left FROM moved m JOIN before b ON b.id = m.id;
+    v_events := v_events || v_more;
+    IF v_left IS NOT NULL THEN
+      SELECT a.events INTO v_more FROM adjust_children(v_left, 1) a;
+      v_events := v_events || v_more;
+    END IF;
+  END LOOP;
+  PERFORM emit_events(v_events);
+  RETURN v_done;
+END $$;
+
+-- TRANSITION and "a live run of this noderole" are one fact told twice; where they differ, something was lost. Both
+-- directions are repaired (engine-rules 20), and counters of the noderoles asked about are put to their definition
+-- (rule 3). Each repair is an alarm: it should never happen. Returns how many were repaired.
+CREATE OR REPLACE FUNCTION repair_drift() RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  v_events engine_event[] := '{}';
+  v_more engine_event[];
+  v_ids int[];
+  v_runs bigint[];
+BEGIN
+  SELECT array_agg(s.id) INTO v_ids FROM (
+    SELECT nr.id FROM node_roles nr LEFT JOIN runs r ON r.id = nr.current_run_id
+     WHERE nr.current_run_id IS NOT NULL AND (r.id IS NULL OR r.status IN ('ENDED', 'STOPPING'))
+     ORDER BY nr.id LIMIT 500 FOR NO KEY UPDATE OF nr SKIP LOCKED) s;
+  WITH moved AS (
+    UPDATE node_roles nr SET state = CASE WHEN nr.pending_parents = 0 THEN 'TODO'::node_role_state ELSE 'BLOCKED' END,
+           current_run_id = NULL, version = nr.version + 1, changed_at = clock_timestamp()
+     WHERE nr.id = ANY(v_ids)
+       AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = nr.current_run_id AND r.status NOT IN ('ENDED', 'STOPPING'))
+    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id
+  )
+  SELECT coalesce(array_agg(noderole_event(m.id, m.version, 'TRANSITION', m.state, m.node_id, m.role_id, m.deployment_id, 'drift repaired: no live run')), '{}')
+    INTO v_events FROM moved m;
+  SELECT array_agg(r.id) INTO v_runs FROM runs r JOIN node_roles nr ON nr.id = r.node_role_id
+   WHERE r.status IN ('QUEUED', 'RUNNING', 'WAITING', 'WAKING') AND nr.current_run_id IS DISTINCT FROM r.id;
+  IF v_runs IS NOT NULL THEN
+    v_more := stop_runs(v_runs, 'superseded', 'drift repaired: the noderole is not in TRANSITION for this run');
+    v_events := v_events || v_more;
+  END IF;
+  IF cardinality(v_events) > 0 THEN
+    v_events := v_events || ('alarm', 'engine', 0, 0, jsonb_build_object('code', 'drift', 'message', 'TRANSITION and live runs differed; repaired'))::engine_event;
+  END IF;
+  PERFORM emit_events(v_events);
+  RETURN coalesce(cardinality(v_ids), 0) + coalesce(cardinality(v_runs), 0);
+END $$;
+
+-- The noderoles, of a window of ids, whose counter is not its definition. For the sweep's audit and for tests.
+CREATE OR REPLACE FUNCTION drifted_counters(p_from int, p_to int) RETURNS TABLE (id int, stored int, truth int) LANGUAGE sql STABLE AS $$
+  SELECT nr.id, nr.pending_parents, t.n FROM node_roles nr CROSS JOIN LATERAL (
+    SELECT count(*)::int AS n FROM node_role_edges e JOIN node_roles p ON p.id = e.parent_id
+     WHERE e.child_id = nr.id AND p.committed AND p.state <> 'ACTIVE') t
+   WHERE nr.id BETWEEN p_from AND p_to AND nr.pending_parents <> t.n
+$$;
