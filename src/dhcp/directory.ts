@@ -1,0 +1,242 @@
+/**
+ * What this server knows of machines and networks: the DHCP table in memory, kept by following its revision. A packet is
+ * answered from here without a query, and goes on being answered while the database is away.
+ */
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { joinBootServers, leaveBootServers, reportServing, SERVER_LEASE_SECONDS, type BootServer } from './boot-server-row.js';
+import { withDeadline } from './deadline.js';
+import { buildNetworks, type Network, type NetworkRow, type RangeRow, type ReservationRow } from './network.js';
+import { encodeNamedOption } from './options.js';
+
+/** A machine the table knows. */
+export type DhcpEntry = {
+  readonly mac: string;
+  readonly nodeId: number;
+  readonly hostName: string;
+  readonly bootenv: string;
+  readonly bootLocal: boolean;
+  /** The node's own options, by code. */
+  readonly options: ReadonlyMap<number, Buffer>;
+};
+
+export type DirectoryDeps = {
+  readonly pool: Pool;
+  readonly logger: Logger;
+  readonly server: BootServer;
+  /** Monotonic milliseconds. */
+  readonly monotonicMs: () => number;
+  /** Written into the server's row with each heartbeat. */
+  readonly counters: () => object;
+  readonly pollMs?: number;
+};
+
+type EntryRow = {
+  mac: string;
+  node_id: number;
+  hostname: string;
+  bootenv: string;
+  boot_local: boolean;
+  options: unknown;
+  deleted: boolean;
+};
+
+/** The revision is a hint away at best; without NOTIFY a change is served this late at worst. */
+const POLL_MS = 250;
+const HEARTBEAT_MS = 5_000;
+const QUERY_TIMEOUT_MS = 3_000;
+
+export class Directory {
+  readonly #deps: DirectoryDeps;
+  readonly #entries = new Map<string, DhcpEntry>();
+  #networks: readonly Network[] = [];
+  #revision = -1n;
+  #leaseEndsAtMs = 0;
+  #heartbeatAtMs = 0;
+  #isDegraded = false;
+  #isClosed = false;
+  #hasJoined = false;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #isKicked = false;
+
+  constructor(deps: DirectoryDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Joins, loads the whole table and starts to follow it. Rejects when the database cannot be read: a server that knows
+   * nothing must not answer.
+   */
+  async start(): Promise<void> {
+    await this.#ask(joinBootServers(this.#deps.pool, this.#deps.server));
+    this.#hasJoined = true;
+    await this.#follow();
+    this.#schedule();
+  }
+
+  /** The machine of a MAC, or undefined when the table does not have it. */
+  entryOf(mac: string): DhcpEntry | undefined {
+    return this.#entries.get(mac);
+  }
+
+  networks(): readonly Network[] {
+    return this.#networks;
+  }
+
+  /** The revision that is served now; -1 before the first load. */
+  revision(): bigint {
+    return this.#revision;
+  }
+
+  /** Whether boot files other than local ones may be given: our report still stands (engine-rules 6). */
+  mayBoot(): boolean {
+    return this.#deps.monotonicMs() < this.#leaseEndsAtMs;
+  }
+
+  /** True while the database does not answer and memory does. */
+  isDegraded(): boolean {
+    return this.#isDegraded;
+  }
+
+  /** Looks for a new revision at once: the hint that one may be there. Safe at any rate. */
+  kick(): void {
+    if (this.#isClosed) return;
+    if (this.#running !== undefined) {
+      this.#isKicked = true;
+      return;
+    }
+    clearTimeout(this.#timer);
+    void this.#tick();
+  }
+
+  /** Stops following and takes the server out of the confirming set. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+    if (!this.#hasJoined) return;
+    try {
+      await this.#ask(leaveBootServers(this.#deps.pool, this.#deps.server));
+    } catch (error) {
+      // The row's lease ends by itself; whoever waits for us waits that much longer.
+      this.#deps.logger.warn({ err: error }, 'could not leave the boot servers');
+    }
+  }
+
+  #schedule(): void {
+    if (this.#isClosed) return;
+    this.#timer = setTimeout(() => void this.#tick(), this.#deps.pollMs ?? POLL_MS);
+  }
+
+  async #tick(): Promise<void> {
+    do {
+      this.#isKicked = false;
+      this.#running = this.#followSafely();
+      await this.#running;
+    } while (this.#isKicked && !this.#isClosed);
+    this.#running = undefined;
+    this.#schedule();
+  }
+
+  async #followSafely(): Promise<void> {
+    try {
+      await this.#follow();
+      if (this.#isDegraded) this.#deps.logger.info({ revision: this.#revision.toString() }, 'database is back');
+      this.#isDegraded = false;
+    } catch (error) {
+      if (!this.#isDegraded) this.#deps.logger.warn({ err: error }, 'database is away: answering known hosts from memory');
+      this.#isDegraded = true;
+    }
+  }
+
+  /**
+   * Reads the table's revision first and the rows after it, so that what is loaded is at least as new as the revision that
+   * is reported. Commit order is number order (the revision is one locked row), so nothing older can appear later.
+   */
+  async #follow(): Promise<void> {
+    const revision = await this.#readRevision();
+    const hasMoved = revision !== this.#revision;
+    if (hasMoved) {
+      const isRestored = revision < this.#revision; // an older database was put in place: start anew
+      if (isRestored) this.#entries.clear();
+      await this.#loadEntries(isRestored ? -1n : this.#revision);
+      await this.#loadNetworks();
+      this.#revision = revision;
+    }
+    if (hasMoved || this.#deps.monotonicMs() - this.#heartbeatAtMs >= HEARTBEAT_MS) await this.#report();
+  }
+
+  async #readRevision(): Promise<bigint> {
+    const { rows } = await this.#ask(
+      this.#deps.pool.query<{ revision: string }>('SELECT revision FROM dhcp_table WHERE id = 1'),
+    );
+    return BigInt(rows[0]?.revision ?? 0);
+  }
+
+  async #loadEntries(after: bigint): Promise<void> {
+    const { rows } = await this.#ask(
+      this.#deps.pool.query<EntryRow>(
+        `SELECT mac, node_id, hostname, bootenv, boot_local, options, deleted
+         FROM dhcp_entries WHERE revision > $1 ORDER BY revision`,
+        [after.toString()],
+      ),
+    );
+    for (const row of rows) {
+      if (row.deleted) this.#entries.delete(row.mac);
+      else this.#entries.set(row.mac, this.#entryOfRow(row));
+    }
+  }
+
+  #entryOfRow(row: EntryRow): DhcpEntry {
+    const options = new Map<number, Buffer>();
+    const written = typeof row.options === 'object' && row.options !== null ? Object.entries(row.options) : [];
+    for (const [key, value] of written) {
+      const option = encodeNamedOption(key, value);
+      if (option.ok) options.set(option.value.code, option.value.bytes);
+      else this.#deps.logger.warn({ mac: row.mac, nodeId: row.node_id, reason: option.error }, 'option left out');
+    }
+    return {
+      mac: row.mac,
+      nodeId: row.node_id,
+      hostName: row.hostname,
+      bootenv: row.bootenv,
+      bootLocal: row.boot_local,
+      options,
+    };
+  }
+
+  async #loadNetworks(): Promise<void> {
+    const { pool, logger } = this.#deps;
+    const [networks, ranges, reservations] = await this.#ask(
+      Promise.all([
+        pool.query<NetworkRow>(
+          'SELECT id, name, subnet, router, dns, domain, dhcp_mode, lease_seconds FROM networks ORDER BY id',
+        ),
+        pool.query<RangeRow>('SELECT network_id, name, first_address, last_address FROM network_ranges ORDER BY id'),
+        pool.query<ReservationRow>('SELECT network_id, address, mac FROM reservations'),
+      ]),
+    );
+    const built = buildNetworks(networks.rows, ranges.rows, reservations.rows);
+    for (const problem of built.problems) logger.warn({ reason: problem }, 'network row left out');
+    this.#networks = built.networks;
+  }
+
+  /** The lease counts from before the report was sent: ours must never outlive the row's. */
+  async #report(): Promise<void> {
+    const { pool, server, monotonicMs, counters } = this.#deps;
+    const sentAtMs = monotonicMs();
+    const networkIds = this.#networks.filter((network) => network.mode !== 'off').map((network) => network.id);
+    const heartbeat = { revision: this.#revision, networkIds, counters: counters() };
+    if (!(await this.#ask(reportServing(pool, server, heartbeat)))) {
+      await this.#ask(joinBootServers(pool, server));
+      await this.#ask(reportServing(pool, server, heartbeat));
+    }
+    this.#heartbeatAtMs = sentAtMs;
+    this.#leaseEndsAtMs = sentAtMs + SERVER_LEASE_SECONDS * 1000;
+  }
+
+  #ask<T>(query: Promise<T>): Promise<T> {
+    return withDeadline(query, QUERY_TIMEOUT_MS, 'a query of the DHCP directory');
+  }
+}

@@ -1,0 +1,225 @@
+/**
+ * Leases committed before the ACK, many at a time: requests that arrive while a commit is under way go together in the next
+ * one, so a storm costs a commit per batch and a lone request waits for nobody.
+ */
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { withDeadline } from './deadline.js';
+import type { Lease, LeaseBook } from './lease-book.js';
+import {
+  declineLease,
+  grantLeases,
+  moveAndGrantLeases,
+  readLeases,
+  readLeasesAt,
+  releaseLease,
+  type LeaseAsk,
+  type LeaseRow,
+} from './lease-queries.js';
+
+/** What became of one ask. `unavailable`: the database did not answer; nothing is known, the client asks again. */
+export type GrantOutcome = 'granted' | 'taken' | 'unavailable';
+
+export type LeaseStoreDeps = {
+  readonly pool: Pool;
+  readonly logger: Logger;
+  readonly book: LeaseBook;
+  readonly monotonicMs: () => number;
+};
+
+type PendingGrant = {
+  readonly kind: 'grant';
+  readonly ask: LeaseAsk;
+  readonly settle: ((outcome: GrantOutcome) => void)[];
+};
+type PendingWrite = { readonly kind: 'write'; readonly what: string; readonly run: () => Promise<void> };
+
+const BATCH_ASKS = 256;
+/** Past this a flood is under way; clients whose ask is dropped ask again. */
+const QUEUE_LIMIT = 20_000;
+/** Clients repeat a REQUEST after 4 s (RFC 2131 section 4.1); an answer later than this is of no use to them. */
+const COMMIT_TIMEOUT_MS = 2_000;
+const MAXIMUM_TRIES = 3;
+/** Serialization failure, deadlock, lock not available: the same batch may succeed now. */
+const RETRYABLE = new Set(['40001', '40P01', '55P03']);
+const UNIQUE_VIOLATION = '23505';
+
+export class LeaseStore {
+  readonly #deps: LeaseStoreDeps;
+  #queue: (PendingGrant | PendingWrite)[] = [];
+  #draining: Promise<void> | undefined;
+  #isAway = false;
+
+  constructor(deps: LeaseStoreDeps) {
+    this.#deps = deps;
+  }
+
+  /** Fills the book from the table. */
+  async load(): Promise<void> {
+    const rows = await withDeadline(readLeases(this.#deps.pool), COMMIT_TIMEOUT_MS * 5, 'reading the leases');
+    for (const row of rows) this.#remember(row);
+  }
+
+  /** Asks for an address; resolves after the commit. Never rejects. */
+  grant(ask: LeaseAsk): Promise<GrantOutcome> {
+    return new Promise((resolve) => {
+      if (this.#queue.length >= QUEUE_LIMIT) resolve('unavailable');
+      else this.#enqueue({ kind: 'grant', ask, settle: [resolve] });
+    });
+  }
+
+  /** Gives an address back. Kept in order with grants, so that a machine that asks again at once keeps its new lease. */
+  release(address: number, mac: string): void {
+    this.#deps.book.forget(address);
+    this.#enqueue({ kind: 'write', what: 'release', run: () => releaseLease(this.#deps.pool, address, mac) });
+  }
+
+  /** Puts an address in quarantine, at once in memory. */
+  decline(lease: { address: number; networkId: number; mac: string }, quarantineSeconds: number): void {
+    const { book, monotonicMs, pool } = this.#deps;
+    book.dropOffer(lease.networkId, lease.mac);
+    book.put({ ...lease, state: 'declined', expiresAtMs: monotonicMs() + quarantineSeconds * 1000 });
+    this.#enqueue({ kind: 'write', what: 'decline', run: () => declineLease(pool, lease, quarantineSeconds) });
+  }
+
+  /** Waits until everything asked so far is written or given up. */
+  async close(): Promise<void> {
+    await this.#draining;
+  }
+
+  #enqueue(item: PendingGrant | PendingWrite): void {
+    this.#queue.push(item);
+    this.#draining ??= this.#drain();
+  }
+
+  async #drain(): Promise<void> {
+    // One turn of the event loop: every datagram the kernel already holds joins the first batch.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#queue.length > 0) {
+      const first = this.#queue[0];
+      if (first?.kind === 'write') {
+        this.#queue.shift();
+        await this.#write(first);
+      } else {
+        await this.#commit(this.#takeBatch());
+      }
+    }
+    this.#draining = undefined;
+  }
+
+  /**
+   * The grants at the head of the queue that differ in address and machine. A repeat of an ask shares its outcome; one that
+   * collides with another stays for the next batch, as everything behind a write does.
+   */
+  #takeBatch(): PendingGrant[] {
+    const batch: PendingGrant[] = [];
+    const byAddress = new Map<number, PendingGrant>();
+    const machines = new Set<string>();
+    const rest: (PendingGrant | PendingWrite)[] = [];
+    let isClosed = false;
+    for (const item of this.#queue) {
+      if (isClosed || item.kind === 'write' || batch.length >= BATCH_ASKS) {
+        isClosed = true;
+        rest.push(item);
+        continue;
+      }
+      const machine = `${item.ask.networkId} ${item.ask.mac}`;
+      const same = byAddress.get(item.ask.address);
+      if (same !== undefined && same.ask.mac === item.ask.mac) {
+        same.settle.push(...item.settle);
+      } else if (same !== undefined || machines.has(machine)) {
+        rest.push(item);
+      } else {
+        byAddress.set(item.ask.address, item);
+        machines.add(machine);
+        batch.push(item);
+      }
+    }
+    this.#queue = rest;
+    return batch;
+  }
+
+  async #commit(batch: readonly PendingGrant[]): Promise<void> {
+    try {
+      const granted = await withDeadline(this.#grantBatch(batch, 1), COMMIT_TIMEOUT_MS, 'a lease commit');
+      await this.#learnHolders(batch, granted);
+      for (const item of batch) settle(item, granted.has(item.ask.address) ? 'granted' : 'taken');
+      if (this.#isAway) this.#deps.logger.info('leases are committed again');
+      this.#isAway = false;
+    } catch (error) {
+      if (!this.#isAway) this.#deps.logger.warn({ err: error, leases: batch.length }, 'leases cannot be committed');
+      this.#isAway = true;
+      for (const item of batch) settle(item, 'unavailable');
+    }
+  }
+
+  /**
+   * One statement when nobody in the batch moves from another address, the two-statement transaction otherwise. A unique violation
+   * means another server gave one of these machines another address meanwhile: move it, then split until the one is alone.
+   */
+  async #grantBatch(batch: readonly PendingGrant[], attempt: number): Promise<Set<number>> {
+    const { pool, book } = this.#deps;
+    const asks = batch.map((item) => item.ask);
+    const isMove = attempt > 1 || asks.some((ask) => (book.leaseOf(ask.networkId, ask.mac)?.address ?? ask.address) !== ask.address);
+    try {
+      const granted = isMove ? await moveAndGrantLeases(pool, asks) : await grantLeases(pool, asks);
+      this.#rememberGranted(asks, granted);
+      return granted;
+    } catch (error) {
+      const code = sqlState(error);
+      if (code !== undefined && (RETRYABLE.has(code) || code === UNIQUE_VIOLATION) && attempt < MAXIMUM_TRIES) {
+        return this.#grantBatch(batch, attempt + 1);
+      }
+      if (code !== UNIQUE_VIOLATION) throw error;
+      if (batch.length === 1) return new Set();
+      const middle = Math.ceil(batch.length / 2);
+      const first = await this.#grantBatch(batch.slice(0, middle), attempt);
+      const second = await this.#grantBatch(batch.slice(middle), attempt);
+      return new Set([...first, ...second]);
+    }
+  }
+
+  #rememberGranted(asks: readonly LeaseAsk[], granted: ReadonlySet<number>): void {
+    for (const ask of asks) {
+      if (!granted.has(ask.address)) continue;
+      const { address, networkId, mac, leaseSeconds } = ask;
+      this.#remember({ address, networkId, mac, state: 'active', leftMs: leaseSeconds * 1000 });
+    }
+  }
+
+  /** Who has the addresses we lost: the next DISCOVER must not offer them again. */
+  async #learnHolders(batch: readonly PendingGrant[], granted: ReadonlySet<number>): Promise<void> {
+    const lost = batch.map((item) => item.ask.address).filter((address) => !granted.has(address));
+    if (lost.length === 0) return;
+    const rows = await withDeadline(readLeasesAt(this.#deps.pool, lost), COMMIT_TIMEOUT_MS, 'reading lease holders');
+    for (const row of rows) this.#remember(row);
+  }
+
+  async #write(item: PendingWrite): Promise<void> {
+    try {
+      await withDeadline(item.run(), COMMIT_TIMEOUT_MS, `a lease ${item.what}`);
+    } catch (error) {
+      // The row ends by itself; until then the address is merely not given to another machine.
+      this.#deps.logger.warn({ err: error, what: item.what }, 'lease change not written');
+    }
+  }
+
+  #remember(row: LeaseRow): void {
+    const lease: Lease = {
+      address: row.address,
+      networkId: row.networkId,
+      mac: row.mac,
+      state: row.state,
+      expiresAtMs: this.#deps.monotonicMs() + row.leftMs,
+    };
+    this.#deps.book.put(lease);
+  }
+}
+
+function settle(item: PendingGrant, outcome: GrantOutcome): void {
+  for (const resolve of item.settle) resolve(outcome);
+}
+
+function sqlState(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

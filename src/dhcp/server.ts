@@ -1,0 +1,167 @@
+/**
+ * The DHCP service: receives, parses, decides, commits, sends. It owns the sockets, the lease rows and this server's row in
+ * `boot_servers`; the rules are in respond.ts, lease.ts and bootfile.ts (packet.ts tells the reading order).
+ *
+ * Nothing is awaited per packet but the lease commit of an ACK, and that in batches: a rack that is powered on at once gets
+ * every OFFER in the turn its DISCOVER is read. There is no ping before an offer; a DECLINE tells of a conflict.
+ * It must never answer before the table was read once, block in `onEvent`, or die of a datagram.
+ */
+import type { RemoteInfo } from 'node:dgram';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { parseIpv4 } from '../shared/ipv4.js';
+import type { BootServer } from './boot-server-row.js';
+import { DEFAULT_LOADERS, type BootSettings } from './bootfile.js';
+import { countReason, newCounters, type DhcpCounters } from './counters.js';
+import { Directory } from './directory.js';
+import type { DhcpEvent } from './events.js';
+import { Exchange } from './exchange.js';
+import { LeaseBook } from './lease-book.js';
+import { LeaseStore } from './lease-store.js';
+import { parsePacket } from './packet.js';
+import { openEndpoints, type Endpoint, type SocketPlan } from './sockets.js';
+
+export type DhcpServerOptions = {
+  readonly pool: Pool;
+  readonly logger: Logger;
+  readonly sockets: SocketPlan;
+  readonly server: BootServer;
+  readonly boot: {
+    /** Address of TFTP and boot HTTP for every client; absent: the address the client was heard at. */
+    readonly host?: string;
+    readonly httpPort: number;
+    /** Loaders in place of DEFAULT_LOADERS. */
+    readonly loaders?: BootSettings['loaders'];
+  };
+  /** Called in the turn a packet is handled; must return at once. What it throws is logged. */
+  readonly onEvent?: (event: DhcpEvent) => void;
+  readonly pollMs?: number;
+  /** Wall clock, for events only. */
+  readonly now?: () => Date;
+  /** Monotonic milliseconds, for leases and deadlines. */
+  readonly monotonicMs?: () => number;
+};
+
+/** Where the server listens. */
+export type ListeningAddress = { readonly name: string; readonly address: number; readonly port: number };
+
+const SWEEP_MS = 5_000;
+
+export class DhcpServer {
+  readonly #options: DhcpServerOptions;
+  readonly #counters: DhcpCounters = newCounters();
+  readonly #book = new LeaseBook();
+  readonly #monotonicMs: () => number;
+  readonly #directory: Directory;
+  readonly #leases: LeaseStore;
+  #endpoints: readonly Endpoint[] = [];
+  #exchange: Exchange | undefined;
+  #sweepTimer: NodeJS.Timeout | undefined;
+  #isClosing = false;
+
+  constructor(options: DhcpServerOptions) {
+    this.#options = options;
+    this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
+    const { pool, logger, server } = options;
+    const shared = { pool, logger, monotonicMs: this.#monotonicMs };
+    this.#leases = new LeaseStore({ ...shared, book: this.#book });
+    this.#directory = new Directory({
+      ...shared,
+      server,
+      counters: () => this.#counters,
+      ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
+    });
+  }
+
+  /**
+   * Binds, reads the table, then begins to answer. Throws ConfigError when a port is taken or not allowed; rejects with the
+   * database's error when it cannot be read. Nothing is left open after a failure.
+   */
+  async start(): Promise<readonly ListeningAddress[]> {
+    this.#endpoints = await openEndpoints(this.#options.sockets);
+    try {
+      await this.#directory.start();
+      await this.#leases.load();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    const { logger } = this.#options;
+    this.#exchange = new Exchange({
+      logger,
+      book: this.#book,
+      leases: this.#leases,
+      directory: this.#directory,
+      counters: this.#counters,
+      serverIds: this.#endpoints.map((endpoint) => endpoint.address),
+      bootHost: bootHostAddress(this.#options.boot.host),
+      bootHttpPort: this.#options.boot.httpPort,
+      loaders: this.#options.boot.loaders ?? DEFAULT_LOADERS,
+      emit: (event) => this.#emit(event),
+      now: this.#options.now ?? (() => new Date()),
+      monotonicMs: this.#monotonicMs,
+    });
+    for (const endpoint of this.#endpoints) endpoint.receive((bytes, from) => this.#receive(bytes, from, endpoint));
+    this.#sweepTimer = setInterval(() => this.#book.sweep(this.#monotonicMs()), SWEEP_MS);
+    this.#sweepTimer.unref();
+    logger.info({ listening: this.#endpoints.map(({ name, port }) => `${name}:${port}`) }, 'dhcp server is answering');
+    return this.#endpoints.map(({ name, address, port }) => ({ name, address, port }));
+  }
+
+  /** Looks for a new revision of the DHCP table at once. */
+  kick(): void {
+    this.#directory.kick();
+  }
+
+  /** The revision that is served, -1 before the start. */
+  servedRevision(): bigint {
+    return this.#directory.revision();
+  }
+
+  /** A copy of the counters. */
+  counters(): DhcpCounters {
+    return { ...this.#counters, reasons: { ...this.#counters.reasons } };
+  }
+
+  /** Stops hearing, finishes the commits under way, leaves the boot servers. Safe to repeat. */
+  async close(): Promise<void> {
+    clearInterval(this.#sweepTimer);
+    this.#isClosing = true;
+    await this.#leases.close();
+    this.#exchange?.stop();
+    const endpoints = this.#endpoints;
+    this.#endpoints = [];
+    await Promise.all(endpoints.map((endpoint) => endpoint.close()));
+    await this.#directory.close();
+  }
+
+  #receive(bytes: Buffer, from: RemoteInfo, endpoint: Endpoint): void {
+    if (this.#isClosing) return;
+    this.#counters.received += 1;
+    const parsed = parsePacket(bytes);
+    if (!parsed.ok) {
+      this.#counters.malformed += 1;
+      countReason(this.#counters, parsed.error);
+      this.#options.logger.debug({ from: from.address, bytes: bytes.length, reason: parsed.error }, 'packet dropped');
+      return;
+    }
+    try {
+      this.#exchange?.handle(parsed.value, from.port, endpoint);
+    } catch (error) {
+      // A fault of ours, found by one packet; the next client must still be answered.
+      this.#options.logger.error({ err: error, from: from.address }, 'packet handling failed');
+    }
+  }
+
+  #emit(event: DhcpEvent): void {
+    try {
+      this.#options.onEvent?.(event);
+    } catch (error) {
+      this.#options.logger.error({ err: error, mac: event.mac }, 'event listener failed');
+    }
+  }
+}
+
+function bootHostAddress(host: string | undefined): number | undefined {
+  return host === undefined ? undefined : parseIpv4(host);
+}

@@ -1,0 +1,187 @@
+/**
+ * The UDP sockets and the addresses they speak for. The kernel never tells Node which interface a datagram came in by, so each
+ * interface has a socket of its own, opened by a launcher and inherited (netboot-rules 1).
+ */
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { networkInterfaces } from 'node:os';
+import { ConfigError } from '../shared/errors.js';
+import { formatIpv4, parseIpv4 } from '../shared/ipv4.js';
+import { err, ok, type Result } from '../shared/result.js';
+import { SERVER_PORT, type Destination } from './destination.js';
+import { describeOwners, findUdpOwners } from './port-owner.js';
+
+/**
+ * Where to listen. `address`: one socket for relayed clients, on any port. `inherited`: interface name to file descriptor,
+ * as scripts/dhcp-sockets.pl or a systemd socket unit leaves them. `interface`: without a launcher, one interface only.
+ */
+export type SocketPlan =
+  | { readonly kind: 'address'; readonly host: string; readonly port: number }
+  | { readonly kind: 'inherited'; readonly fds: ReadonlyMap<string, number> }
+  | { readonly kind: 'interface'; readonly name: string };
+
+/** Called for each datagram. */
+export type DatagramHandler = (bytes: Buffer, from: RemoteInfo, endpoint: Endpoint) => void;
+
+/** One place the server is heard at and answers from. */
+export type Endpoint = {
+  readonly name: string;
+  /** Its IPv4 address, uint32: the server identifier of what is answered here. */
+  readonly address: number;
+  /** The UDP port it is bound to. */
+  readonly port: number;
+  readonly receive: (handler: DatagramHandler) => void;
+  readonly send: (bytes: Buffer, to: Destination, done: (error: Error | null) => void) => void;
+  readonly close: () => Promise<void>;
+};
+
+/** A storm of 10,000 machines fits while the process is busy for a second; the kernel caps it at net.core.rmem_max. */
+const BUFFER_BYTES = 16 * 1024 * 1024;
+
+const PRIVILEGE_FIX =
+  'run it from a systemd unit with AmbientCapabilities=CAP_NET_BIND_SERVICE, or allow the port to every user with ' +
+  '`sysctl net.ipv4.ip_unprivileged_port_start=67`';
+
+/** Reads `eth1=3,eth2=4`, the form of PRYBAR_DHCP_FDS. The error names the part that is wrong. */
+export function parseInheritedFds(text: string): Result<ReadonlyMap<string, number>, string> {
+  const fds = new Map<string, number>();
+  for (const part of text.split(',')) {
+    const [, name, fd] = /^([^\s=,/]{1,15})=(\d+)$/.exec(part.trim()) ?? [];
+    if (name === undefined || fd === undefined || fds.has(name)) return err(`"${part}" is not <interface>=<fd>`);
+    fds.set(name, Number(fd));
+  }
+  return ok(fds);
+}
+
+/** Opens every socket of the plan, or none. Throws ConfigError with a `fix` when a port is taken or not allowed. */
+export async function openEndpoints(plan: SocketPlan): Promise<Endpoint[]> {
+  switch (plan.kind) {
+    case 'address':
+      return [await openAddress(plan.host, plan.port)];
+    case 'inherited':
+      await refuseSharedPort(SERVER_PORT);
+      return Promise.all([...plan.fds].map(([name, fd]) => openInherited(name, fd)));
+    case 'interface':
+      await refuseSharedPort(SERVER_PORT);
+      return [await openInterface(plan.name)];
+  }
+}
+
+async function openAddress(host: string, port: number): Promise<Endpoint> {
+  const address = parseIpv4(host);
+  if (address === undefined) {
+    throw new ConfigError(`DHCP address ${host} is not an IPv4 address`, 'give a dotted quad such as 127.0.0.1');
+  }
+  const socket = await bindSocket({ address: host, port }, false);
+  return endpointOf(host, address, socket, [socket]);
+}
+
+async function openInherited(name: string, fd: number): Promise<Endpoint> {
+  const address = interfaceAddress(name);
+  const socket = await bindSocket({ fd, exclusive: true }, false);
+  return endpointOf(name, address, socket, [socket]);
+}
+
+/**
+ * 0.0.0.0 hears broadcasts but cannot choose the interface they leave by; the interface's address sends by it and alone hears
+ * renewals, since unicast goes to the more specific socket.
+ */
+async function openInterface(name: string): Promise<Endpoint> {
+  const address = interfaceAddress(name);
+  const hearing = await bindSocket({ address: '0.0.0.0', port: SERVER_PORT }, true);
+  try {
+    const sending = await bindSocket({ address: formatIpv4(address), port: SERVER_PORT }, true);
+    return endpointOf(name, address, sending, [hearing, sending]);
+  } catch (error) {
+    hearing.close();
+    throw error;
+  }
+}
+
+function endpointOf(name: string, address: number, sending: Socket, hearing: readonly Socket[]): Endpoint {
+  const endpoint: Endpoint = {
+    name,
+    address,
+    port: sending.address().port,
+    receive: (handler) => {
+      for (const socket of hearing) socket.on('message', (bytes, from) => handler(bytes, from, endpoint));
+    },
+    send: (bytes, to, done) => sending.send(bytes, to.port, formatIpv4(to.address), done),
+    close: async () => {
+      await Promise.all(hearing.map(closeSocket));
+    },
+  };
+  return endpoint;
+}
+
+type Binding = { address: string; port: number } | { fd: number; exclusive: true };
+
+async function bindSocket(binding: Binding, reuseAddr: boolean): Promise<Socket> {
+  const socket = createSocket({ type: 'udp4', reuseAddr });
+  try {
+    socket.bind(binding);
+    await once(socket, 'listening');
+  } catch (error) {
+    socket.close();
+    throw await explainBindFailure(binding, error);
+  }
+  // An error after the bind concerns one datagram (an unreachable relay); send reports it to its caller.
+  socket.on('error', () => undefined);
+  socket.setBroadcast(true);
+  enlargeBuffers(socket);
+  return socket;
+}
+
+function enlargeBuffers(socket: Socket): void {
+  try {
+    socket.setRecvBufferSize(BUFFER_BYTES);
+    socket.setSendBufferSize(BUFFER_BYTES);
+  } catch {
+    // The kernel's default is smaller and works.
+  }
+}
+
+async function explainBindFailure(binding: Binding, error: unknown): Promise<unknown> {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if ('fd' in binding) {
+    return new ConfigError(
+      `file descriptor ${binding.fd} is not an inherited UDP socket`,
+      'start the server through scripts/dhcp-sockets.pl, or unset PRYBAR_DHCP_FDS',
+      { cause: error },
+    );
+  }
+  const place = `UDP ${binding.address}:${binding.port}`;
+  if (code === 'EACCES') return new ConfigError(`not allowed to listen on ${place}`, PRIVILEGE_FIX, { cause: error });
+  if (code === 'EADDRNOTAVAIL') {
+    return new ConfigError(`${place}: this machine does not have the address`, 'use one that `ip addr` lists', { cause: error });
+  }
+  if (code !== 'EADDRINUSE') return error;
+  const owners = await findUdpOwners(binding.port);
+  return new ConfigError(
+    `${place} is in use by ${owners.length === 0 ? 'this process' : describeOwners(owners)}`,
+    'stop that program, or choose another port',
+    { cause: error },
+  );
+}
+
+async function refuseSharedPort(port: number): Promise<void> {
+  const owners = await findUdpOwners(port);
+  if (owners.length === 0) return;
+  throw new ConfigError(
+    `UDP port ${port} is in use by ${describeOwners(owners)}`,
+    'stop that program: two DHCP servers on one port each hear a part of the clients',
+  );
+}
+
+function interfaceAddress(name: string): number {
+  const found = networkInterfaces()[name]?.find((candidate) => candidate.family === 'IPv4');
+  const address = found === undefined ? undefined : parseIpv4(found.address);
+  if (address !== undefined) return address;
+  throw new ConfigError(`interface ${name} has no IPv4 address`, `give it one: \`ip addr add <address>/<prefix> dev ${name}\``);
+}
+
+function closeSocket(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.close(() => resolve());
+  });
+}
