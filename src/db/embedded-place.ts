@@ -1,0 +1,75 @@
+/**
+ * Where the embedded PostgreSQL's files live and as whom it runs. Normally inside the project as the user who started
+ * us. As root it is the account `postgres`, which often cannot enter the project (/root is 0700): then binaries and data
+ * go to /var/lib/prybar/<hash of the wanted place>, and the start says so.
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, chownSync, existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { ConfigError } from '../shared/errors.js';
+import { canEnter, ensurePostgresAccount, findAccount, type Account } from './embedded-account.js';
+import { copyBinaries, findPackagedBinaries, hydrateSymlinks } from './embedded-binaries.js';
+
+const MOVED_ROOT = '/var/lib/prybar';
+
+export interface Place {
+  /** Holds everything of this server: cluster/, password, port, postgres.log. Mode 0700, owned by the account. */
+  home: string;
+  /** PostgreSQL's own data directory, `home`/cluster. May not exist yet. */
+  cluster: string;
+  /** The folder with initdb and postgres. */
+  bin: string;
+  /** The account to switch to; undefined: run as ourselves. */
+  account: Account | undefined;
+}
+
+/** Data made by an earlier start keeps its owner: PostgreSQL insists on running as the owner of its data. */
+function accountFor(home: string, onStep: (step: string) => void): Account | undefined {
+  const cluster = join(home, 'cluster');
+  const owner = existsSync(cluster) ? statSync(cluster).uid : existsSync(home) ? statSync(home).uid : undefined;
+  const self = process.getuid?.();
+  if (self === 0) return owner ? findAccount(String(owner)) : ensurePostgresAccount(onStep);
+  if (owner !== undefined && owner !== self) {
+    const name = findAccount(String(owner))?.name ?? `uid ${owner}`;
+    throw new ConfigError(
+      `the embedded database in ${home} belongs to "${name}", not to you`,
+      'start Prybar as root or as that user, choose another PRYBAR_DATA_DIR, or set DATABASE_URL',
+    );
+  }
+  return undefined;
+}
+
+function makeHome(home: string, account: Account | undefined): void {
+  if (account && home.startsWith(MOVED_ROOT)) {
+    for (const folder of [MOVED_ROOT, dirname(home)]) {
+      mkdirSync(folder, { recursive: true });
+      chmodSync(folder, 0o755); // whatever our umask: the account has to pass through
+    }
+  }
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  if (!account) return;
+  const files = [home, join(home, 'cluster'), join(home, 'password')].filter((file) => existsSync(file));
+  // A copy of the project made by root leaves the data owned by root: give it back, or the server cannot read it.
+  if (files.some((file) => statSync(file).uid !== account.uid)) execFileSync('chown', ['-R', `${account.uid}:${account.gid}`, home]);
+  chownSync(home, account.uid, account.gid);
+}
+
+/** Decides the place and prepares it. `wantedHome` need not exist. Repeating it gives the same answer. */
+export function preparePlace(wantedHome: string, onStep: (step: string) => void): Place {
+  const wanted = resolve(wantedHome);
+  const packaged = findPackagedBinaries();
+  mkdirSync(dirname(wanted), { recursive: true });
+  const movedHome = join(MOVED_ROOT, createHash('sha256').update(wanted).digest('hex').slice(0, 12), 'postgres');
+  const account = accountFor(wanted, onStep);
+  const moved = account !== undefined && !(canEnter(account, dirname(wanted)) && canEnter(account, join(packaged.native, 'bin')));
+  const home = moved ? movedHome : wanted;
+  makeHome(home, account);
+
+  const usableInPlace = !moved && hydrateSymlinks(packaged.native);
+  const native = usableInPlace ? packaged.native : join(dirname(home), `postgres-${packaged.version}`);
+  if (moved) onStep(`the account "${account.name}" cannot enter ${dirname(wanted)}: PostgreSQL's programs and data are in ${dirname(home)}`);
+  else if (!usableInPlace) onStep(`node_modules cannot be completed by this user: PostgreSQL's programs are copied to ${native}`);
+  if (!usableInPlace) copyBinaries(packaged.native, native);
+  return { home, cluster: join(home, 'cluster'), bin: join(native, 'bin'), account };
+}
