@@ -44,6 +44,12 @@ function readCatalogCharsAsText() {
   };
 }
 
+/** adapter-pg splits a script at every ';', also inside comments and PL/pgSQL; as one simple query it is one transaction. */
+function withWholeScripts(adapter) {
+  adapter.executeScript = async (script) => void (await adapter.underlyingDriver().query(script));
+  return adapter;
+}
+
 /**
  * Discrete fields, NOT { connectionString }: adapter-pg opens the shadow database with { ...config, database }, and
  * node-postgres lets connectionString win, so a URL here would replay migrations into the REAL database.
@@ -53,12 +59,14 @@ function makeAdapter(url) {
   const schema = new URL(url).searchParams.get('schema') ?? undefined;
   const config = { host, port: port ? Number(port) : undefined, user, password, database, ssl: ssl || undefined };
   const factory = new PrismaPg(config, { schema });
+  const connect = factory.connect.bind(factory);
+  factory.connect = async () => withWholeScripts(await connect());
   // adapter-pg drops the shadow database before closing its own pool ("being accessed by other users"): close first, then drop.
   factory.connectToShadowDb = async () => {
     const admin = await factory.connect();
     const name = `prisma_migrate_shadow_db_${randomUUID()}`;
     await admin.executeScript(`CREATE DATABASE "${name}"`);
-    const connection = await new PrismaPg({ ...config, database: name }, { schema }).connect();
+    const connection = withWholeScripts(await new PrismaPg({ ...config, database: name }, { schema }).connect());
     const dispose = connection.dispose.bind(connection);
     connection.dispose = async () => {
       await dispose();

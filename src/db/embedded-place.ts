@@ -34,7 +34,7 @@ function accountFor(home: string, onStep: (step: string) => void): Account | und
     const name = findAccount(String(owner))?.name ?? `uid ${owner}`;
     throw new ConfigError(
       `the embedded database in ${home} belongs to "${name}", not to you`,
-      'start Prybar as root or as that user, choose another PRYBAR_DATA_DIR, or set DATABASE_URL',
+      'start Prybar as root or as that user, choose another PRYBAR_HOME, or set DATABASE_URL',
     );
   }
   return undefined;
