@@ -1,0 +1,79 @@
+import { describe, it, expect } from '@jest/globals';
+import { encodeNamedOption, malformed, readAddress, readSubOptions, readUint16, readUint8 } from '../../../src/dhcp/options.js';
+import { parseInheritedFds } from '../../../src/dhcp/sockets.js';
+
+describe('reading options', () => {
+  const options = new Map([
+    [53, Buffer.from([1])],
+    [54, Buffer.from([10, 0, 0, 1])],
+    [57, Buffer.from([5, 192])],
+    [12, Buffer.alloc(0)],
+    [61, Buffer.from([1, 2, 3])],
+  ]);
+
+  it('tells a value, absence and malformation apart', () => {
+    expect([readUint8(options, 53), readUint8(options, 60), readUint8(options, 54)]).toEqual([1, undefined, malformed]);
+    expect([readUint16(options, 57), readUint16(options, 60), readUint16(options, 61), readUint16(options, 12)]).toEqual([
+      1472,
+      undefined,
+      malformed,
+      malformed,
+    ]);
+    expect([readAddress(options, 54), readAddress(options, 50), readAddress(options, 61)]).toEqual([0x0a000001, undefined, malformed]);
+  });
+
+  it('reads sub-options and refuses one that runs past the end', () => {
+    expect(readSubOptions(Buffer.from([1, 1, 9, 19, 0]))).toEqual(
+      new Map([
+        [1, Buffer.from([9])],
+        [19, Buffer.alloc(0)],
+      ]),
+    );
+    expect(readSubOptions(Buffer.from([1, 3, 9]))).toBe(malformed);
+    expect(readSubOptions(Buffer.from([1]))).toBe(malformed);
+  });
+});
+
+describe('encodeNamedOption', () => {
+  it.each([
+    ['ntp-servers', ['10.0.0.1', '10.0.0.2'], 42, '0a0000010a000002'],
+    ['ntp-servers', '10.0.0.1', 42, '0a000001'],
+    ['42', '10.0.0.1', 42, '0a000001'],
+    ['interface-mtu', 9000, 26, '2328'],
+    ['root-path', '/srv', 17, '2f737276'],
+    ['224', '0a:0b', 224, '0a0b'],
+  ])('writes %s = %j', (key, value, code, hex) => {
+    expect(encodeNamedOption(key, value)).toEqual({ ok: true, value: { code, bytes: Buffer.from(hex, 'hex') } });
+  });
+
+  it.each([
+    ['ntp-servers', 'pool.ntp.org'],
+    ['ntp-servers', []],
+    ['interface-mtu', 70_000],
+    ['root-path', 'a\0b'],
+    ['224', 'xyz'],
+    ['255', '00'],
+    ['53', '05'],
+    ['82', '00'],
+    ['no-such-option', 'x'],
+  ])('refuses %s = %j and names it', (key, value) => {
+    const result = encodeNamedOption(key, value);
+    expect(result.ok ? '' : result.error).toContain(`option ${key}`);
+  });
+});
+
+describe('parseInheritedFds', () => {
+  it('reads the form of PRYBAR_DHCP_FDS', () => {
+    expect(parseInheritedFds('eth1=3,eth2.100=4')).toEqual({
+      ok: true,
+      value: new Map([
+        ['eth1', 3],
+        ['eth2.100', 4],
+      ]),
+    });
+  });
+
+  it.each(['', 'eth1', 'eth1=', 'eth1=x', '=3', 'eth1=3,eth1=4', 'a-name-that-is-too-long=3'])('refuses "%s"', (text) => {
+    expect(parseInheritedFds(text).ok).toBe(false);
+  });
+});
