@@ -16,6 +16,8 @@ export const PAGE_LIMIT_DEFAULT = 50;
 
 const time = z.iso.datetime();
 const jsonObject = z.record(z.string(), z.unknown());
+/** The same in a request: nothing that is not JSON comes past the door. */
+const jsonObjectIn = z.record(z.string(), z.json());
 
 /** Names of deployments, nodes and roles: they appear in URLs, host names and shells. */
 const name = z
@@ -29,8 +31,10 @@ const name = z
 export const keySchema = z.string().min(1).max(200).regex(/^[A-Za-z0-9._@-]+$/, 'an id or a name');
 /** The same in a JSON body, where an id may be a number. */
 const reference = z.union([z.number().int().positive().transform(String), keySchema]);
-/** An id in a path. */
-export const idSchema = z.coerce.number<number>().int().positive().max(Number.MAX_SAFE_INTEGER);
+/** An id in a path or a filter: PostgreSQL's int4. */
+export const idSchema = z.coerce.number<number>().int().positive().max(2_147_483_647);
+/** Id of a run: int8. */
+export const runIdSchema = z.coerce.number<number>().int().positive();
 
 /** A flag in a query: the words true and false; a caller of the client writes a boolean. */
 const flag = z.union([z.boolean(), z.enum(['true', 'false'])]).transform((value) => value === true || value === 'true');
@@ -267,7 +271,7 @@ export const nodePatchSchema = request({
   available: z.boolean().optional(),
   description: z.string().max(2000).optional(),
   deployment: reference.optional(),
-  hint: jsonObject.optional(),
+  hint: jsonObjectIn.optional(),
 });
 export type NodePatch = z.input<typeof nodePatchSchema>;
 
@@ -310,7 +314,7 @@ export const deploymentRoleListQuerySchema = request({ ...paging, deployment: ke
 export type DeploymentRoleListQuery = z.input<typeof deploymentRoleListQuerySchema>;
 
 /** New proposed data: replaces what was proposed, takes effect at the next commit. */
-export const dataPutSchema = request({ data: jsonObject });
+export const dataPutSchema = request({ data: jsonObjectIn });
 export type DataPut = z.input<typeof dataPutSchema>;
 
 // --- noderoles ------------------------------------------------------------------------------------------------------
@@ -358,7 +362,7 @@ export const nodeRoleListQuerySchema = request({
 });
 export type NodeRoleListQuery = z.input<typeof nodeRoleListQuerySchema>;
 
-export const bindSchema = request({ role: reference, node: reference, deployment: reference.optional(), data: jsonObject.optional() });
+export const bindSchema = request({ role: reference, node: reference, deployment: reference.optional(), data: jsonObjectIn.optional() });
 export type Bind = z.input<typeof bindSchema>;
 
 /** The noderole that was asked for, and the ids of every one that came into being with it. */

@@ -1,0 +1,98 @@
+/**
+ * What machines send and get: the shapes behind `/node/`. Machines are not trusted (attack 20): every list and text has
+ * a limit, every number is one JavaScript keeps exactly, an unknown field is refused.
+ */
+import { z } from 'zod';
+import { bootClassSchema, idSchema, runIdSchema } from './schemas.js';
+
+const text = (max: number) => z.string().max(max).regex(/^[^\p{Cc}]*$/u, 'may not contain control characters');
+const mac = z.string().regex(/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i, 'six bytes in hex, with colons or dashes between them');
+const bootId = text(64).min(1);
+
+/** A NIC as a running system sees it; `speed` in Mbit/s. */
+const nic = z.strictObject({ name: text(64), mac, speed: z.number().int().min(-1).max(10_000_000).optional(), carrier: z.boolean().optional() });
+const disk = z.strictObject({ name: text(128), serial: text(128).optional(), size_bytes: z.number().int().min(0), rotational: z.boolean().optional() });
+
+/** What a discovery or maintenance image reports about the machine it runs on. */
+export const factsSchema = z.strictObject({
+  boot_id: bootId,
+  class: z.enum(['discovery', 'maintenance']),
+  uuid: text(64),
+  serial: text(128),
+  vendor: text(256),
+  product: text(256),
+  arch: text(32).min(1),
+  cpus: z.number().int().min(0).max(65_536),
+  memory_bytes: z.number().int().min(0),
+  firmware: z.enum(['bios', 'uefi']),
+  nics: z.array(nic).min(1).max(64),
+  disks: z.array(disk).max(256),
+  agent_version: text(64),
+});
+export type Facts = z.infer<typeof factsSchema>;
+
+/** What an agent is told when it begins: who it is, its token, how often to speak. */
+export const agentStartSchema = z.object({
+  node: z.object({ id: z.int(), name: z.string() }),
+  agent_token: z.string(),
+  heartbeat_seconds: z.int(),
+  wait_seconds: z.int(),
+});
+
+export const nodePathSchema = z.object({ id: idSchema });
+export const nodeRunPathSchema = z.object({ id: idSchema, run_id: runIdSchema });
+export const nodeTokenPathSchema = z.object({ id: idSchema, token: z.string().min(1).max(200) });
+
+export const heartbeatSchema = z.strictObject({ boot_id: bootId });
+export const workPollSchema = z.strictObject({ boot_id: bootId, wait_seconds: z.number().min(0).max(25).default(0) });
+/** Work for the agent. Nothing to do is 204. */
+export const workOfferSchema = z.union([
+  z.object({
+    kind: z.literal('script'),
+    run_id: z.int(),
+    fence: z.int(),
+    script: z.string(),
+    env: z.record(z.string(), z.string()),
+    timeout_seconds: z.number(),
+    lease_seconds: z.number(),
+  }),
+  z.object({ kind: z.literal('reboot') }),
+]);
+
+const fence = z.number().int().min(0);
+/** One chunk of a run's log, numbered from 1 by the agent; a number sent again is the same chunk. */
+export const logChunkSchema = z.strictObject({ fence, seq: z.number().int().min(0).max(1_000_000), text: z.string().max(65_536) });
+export const renewSchema = z.strictObject({ fence });
+export const renewAnswerSchema = z.object({ lease_seconds: z.number() });
+export const resultSchema = z.strictObject({ fence, exit_status: z.number().int().min(-255).max(255), wall: z.record(z.string(), z.unknown()).optional() });
+/** `late`: the work had been taken back; the report changed nothing. */
+export const resultAnswerSchema = z.object({ accepted: z.enum(['taken', 'repeated', 'late']) });
+
+export const installingSchema = z.strictObject({ disk: text(256).optional(), boot_id: bootId.optional() }).optional();
+
+/** The installer's last word. `token` stands in a form, where a header is not to be had. */
+export const bootenvLocalSchema = z
+  .strictObject({
+    disk: text(256).optional(),
+    /** EFI path of the loader it installed. */
+    loader_path: text(256).optional(),
+    esp_uuid: text(64).optional(),
+    token: z.string().max(200).optional(),
+  })
+  .optional();
+
+export const bootenvLocalAnswerSchema = z.object({
+  install_id: z.int(),
+  node: z.object({ id: z.int(), name: z.string() }),
+  disk_token: z.string(),
+  agent: z.object({ url: z.string(), heartbeat_seconds: z.int() }),
+});
+
+/** The first word of an installed system's agent. */
+export const diskBootSchema = z.strictObject({
+  boot_id: bootId,
+  class: bootClassSchema.extract(['installed']),
+  install_id: z.number().int().positive(),
+  os: text(256).optional(),
+  kernel: text(256).optional(),
+});

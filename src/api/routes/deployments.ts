@@ -1,0 +1,138 @@
+/** `/deployments`: a name, a place in the tree, and what is bound in it. */
+import { z } from 'zod';
+import { withTransaction, type Db } from '../../db/client.js';
+import { commitDeployment, createDeployment, deleteDeployment, recallDeployment } from '../../deployments/verbs.js';
+import { writeEvents } from '../../events/outbox.js';
+import { NotFoundError } from '../../shared/errors.js';
+import { deploymentId, referenced } from '../lookup.js';
+import { defineRoute, type Route } from '../route.js';
+import * as s from '../schemas.js';
+import { listDeployments, readDeployment } from '../views/deployment.js';
+import { readMatrix } from '../views/matrix.js';
+
+const byKey = z.object({ key: s.keySchema });
+const tag = 'deployments';
+
+export function deploymentRoutes({ db }: { db: Db }): Route[] {
+  return [
+    defineRoute({
+      method: 'get',
+      path: '/deployments',
+      scope: 'viewer',
+      tag,
+      summary: 'List deployments',
+      query: s.pageQuerySchema,
+      answer: s.pageOf(s.deploymentSchema),
+      handle: ({ query }) => listDeployments(db, query),
+    }),
+    defineRoute({
+      method: 'post',
+      path: '/deployments',
+      scope: 'operator',
+      tag,
+      summary: 'Create a deployment, below `system` unless a parent is named',
+      body: s.deploymentCreateSchema,
+      status: 201,
+      answer: s.deploymentSchema,
+      refusals: [409],
+      async handle({ body, actor }) {
+        const parentId = body.parent === undefined ? undefined : await referenced(db, 'deployment', 'parent', body.parent);
+        const { id } = await createDeployment(db, { name: body.name, parentId, description: body.description, actor: actor.name });
+        return await readDeployment(db, id);
+      },
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/deployments/:key',
+      scope: 'viewer',
+      tag,
+      summary: 'Read a deployment',
+      params: byKey,
+      answer: s.deploymentSchema,
+      handle: async ({ params }) => readDeployment(db, await deploymentId(db, params.key)),
+    }),
+    defineRoute({
+      method: 'patch',
+      path: '/deployments/:key',
+      scope: 'operator',
+      tag,
+      summary: 'Change the description, or pause: a paused deployment starts nothing new',
+      params: byKey,
+      body: s.deploymentPatchSchema,
+      answer: s.deploymentSchema,
+      async handle({ params, body, actor }) {
+        const id = await deploymentId(db, params.key);
+        await patchDeployment(db, id, body, actor.name);
+        return await readDeployment(db, id);
+      },
+    }),
+    defineRoute({
+      method: 'delete',
+      path: '/deployments/:key',
+      scope: 'operator',
+      tag,
+      summary: 'Delete a deployment whose noderoles are all proposed; its nodes go to its parent',
+      params: byKey,
+      refusals: [409],
+      handle: async ({ params, actor }) => deleteDeployment(db, await deploymentId(db, params.key), actor.name),
+    }),
+    defineRoute({
+      method: 'put',
+      path: '/deployments/:key/commit',
+      scope: 'operator',
+      tag,
+      summary: 'Commit: what is proposed counts from now on',
+      params: byKey,
+      answer: s.commitResultSchema,
+      refusals: [409],
+      async handle({ params, actor }) {
+        const id = await deploymentId(db, params.key);
+        const { revision, committed } = await commitDeployment(db, id, actor.name);
+        return { revision, committed, deployment: await readDeployment(db, id) };
+      },
+    }),
+    defineRoute({
+      method: 'put',
+      path: '/deployments/:key/recall',
+      scope: 'operator',
+      tag,
+      summary: 'Take the commit back: nothing new starts, what runs ends normally',
+      params: byKey,
+      answer: s.deploymentSchema,
+      refusals: [409],
+      async handle({ params, actor }) {
+        const id = await deploymentId(db, params.key);
+        await recallDeployment(db, id, actor.name);
+        return await readDeployment(db, id);
+      },
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/deployments/:key/matrix',
+      scope: 'viewer',
+      tag,
+      summary: 'The deployment as a matrix of roles by nodes, with its position in the event stream',
+      params: byKey,
+      answer: s.matrixSchema,
+      handle: async ({ params }) => readMatrix(db, await deploymentId(db, params.key)),
+    }),
+  ];
+}
+
+type Patch = { description?: string | undefined; paused?: boolean | undefined };
+
+/** Writes the fields given; a patch that changes nothing makes no event. */
+async function patchDeployment(db: Db, id: number, patch: Patch, actor: string): Promise<void> {
+  await withTransaction(db.pool, async (tx) => {
+    const found = await tx.query<{ description: string; paused: boolean; revision: number }>('SELECT description, paused_at IS NOT NULL AS paused, revision FROM deployments WHERE id = $1 FOR NO KEY UPDATE', [id]);
+    const before = found.rows[0];
+    if (before === undefined) throw new NotFoundError('deployment', id);
+    const description = patch.description ?? before.description;
+    const paused = patch.paused ?? before.paused;
+    const changed = [...(description === before.description ? [] : ['description']), ...(paused === before.paused ? [] : ['paused'])];
+    if (changed.length === 0) return;
+    await tx.query('UPDATE deployments SET description = $2, paused_at = CASE WHEN NOT $3 THEN NULL ELSE coalesce(paused_at, clock_timestamp()) END WHERE id = $1', [id, description, paused]);
+    await tx.query(`INSERT INTO audit (actor, action, target, detail) VALUES ($1, 'deployment.change', $2, $3)`, [actor, `deployment/${id}`, JSON.stringify({ changed })]);
+    await writeEvents(tx, [{ kind: 'deployment-changed', subjectType: 'deployment', subjectId: id, version: before.revision, data: { changed } }]);
+  });
+}
