@@ -1,3 +1,35 @@
+-- PROPOSED -> TODO or BLOCKED for the noderoles given; the caller holds their locks and their children's.
+CREATE OR REPLACE FUNCTION commit_noderoles(p_noderoles int[], OUT committed int, OUT events engine_event[]) LANGUAGE plpgsql AS $$
+BEGIN
+  -- Newly committed noderoles, and the children whose counters they raise, in one statement: CHECK says that TODO has
+  -- no pending parent at the end of every statement.
+  WITH fresh AS (
+    SELECT nr.id, nr.committed FROM node_roles nr WHERE nr.id = ANY(p_noderoles) AND nr.state = 'PROPOSED'
+  ), raised AS (
+    SELECT e.child_id AS id, count(*)::int AS n FROM node_role_edges e JOIN fresh ON fresh.id = e.parent_id AND NOT fresh.committed GROUP BY e.child_id
+  ), subject AS (
+    SELECT id FROM fresh UNION SELECT id FROM raised
+  ), before AS (
+    SELECT nr.id, nr.state FROM node_roles nr JOIN subject ON subject.id = nr.id
+  ), moved AS (
+    UPDATE node_roles nr SET
+           pending_parents = nr.pending_parents + coalesce(raised.n, 0),
+           committed = nr.committed OR fresh.id IS NOT NULL,
+           state = CASE
+             WHEN nr.state = 'PROPOSED' AND fresh.id IS NOT NULL THEN
+               CASE WHEN nr.pending_parents + coalesce(raised.n, 0) = 0 THEN 'TODO'::node_role_state ELSE 'BLOCKED' END
+             WHEN nr.state = 'TODO' AND nr.pending_parents + coalesce(raised.n, 0) > 0 THEN 'BLOCKED'
+             ELSE nr.state END,
+           version = nr.version + 1, changed_at = clock_timestamp()
+      FROM subject LEFT JOIN fresh ON fresh.id = subject.id LEFT JOIN raised ON raised.id = subject.id
+     WHERE nr.id = subject.id
+    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, fresh.id IS NOT NULL AS was_fresh
+  )
+  SELECT count(*) FILTER (WHERE m.was_fresh)::int,
+         coalesce(array_agg(noderole_event(m.id, m.version, b.state, m.state, m.node_id, m.role_id, m.deployment_id, 'committed') ORDER BY m.id) FILTER (WHERE b.state <> m.state), '{}')
+    INTO committed, events FROM moved m JOIN before b ON b.id = m.id;
+END $$;
+
 -- Commits a deployment: proposed data becomes committed data, proposed noderoles become TODO or BLOCKED, and the edges of
 -- those committed for the first time start to count for their children (engine-rules 24: only committed parents count).
 -- The caller has checked that there is something to commit and that no parent outside stays proposed.
@@ -32,33 +64,8 @@ BEGIN
   )
   SELECT count(*)::int, array_agg(id) FILTER (WHERE state = 'ACTIVE') INTO changed, v_poked FROM touched;
 
-  -- Newly committed noderoles, and the children whose counters they raise, in one statement: CHECK says that TODO has
-  -- no pending parent at the end of every statement.
-  WITH fresh AS (
-    SELECT nr.id, nr.committed FROM node_roles nr WHERE nr.deployment_id = p_deployment AND nr.state = 'PROPOSED'
-  ), raised AS (
-    SELECT e.child_id AS id, count(*)::int AS n FROM node_role_edges e JOIN fresh ON fresh.id = e.parent_id AND NOT fresh.committed GROUP BY e.child_id
-  ), subject AS (
-    SELECT id FROM fresh UNION SELECT id FROM raised
-  ), before AS (
-    SELECT nr.id, nr.state FROM node_roles nr JOIN subject ON subject.id = nr.id
-  ), moved AS (
-    UPDATE node_roles nr SET
-           pending_parents = nr.pending_parents + coalesce(raised.n, 0),
-           committed = nr.committed OR fresh.id IS NOT NULL,
-           state = CASE
-             WHEN nr.state = 'PROPOSED' AND fresh.id IS NOT NULL THEN
-               CASE WHEN nr.pending_parents + coalesce(raised.n, 0) = 0 THEN 'TODO'::node_role_state ELSE 'BLOCKED' END
-             WHEN nr.state = 'TODO' AND nr.pending_parents + coalesce(raised.n, 0) > 0 THEN 'BLOCKED'
-             ELSE nr.state END,
-           version = nr.version + 1, changed_at = clock_timestamp()
-      FROM subject LEFT JOIN fresh ON fresh.id = subject.id LEFT JOIN raised ON raised.id = subject.id
-     WHERE nr.id = subject.id
-    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, fresh.id IS NOT NULL AS was_fresh
-  )
-  SELECT count(*) FILTER (WHERE m.was_fresh)::int,
-         coalesce(array_agg(noderole_event(m.id, m.version, b.state, m.state, m.node_id, m.role_id, m.deployment_id, 'committed') ORDER BY m.id) FILTER (WHERE b.state <> m.state), '{}')
-    INTO committed, v_events FROM moved m JOIN before b ON b.id = m.id;
+  SELECT c.events, c.committed INTO v_events, committed
+    FROM commit_noderoles((SELECT array_agg(nr.id) FROM node_roles nr WHERE nr.deployment_id = p_deployment AND nr.state = 'PROPOSED')) c;
 
   IF v_poked IS NOT NULL THEN
     v_more := poke_active(v_poked, 'data committed');

@@ -1,0 +1,102 @@
+/** Reads what `why` needs about one noderole and lets it answer. */
+import type { Db } from '../db/client.js';
+import { NotFoundError } from '../shared/errors.js';
+import { why, type WhyAnswer, type WhyView } from './why.js';
+
+export type { WhyAnswer } from './why.js';
+
+const MAX_DEPTH = 50;
+
+/** Why the noderole is as it is. `servedReasons` (nodes domain) says in words what a node's boot servers lack. */
+export async function explainNodeRole(db: Db, id: number, servedReasons: (nodeId: number) => Promise<string[]> = async () => []): Promise<WhyAnswer> {
+  const nr = await db.prisma.nodeRole.findUnique({ where: { id }, include: { role: true, deployment: true, node: { include: { status: true } } } });
+  if (!nr) throw new NotFoundError('noderole', id);
+  const [run, slot, workers, ahead] = await Promise.all([
+    nr.currentRunId === null ? null : db.prisma.run.findUnique({ where: { id: nr.currentRunId }, include: { waits: true } }),
+    db.prisma.run.findFirst({ where: { exclusiveKey: nr.node.kind === 'machine' ? String(nr.nodeId) : `${nr.nodeId}:${nr.roleId}`, holdsSlot: true, status: { not: 'ENDED' }, nodeRoleId: { not: id } }, include: { nodeRole: { include: { role: true, node: true } } } }),
+    db.prisma.workerSlot.count({ where: { jobClass: nr.role.jobClass, heartbeatAt: { gt: new Date(Date.now() - 30_000) } } }),
+    db.prisma.nodeRole.findFirst({ where: { nodeId: nr.nodeId, state: 'TODO', OR: [{ cohort: { lt: nr.cohort } }, { cohort: nr.cohort, id: { lt: id } }] }, include: { role: true, node: true }, orderBy: [{ cohort: 'asc' }, { id: 'asc' }] }),
+  ]);
+  const view: WhyView = {
+    id,
+    name: `${nr.role.name}@${nr.node.name}`,
+    state: nr.state,
+    since: nr.changedAt,
+    failures: nr.failures,
+    notBefore: nr.notBefore,
+    error: nr.errorCode === null ? null : { code: nr.errorCode, message: nr.errorMessage ?? '' },
+    deployment: { name: nr.deployment.name, committed: nr.deployment.committedAt !== null, paused: nr.deployment.pausedAt !== null },
+    node: {
+      id: nr.nodeId,
+      name: nr.node.name,
+      kind: nr.node.kind,
+      alive: nr.node.alive,
+      available: nr.node.available,
+      deleting: nr.node.deleting,
+      bootClass: nr.node.bootClass,
+      phase: nr.node.status?.phase ?? 'unseen',
+      phaseDetail: nr.node.status?.phaseDetail ?? '',
+      heartbeatAt: nr.node.status?.heartbeatAt ?? null,
+    },
+    runsIn: nr.role.runsIn,
+    jobClass: nr.role.jobClass,
+    workersAlive: workers > 0,
+    run: run && {
+      id: Number(run.id),
+      status: run.status,
+      since: run.startedAt ?? run.createdAt,
+      worker: run.worker,
+      wait: run.waits && { key: run.waits.key, deadline: run.waits.deadline, detail: await waitDetail(db, nr.nodeId, run.waits.key, servedReasons) },
+    },
+    slot: slot && { runId: Number(slot.id), name: `${slot.nodeRole.role.name}@${slot.nodeRole.node.name}`, status: slot.status, since: slot.startedAt ?? slot.createdAt },
+    ancestors: await wayUp(db, id),
+    ahead: ahead && { id: ahead.id, name: `${ahead.role.name}@${ahead.node.name}` },
+    now: new Date(),
+  };
+  return why(view);
+}
+
+async function waitDetail(db: Db, nodeId: number, key: string, servedReasons: (nodeId: number) => Promise<string[]>): Promise<string[]> {
+  const [kind, subject] = key.split(':');
+  if (kind === 'served') return servedReasons(nodeId);
+  const status = await db.prisma.nodeStatus.findUnique({ where: { nodeId } });
+  const seen = status ? `the node was last seen in boot phase ${status.phase} ${status.phaseDetail}`.trim() : 'the node was not seen yet';
+  if (kind === 'install') {
+    const install = await db.prisma.install.findUnique({ where: { id: Number(subject) } });
+    return [seen, `the installation of ${install?.bootenv ?? 'the system'} is ${install?.status ?? 'unknown'}; it ends when the installer posts bootenv-local`];
+  }
+  if (kind === 'boot') return [seen, 'the node must report alive from its disk'];
+  if (kind === 'work') {
+    const work = await db.prisma.agentWork.findUnique({ where: { runId: BigInt(subject ?? 0) } });
+    return [work?.status === 'offered' ? `the agent has not taken the work yet; ${seen}` : 'the agent of the node is at work'];
+  }
+  return [`${key} must come true`];
+}
+
+/** Follows pending parents up to the root: at each step a parent in ERROR first, else the lowest id. */
+async function wayUp(db: Db, id: number): Promise<WhyView['ancestors']> {
+  const path: WhyView['ancestors'] = [];
+  const seen = new Set<number>([id]);
+  let at = id;
+  for (let depth = 0; depth < MAX_DEPTH; depth++) {
+    const edges = await db.prisma.nodeRoleEdge.findMany({
+      where: { childId: at, parent: { committed: true, state: { not: 'ACTIVE' } } },
+      include: { parent: { include: { role: true, node: true } } },
+      orderBy: { parentId: 'asc' },
+    });
+    const parent = (edges.find((edge) => edge.parent.state === 'ERROR') ?? edges.find((edge) => edge.parent.state !== 'BLOCKED') ?? edges[0])?.parent;
+    if (!parent || seen.has(parent.id)) break;
+    seen.add(parent.id);
+    const more = edges.length - 1;
+    path.push({
+      id: parent.id,
+      name: `${parent.role.name}@${parent.node.name}`,
+      state: parent.state,
+      error: parent.errorCode === null ? null : { code: parent.errorCode, message: parent.errorMessage ?? '' },
+      waitsFor: more > 0 ? `and ${more} more parents are pending` : null,
+    });
+    if (parent.state !== 'BLOCKED') break;
+    at = parent.id;
+  }
+  return path;
+}

@@ -1,0 +1,71 @@
+/**
+ * The sweep: what a lost message, a dead worker or a dead machine left behind is found and put right, each second, from
+ * a timer in every annealer (engine-rules 11). It needs no queue. Each repair is a transaction of its own; one that fails
+ * is logged and does not keep the others from running.
+ */
+import type { Db } from '../db/client.js';
+import type { Logger } from '../shared/logger.js';
+
+export type SweepDeps = {
+  db: Db;
+  log: Logger;
+  aliveGraceSeconds: number;
+  /** Nodes domain: heartbeats that stopped; who changed. */
+  sweepAlive: (db: Db, graceSeconds: number) => Promise<number[]>;
+  /** Nodes domain: raises the `served` facts that have come true. */
+  publishServed: (db: Db) => Promise<void>;
+};
+
+/** Starts in a row without an outcome after which a noderole is in ERROR `crash-loop`. */
+const CRASH_LIMIT = 5;
+const WAVE_BATCH = 200;
+/** Beyond its lease a worker may still be aborting; it stops itself a fifth before. Seconds. */
+const STOP_MARGIN_SECONDS = 2;
+const AUDIT_WINDOW = 5000;
+
+export class Sweeper {
+  private auditFrom = 0;
+
+  constructor(private readonly deps: SweepDeps) {}
+
+  /** One sweep. Returns whether anything was repaired, so that the caller anneals at once. */
+  async sweep(): Promise<boolean> {
+    const { pool } = this.deps.db;
+    const count = (text: string, values: unknown[] = []) => pool.query<{ n: number }>(`SELECT ${text} AS n`, values).then(({ rows }) => rows[0]?.n ?? 0);
+    const steps: [string, () => Promise<number>][] = [
+      ['alive', async () => (await this.deps.sweepAlive(this.deps.db, this.deps.aliveGraceSeconds)).length],
+      ['served', async () => (await this.deps.publishServed(this.deps.db), 0)],
+      ['leases', () => count('expire_leases($1)', [CRASH_LIMIT])],
+      ['waits', () => count('expire_waits()')],
+      ['lost nodes', () => count('fence_lost_nodes()')],
+      ['stopped', () => count('prove_stopped(make_interval(secs => $1))', [STOP_MARGIN_SECONDS])],
+      ['waves', () => count('propagate_errors($1)', [WAVE_BATCH])],
+      ['drift', () => count('repair_drift()')],
+      ['counters', () => this.audit()],
+    ];
+    let repaired = 0;
+    for (const [name, step] of steps) {
+      try {
+        const n = await step();
+        if (n > 0) this.deps.log.debug({ step: name, n }, 'sweep repaired');
+        repaired += n;
+      } catch (err) {
+        this.deps.log.warn({ err, step: name }, 'sweep step failed');
+      }
+    }
+    return repaired > 0;
+  }
+
+  /** Compares a window of counters with their definition; drift should never happen and is an alarm (engine-rules 3). */
+  private async audit(): Promise<number> {
+    const { pool } = this.deps.db;
+    const { rows } = await pool.query<{ id: number; stored: number; truth: number }>('SELECT id, stored, truth FROM drifted_counters($1, $2)', [this.auditFrom, this.auditFrom + AUDIT_WINDOW]);
+    const { rows: top } = await pool.query<{ top: number | null }>('SELECT max(id) AS top FROM node_roles');
+    this.auditFrom = this.auditFrom + AUDIT_WINDOW > (top[0]?.top ?? 0) ? 0 : this.auditFrom + AUDIT_WINDOW;
+    if (rows.length === 0) return 0;
+    // A settle that commits between the two reads of one snapshot cannot be seen half: what is here is real.
+    this.deps.log.error({ drifted: rows.slice(0, 20) }, 'pending_parents differs from its definition');
+    await pool.query(`SELECT emit_events(ARRAY[('alarm', 'engine', 0, 0, $1::jsonb)::engine_event])`, [JSON.stringify({ code: 'counter-drift', message: `pending_parents differs from its definition on ${rows.length} noderoles`, noderoles: rows.slice(0, 20).map((row) => row.id) })]);
+    return 0;
+  }
+}

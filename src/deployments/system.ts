@@ -1,0 +1,32 @@
+/** What every installation has: the system deployment, the admin node, and on it the roles flagged `bootstrap`. */
+import os from 'node:os';
+import type { Pool } from '../db/client.js';
+import { withTransaction } from '../db/client.js';
+import { bindRole } from '../noderoles/bind.js';
+import { commitNodeRoles } from '../noderoles/discovery.js';
+
+const SEED_LOCK = 728_003;
+
+/** Idempotent, and safe when two processes start together. Roles must have been imported. */
+export async function ensureSystem(db: { pool: Pool }): Promise<void> {
+  const { deploymentId, adminId } = await withTransaction(db.pool, async (tx) => {
+    await tx.query('SELECT pg_advisory_xact_lock($1)', [SEED_LOCK]);
+    await tx.query(`INSERT INTO deployments (name, description, system, committed_at) VALUES ('system', 'What Prybar itself needs; every other deployment is below it', true, clock_timestamp()) ON CONFLICT (name) DO NOTHING`);
+    const deployment = await tx.query<{ id: number }>('SELECT id FROM deployments WHERE system');
+    const deploymentId = deployment.rows[0]?.id ?? 0;
+    await tx.query(
+      `INSERT INTO nodes (name, description, deployment_id, kind, alive, bootenv, boot_reason) VALUES ('admin', $2, $1, 'admin', true, 'local', 'runs Prybar') ON CONFLICT (name) DO NOTHING`,
+      [deploymentId, `The machine Prybar runs on (${os.hostname()})`],
+    );
+    const admin = await tx.query<{ id: number }>(`SELECT id FROM nodes WHERE kind = 'admin' ORDER BY id LIMIT 1`);
+    return { deploymentId, adminId: admin.rows[0]?.id ?? 0 };
+  });
+  const { rows } = await db.pool.query<{ id: number }>(
+    `SELECT ro.id FROM roles ro WHERE 'bootstrap' = ANY(ro.flags) AND NOT EXISTS (SELECT 1 FROM node_roles nr WHERE nr.role_id = ro.id AND nr.node_id = $1 AND nr.committed) ORDER BY ro.cohort, ro.id`,
+    [adminId],
+  );
+  for (const role of rows) {
+    const bound = await bindRole(db, { roleId: role.id, nodeId: adminId, deploymentId, actor: 'system' });
+    await commitNodeRoles(db, [bound.nodeRoleId, ...bound.created]);
+  }
+}

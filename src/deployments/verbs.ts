@@ -1,0 +1,111 @@
+/** What an operator may do to a deployment: create, commit, recall, delete, set the data of a role in it. */
+import type { Pool } from '../db/client.js';
+import { withTransaction } from '../db/client.js';
+import { writeEvents } from '../events/outbox.js';
+import type { JsonObject } from '../shared/json.js';
+import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.js';
+
+type HasPool = { pool: Pool };
+const UNIQUE_VIOLATION = '23505';
+
+/** Creates a child of `parentId`, or of the system deployment. Throws ConflictError when the name is taken. */
+export async function createDeployment(db: HasPool, request: { name: string; parentId?: number | undefined; description?: string | undefined; actor: string }): Promise<{ id: number }> {
+  if (/^[0-9]+$/.test(request.name)) throw new ValidationError('name: must not be all digits, because objects are addressed by id or name', [{ field: 'name', message: 'must not be all digits' }]);
+  try {
+    return await withTransaction(db.pool, async (tx) => {
+      const { rows } = await tx.query<{ id: number }>(
+        `INSERT INTO deployments (name, description, parent_id) SELECT $1, $2, coalesce($3, (SELECT id FROM deployments WHERE system)) RETURNING id`,
+        [request.name, request.description ?? '', request.parentId ?? null],
+      );
+      const id = rows[0]?.id ?? 0;
+      await tx.query(`INSERT INTO audit (actor, action, target) VALUES ($1, 'deployment.create', $2)`, [request.actor, `deployment/${id}`]);
+      await writeEvents(tx, [{ kind: 'deployment-created', subjectType: 'deployment', subjectId: id, version: 0, data: { name: request.name } }]);
+      return { id };
+    });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION) throw new ConflictError(`there is already a deployment '${request.name}'`, { code: 'name-taken', cause: error });
+    throw error;
+  }
+}
+
+/**
+ * Makes what is proposed count. Throws ConflictError when there is nothing to commit, or when a parent in another
+ * deployment was never committed (its children could only wait): the answer lists them.
+ */
+export async function commitDeployment(db: HasPool, id: number, actor: string): Promise<{ revision: number; committed: number; changed: number }> {
+  return withTransaction(db.pool, async (tx) => {
+    const deployment = await tx.query<{ name: string; committed_at: Date | null }>('SELECT name, committed_at FROM deployments WHERE id = $1 FOR NO KEY UPDATE', [id]);
+    const found = deployment.rows[0];
+    if (!found) throw new NotFoundError('deployment', id);
+    const { rows } = await tx.query<{ noderoles: number; proposed: number; data: number }>(
+      `SELECT (SELECT count(*) FROM node_roles WHERE deployment_id = $1)::int AS noderoles,
+              (SELECT count(*) FROM node_roles WHERE deployment_id = $1 AND (state = 'PROPOSED' OR proposed_data IS NOT NULL))::int AS proposed,
+              (SELECT count(*) FROM deployment_roles WHERE deployment_id = $1 AND proposed_data IS NOT NULL)::int AS data`,
+      [id],
+    );
+    const counts = rows[0] ?? { noderoles: 0, proposed: 0, data: 0 };
+    if (counts.noderoles === 0) throw new ConflictError(`deployment '${found.name}' is empty: bind a role to a node first (POST /api/v2/node_roles)`, { code: 'deployment-empty' });
+    // A recalled deployment is committed again without anything new: its claims go on.
+    if (counts.proposed === 0 && counts.data === 0 && found.committed_at !== null) throw new ConflictError(`deployment '${found.name}' has nothing to commit: nothing was bound or changed since its last commit`, { code: 'nothing-to-commit' });
+    const outside = await tx.query<{ name: string }>(
+      `SELECT DISTINCT pr.name || '@' || pn.name || ' in ' || pd.name AS name
+         FROM node_roles nr JOIN node_role_edges e ON e.child_id = nr.id JOIN node_roles p ON p.id = e.parent_id
+         JOIN roles pr ON pr.id = p.role_id JOIN nodes pn ON pn.id = p.node_id JOIN deployments pd ON pd.id = p.deployment_id
+        WHERE nr.deployment_id = $1 AND nr.state = 'PROPOSED' AND p.deployment_id <> $1 AND NOT p.committed ORDER BY 1 LIMIT 20`,
+      [id],
+    );
+    if (outside.rows.length > 0)
+      throw new ConflictError(`parents in other deployments are not committed: ${outside.rows.map((row) => row.name).join(', ')}; commit those first`, { code: 'parents-proposed', details: { parents: outside.rows.map((row) => row.name) } });
+    const done = await tx.query<{ committed: number; changed: number; revision: number }>(
+      `SELECT c.committed, c.changed, (SELECT revision FROM deployments WHERE id = $1) + 1 AS revision FROM commit_deployment($1) c`,
+      [id],
+    );
+    await tx.query(`INSERT INTO audit (actor, action, target) VALUES ($1, 'deployment.commit', $2)`, [actor, `deployment/${id}`]);
+    return done.rows[0] ?? { revision: 0, committed: 0, changed: 0 };
+  });
+}
+
+/** Back to proposed: nothing of it is claimed any more; what runs settles normally (engine-rules 17). */
+export async function recallDeployment(db: HasPool, id: number, actor: string): Promise<void> {
+  await withTransaction(db.pool, async (tx) => {
+    const { rows } = await tx.query<{ revision: number }>('UPDATE deployments SET committed_at = NULL WHERE id = $1 RETURNING revision', [id]);
+    if (!rows[0]) throw new NotFoundError('deployment', id);
+    await tx.query(`INSERT INTO audit (actor, action, target) VALUES ($1, 'deployment.recall', $2)`, [actor, `deployment/${id}`]);
+    await writeEvents(tx, [{ kind: 'deployment-changed', subjectType: 'deployment', subjectId: id, version: rows[0].revision, data: { changed: ['committed_at'] } }]);
+  });
+}
+
+/** Deletes a deployment without children, whose noderoles are all PROPOSED; its nodes go to the parent deployment. */
+export async function deleteDeployment(db: HasPool, id: number, actor: string): Promise<void> {
+  await withTransaction(db.pool, async (tx) => {
+    const { rows } = await tx.query<{ name: string; system: boolean; parent_id: number | null; children: number; live: number }>(
+      `SELECT d.name, d.system, d.parent_id, (SELECT count(*) FROM deployments c WHERE c.parent_id = d.id)::int AS children,
+              (SELECT count(*) FROM node_roles nr WHERE nr.deployment_id = d.id AND (nr.state <> 'PROPOSED' OR EXISTS (SELECT 1 FROM runs r WHERE r.node_role_id = nr.id AND r.status <> 'ENDED')
+                 OR EXISTS (SELECT 1 FROM node_role_edges e JOIN node_roles c ON c.id = e.child_id WHERE e.parent_id = nr.id AND c.deployment_id <> d.id)))::int AS live
+         FROM deployments d WHERE d.id = $1 FOR UPDATE OF d`,
+      [id],
+    );
+    const found = rows[0];
+    if (!found) throw new NotFoundError('deployment', id);
+    if (found.system) throw new ConflictError('the system deployment cannot be deleted', { code: 'deployment-system' });
+    if (found.children > 0) throw new ConflictError(`deployment '${found.name}' has ${found.children} deployments below it; delete those first`, { code: 'has-children' });
+    if (found.live > 0) throw new ConflictError(`deployment '${found.name}' has ${found.live} noderoles that are committed or needed elsewhere; propose them first`, { code: 'deployment-live' });
+    await tx.query('UPDATE nodes SET deployment_id = $2, version = version + 1 WHERE deployment_id = $1', [id, found.parent_id]);
+    await tx.query('DELETE FROM node_roles WHERE deployment_id = $1', [id]);
+    await tx.query('DELETE FROM deployments WHERE id = $1', [id]);
+    await tx.query(`INSERT INTO audit (actor, action, target) VALUES ($1, 'deployment.delete', $2)`, [actor, `deployment/${id}`]);
+    await writeEvents(tx, [{ kind: 'deployment-deleted', subjectType: 'deployment', subjectId: id, version: 0, data: { name: found.name } }]);
+  });
+}
+
+/** Proposes the data of a role in a deployment; every noderole of the pair inherits it from the next commit on. */
+export async function setDeploymentRoleData(db: HasPool, request: { deploymentId: number; roleId: number; data: JsonObject; actor: string }): Promise<void> {
+  const { rowCount } = await db.pool.query(
+    `WITH kept AS (
+       INSERT INTO deployment_roles (deployment_id, role_id, proposed_data) VALUES ($1, $2, $3)
+       ON CONFLICT (deployment_id, role_id) DO UPDATE SET proposed_data = EXCLUDED.proposed_data RETURNING id)
+     INSERT INTO audit (actor, action, target, detail) SELECT $4, 'deployment-role.data', 'deployment_role/' || kept.id, $3 FROM kept`,
+    [request.deploymentId, request.roleId, JSON.stringify(request.data), request.actor],
+  );
+  if (rowCount === 0) throw new NotFoundError('deployment role', `${request.deploymentId}/${request.roleId}`);
+}

@@ -1,0 +1,27 @@
+/** Roles flagged `discovery` go onto every discovered machine, and are committed at once (engine.md 1.3). */
+import type { Pool } from '../db/client.js';
+import { withTransaction } from '../db/client.js';
+import { bindRole } from './bind.js';
+
+/** Commits these noderoles alone, whatever else of their deployment is proposed. Safe to repeat. */
+export async function commitNodeRoles(db: { pool: Pool }, ids: number[]): Promise<void> {
+  await withTransaction(db.pool, async (tx) => {
+    await tx.query('SELECT 1 FROM node_roles WHERE id = ANY($1) OR id IN (SELECT child_id FROM node_role_edges WHERE parent_id = ANY($1)) ORDER BY id FOR NO KEY UPDATE', [ids]);
+    await tx.query('SELECT emit_events(c.events) FROM commit_noderoles($1) c', [ids]);
+  });
+}
+
+/** Binds and commits the discovery roles of a machine in its own deployment. Safe to repeat. */
+export async function bindDiscoveryRoles(db: { pool: Pool }, nodeId: number): Promise<void> {
+  const { rows } = await db.pool.query<{ role_id: number; deployment_id: number }>(
+    `SELECT ro.id AS role_id, n.deployment_id FROM roles ro, nodes n
+      WHERE n.id = $1 AND n.kind = 'machine' AND NOT n.deleting AND 'discovery' = ANY(ro.flags)
+        AND NOT EXISTS (SELECT 1 FROM node_roles nr WHERE nr.role_id = ro.id AND nr.node_id = n.id AND nr.committed)
+      ORDER BY ro.cohort, ro.id`,
+    [nodeId],
+  );
+  for (const row of rows) {
+    const bound = await bindRole(db, { roleId: row.role_id, nodeId, deploymentId: row.deployment_id, actor: 'discovery' });
+    await commitNodeRoles(db, [bound.nodeRoleId, ...bound.created]);
+  }
+}

@@ -1,0 +1,56 @@
+/** A batch of outcomes -> ended runs, moved noderoles, released children, the next claimed: one call of prisma/functions/50_settle.sql. */
+import type { JsonObject } from '../shared/json.js';
+import type { StepOutcome } from './outcome.js';
+import type { Queryable } from '../db/client.js';
+import type { Ring } from '../queue/jobs.js';
+import { toRings, type RingRow } from './claim.js';
+
+/** What is settled about one run: a jig's outcome, or what start decided without running the jig. */
+export type Settlement = { runId: number; fence: number; outcome: StepOutcome | { kind: 'skip' } | { kind: 'supersede' } };
+
+/** Largest wall a run may leave, bytes of JSON (engine-rules 12). */
+export const WALL_LIMIT_BYTES = 1_048_576;
+
+/** Settles the batch in one transaction; claims up to `claim` of the touched nodes. Returns the rings to make after commit. */
+export async function settle(db: Queryable, batch: Settlement[], claim: number): Promise<Ring[]> {
+  const { rows } = await db.query<RingRow>({
+    name: 'settle',
+    text: 'SELECT run_id, dispatch, fence, job_class FROM settle($1::bigint[], $2::int[], $3::jsonb[], $4)',
+    values: [batch.map((item) => item.runId), batch.map((item) => item.fence), batch.map((item) => JSON.stringify(toBody(item.outcome))), claim],
+  });
+  return toRings(rows);
+}
+
+function toBody(outcome: Settlement['outcome']): JsonObject {
+  switch (outcome.kind) {
+    case 'done':
+      return { kind: 'succeed', ...(outcome.wall === undefined ? {} : { wall: outcome.wall }), ...(outcome.result === undefined ? {} : { result: outcome.result }) };
+    case 'skip':
+    case 'supersede':
+      return { kind: outcome.kind };
+    case 'fail':
+      return { kind: 'fail', code: outcome.code, message: outcome.message, retryable: outcome.retryable, exit_status: outcome.exitStatus ?? null };
+    case 'wait':
+      return {
+        kind: 'wait',
+        key: outcome.key,
+        min_generation: outcome.minGeneration,
+        deadline_seconds: outcome.deadlineSeconds,
+        keeps: outcome.keeps,
+        survives_reboot: outcome.survivesReboot ?? false,
+        memo: outcome.memo,
+      };
+  }
+}
+
+/**
+ * Makes an outcome safe to store, before it enters a batch with others (engine-rules 12): no NUL (jsonb refuses it), a
+ * wall of bounded size. One that is not safe becomes a final failure that says why.
+ */
+export function safeOutcome(outcome: StepOutcome): StepOutcome {
+  const text = JSON.stringify(outcome);
+  if (text.includes('\\u0000')) return { kind: 'fail', code: 'bad-outcome', message: 'the outcome holds a NUL character, which the database cannot keep', retryable: false };
+  if (outcome.kind === 'done' && text.length > WALL_LIMIT_BYTES)
+    return { kind: 'fail', code: 'bad-outcome', message: `the step left ${text.length} bytes of data; at most ${WALL_LIMIT_BYTES} are kept`, retryable: false };
+  return outcome;
+}

@@ -1,0 +1,138 @@
+/**
+ * Where a noderole changes state: the only transition table. PURE.
+ *
+ * PROPOSED   bound, not committed. Entered by bind and by repropose; left by commit. Nothing runs.
+ * BLOCKED    committed, and at least one committed hard parent is not ACTIVE. Left when the last one is, to TODO.
+ * TODO       committed and every parent ACTIVE: the claim may take it when its node is free. CHECK: pending parents = 0.
+ * TRANSITION one live run is deciding it. Entered by the claim alone; left by that run's end.
+ * ACTIVE     its jig succeeded with the inputs that are wanted. Left when inputs move on (poke), when a boot ends its
+ *            validity, when an ERROR wave reaches it, or when an operator takes it back.
+ * ERROR      its jig failed for good, or an operator cancelled it. Left by retry, redeploy or repropose only.
+ *
+ * `pendingParents` counts committed hard parents that are not ACTIVE, in every state; whoever enters or leaves ACTIVE
+ * moves the counters of the direct children (`childrenDelta`). The same rules stand as SQL in prisma/functions for
+ * batches (claim, settle, commit); property tests hold that SQL against this table.
+ */
+export const NodeRoleState = {
+  PROPOSED: 'PROPOSED',
+  BLOCKED: 'BLOCKED',
+  TODO: 'TODO',
+  TRANSITION: 'TRANSITION',
+  ACTIVE: 'ACTIVE',
+  ERROR: 'ERROR',
+} as const;
+export type NodeRoleState = (typeof NodeRoleState)[keyof typeof NodeRoleState];
+
+/** Numbers on the wire, as OpenCrowbar had them. */
+export const stateCode: Record<NodeRoleState, number> = { ERROR: -1, ACTIVE: 0, TODO: 1, TRANSITION: 2, BLOCKED: 3, PROPOSED: 4 };
+
+export type NodeRoleEvent =
+  | { kind: 'commit' }
+  | { kind: 'parent-entered-active' }
+  | { kind: 'parent-left-active' }
+  | { kind: 'error-wave' }
+  | { kind: 'claim' }
+  | { kind: 'succeed' }
+  | { kind: 'fail-retryable' }
+  | { kind: 'fail-final' }
+  | { kind: 'supersede' }
+  | { kind: 'release' }
+  | { kind: 'poke' }
+  | { kind: 'cancel' }
+  | { kind: 'retry' }
+  | { kind: 'repropose' };
+
+/** What the table looks at. `runGen` is the generation of inputs that the current run froze, null when none is running. */
+export type NodeRoleView = {
+  state: NodeRoleState;
+  pendingParents: number;
+  wantGen: number;
+  runGen: number | null;
+  destructive: boolean;
+  /** A run of this noderole is STOPPING: its end is not proven yet. */
+  stopping: boolean;
+};
+
+/** What becomes of it. `run: 'stop'`: take the live run from its executor; `wave`: start an ERROR wave at this noderole. */
+export type Move = {
+  to: NodeRoleState;
+  pendingParents: number;
+  wantGen: number;
+  childrenDelta: -1 | 0 | 1;
+  run: 'keep' | 'stop';
+  wave: boolean;
+};
+
+/** Refused by the table: `reason` is a sentence for the operator. */
+export type Refusal = { refused: string };
+
+/** Where a committed noderole goes when nothing keeps it: TODO when no parent is pending, else BLOCKED. */
+export function ready(pendingParents: number): 'TODO' | 'BLOCKED' {
+  return pendingParents === 0 ? 'TODO' : 'BLOCKED';
+}
+
+/** The table: every state by every event. Pure; the same view and event always give the same answer. */
+export function next(view: NodeRoleView, event: NodeRoleEvent): Move | Refusal {
+  const { state, pendingParents: p } = view;
+  const stay: Move = { to: state, pendingParents: p, wantGen: view.wantGen, childrenDelta: 0, run: 'keep', wave: false };
+  const leaves = (to: NodeRoleState): Move => ({ ...stay, to, childrenDelta: state === 'ACTIVE' && to !== 'ACTIVE' ? 1 : 0 });
+
+  switch (event.kind) {
+    case 'commit':
+      return state === 'PROPOSED' ? { ...stay, to: ready(p) } : stay;
+
+    case 'parent-entered-active': {
+      if (p === 0) return { refused: 'no parent was pending' };
+      return { ...stay, pendingParents: p - 1, to: state === 'BLOCKED' ? ready(p - 1) : state };
+    }
+
+    case 'parent-left-active':
+      return { ...stay, pendingParents: p + 1, to: state === 'TODO' ? 'BLOCKED' : state };
+
+    case 'error-wave':
+      return state === 'ACTIVE' ? { ...leaves('BLOCKED'), wave: true } : stay;
+
+    case 'claim':
+      return state === 'TODO' ? { ...stay, to: 'TRANSITION' } : { refused: `only TODO is claimed, it is ${state}` };
+
+    case 'succeed': {
+      if (state !== 'TRANSITION') return { refused: `a result of a run that no longer decides it (${state})` };
+      if (p > 0) return { ...stay, to: 'BLOCKED' };
+      if (view.runGen === null || view.wantGen > view.runGen) return { ...stay, to: 'TODO' };
+      return { ...stay, to: 'ACTIVE', childrenDelta: -1 };
+    }
+
+    case 'fail-retryable':
+    case 'supersede':
+    case 'release':
+      return state === 'TRANSITION' ? { ...stay, to: ready(p) } : { refused: `a result of a run that no longer decides it (${state})` };
+
+    case 'fail-final':
+      return state === 'TRANSITION' ? { ...stay, to: 'ERROR', wave: true } : { refused: `a result of a run that no longer decides it (${state})` };
+
+    case 'poke': {
+      if (state === 'PROPOSED') return stay;
+      const wanted = { ...stay, wantGen: view.wantGen + 1 };
+      return state === 'ACTIVE' && !view.destructive ? { ...wanted, to: ready(p), childrenDelta: 1 } : wanted;
+    }
+
+    case 'cancel':
+      return state === 'TRANSITION' ? { ...stay, to: 'ERROR', run: 'stop', wave: true } : { refused: `nothing of it is running (${state}); to keep it from running, recall its deployment or unbind it` };
+
+    case 'retry': {
+      if (view.stopping) return { refused: 'its last run is still being stopped; retry when the node is free' };
+      if (state === 'ERROR') return { ...stay, to: ready(p) };
+      return state === 'TODO' ? stay : { refused: `only ERROR is retried, it is ${state}` };
+    }
+
+    case 'repropose': {
+      if (state === 'PROPOSED') return stay;
+      return { ...leaves('PROPOSED'), run: state === 'TRANSITION' ? 'stop' : 'keep' };
+    }
+  }
+}
+
+/** Whether the table refused. */
+export function isRefusal(answer: Move | Refusal): answer is Refusal {
+  return 'refused' in answer;
+}

@@ -1,0 +1,90 @@
+/**
+ * One noderole moved by one event: locks in the order every writer keeps (node, noderole with its children, run), asks
+ * the table (`state.ts`), writes by compare-and-set on the version, moves the children's counters, writes the events.
+ * With claim and settle the only writer of `node_roles.state`.
+ */
+import type { Pool, Tx } from '../db/client.js';
+import { withTransaction } from '../db/client.js';
+import { ConflictError, InvalidTransitionError, NotFoundError } from '../shared/errors.js';
+import { isRefusal, next, type Move, type NodeRoleEvent, type NodeRoleState } from './state.js';
+
+type Row = {
+  id: number;
+  node_id: number;
+  role_id: number;
+  deployment_id: number;
+  state: NodeRoleState;
+  version: number;
+  pending_parents: number;
+  want_gen: number;
+  current_run_id: number | null;
+  run_gen: number | null;
+  destructive: boolean;
+  stopping: boolean;
+};
+
+export type Moved = { id: number; from: NodeRoleState; to: NodeRoleState; version: number };
+
+/** Applies `event` to the noderole. Throws NotFoundError, InvalidTransitionError with the table's reason. Safe to repeat as far as the table says so. */
+export async function moveNodeRole(pool: Pool, id: number, event: NodeRoleEvent, actor: string): Promise<Moved> {
+  return withTransaction(pool, async (tx) => {
+    const row = await lockWithChildren(tx, id);
+    const move = next(
+      { state: row.state, pendingParents: row.pending_parents, wantGen: row.want_gen, runGen: row.run_gen, destructive: row.destructive, stopping: row.stopping },
+      event,
+    );
+    if (isRefusal(move)) throw new InvalidTransitionError(`noderole ${id}: ${move.refused}`, { details: { state: row.state, event: event.kind } });
+    const version = await write(tx, row, event, move, actor);
+    return { id, from: row.state, to: move.to, version };
+  });
+}
+
+async function lockWithChildren(tx: Tx, id: number): Promise<Row> {
+  const found = await tx.query<{ node_id: number }>('SELECT node_id FROM node_roles WHERE id = $1', [id]);
+  const nodeId = found.rows[0]?.node_id;
+  if (nodeId === undefined) throw new NotFoundError('noderole', id);
+  await tx.query('SELECT 1 FROM nodes WHERE id = $1 FOR NO KEY UPDATE', [nodeId]);
+  await tx.query('SELECT 1 FROM node_roles WHERE id = $1 OR id IN (SELECT child_id FROM node_role_edges WHERE parent_id = $1) ORDER BY id FOR NO KEY UPDATE', [id]);
+  const { rows } = await tx.query<Row>(
+    `SELECT nr.id, nr.node_id, nr.role_id, nr.deployment_id, nr.state, nr.version, nr.pending_parents, nr.want_gen, nr.current_run_id,
+            r.gen AS run_gen, 'destructive' = ANY(ro.flags) AS destructive,
+            EXISTS (SELECT 1 FROM runs s WHERE s.node_role_id = nr.id AND s.status = 'STOPPING') AS stopping
+       FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id LEFT JOIN runs r ON r.id = nr.current_run_id WHERE nr.id = $1`,
+    [id],
+  );
+  const row = rows[0];
+  if (!row) throw new NotFoundError('noderole', id);
+  return row;
+}
+
+async function write(tx: Tx, row: Row, event: NodeRoleEvent, move: Move, actor: string): Promise<number> {
+  const runStopped = move.run === 'stop' && row.current_run_id !== null;
+  // Several statements below return arrays of the composite type engine_event; they are concatenated in the database.
+  if (runStopped) await tx.query("SELECT emit_events(stop_runs(ARRAY[$1::bigint], 'cancelled', $2))", [row.current_run_id, `${event.kind} by ${actor}`]);
+  const clearsFailure = event.kind === 'retry' || event.kind === 'repropose';
+  const cancelled = event.kind === 'cancel';
+  const { rows } = await tx.query<{ version: number }>(
+    `UPDATE node_roles SET state = $3, pending_parents = $4, want_gen = $5, version = version + 1,
+            changed_at = CASE WHEN state <> $3 THEN clock_timestamp() ELSE changed_at END,
+            current_run_id = CASE WHEN $3 = 'TRANSITION' THEN current_run_id END,
+            failures = CASE WHEN $6 THEN 0 ELSE failures END,
+            not_before = CASE WHEN $6 THEN NULL ELSE not_before END,
+            blocked_by = CASE WHEN $6 THEN NULL ELSE blocked_by END,
+            error_code = CASE WHEN $7 THEN 'cancelled' WHEN $3 = 'ERROR' THEN error_code END,
+            error_message = CASE WHEN $7 THEN $8 WHEN $3 = 'ERROR' THEN error_message END,
+            error_epoch = CASE WHEN $7 THEN error_epoch + 1 ELSE error_epoch END
+      WHERE id = $1 AND version = $2 RETURNING version`,
+    [row.id, row.version, move.to, move.pendingParents, move.wantGen, clearsFailure, cancelled, `cancelled by ${actor}`],
+  );
+  const version = rows[0]?.version;
+  if (version === undefined) throw new ConflictError(`noderole ${row.id} changed meanwhile; read it again`);
+  if (move.wave) await tx.query('SELECT start_waves(ARRAY[$1::int])', [row.id]);
+  await tx.query(
+    `SELECT emit_events(
+       CASE WHEN $3::node_role_state <> $4::node_role_state
+         THEN ARRAY[noderole_event($1, $2, $3, $4, $5, $6, $7, $8)] ELSE '{}'::engine_event[] END
+       || CASE WHEN $9::int <> 0 THEN (SELECT events FROM adjust_children(ARRAY[$1::int], $9::int)) ELSE '{}'::engine_event[] END)`,
+    [row.id, version, row.state, move.to, row.node_id, row.role_id, row.deployment_id, event.kind, move.childrenDelta],
+  );
+  return version;
+}

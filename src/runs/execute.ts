@@ -1,0 +1,142 @@
+/**
+ * Executes runs in a worker process: job -> start -> jig -> settle. The handler of a job resolves only after its outcome
+ * is committed (engine-rules 12). What the jig throws becomes a failure with a code; nothing of it ends the process.
+ */
+import type { Pool } from '../db/client.js';
+import type { AgentPort, JigContext, JigOutcome, JigRegistry } from '../jigs/contract.js';
+import { safeOutcome, settle, type Settlement } from '../noderoles/settle.js';
+import type { Ring, RunJob } from '../queue/jobs.js';
+import { AppError } from '../shared/errors.js';
+import type { Logger } from '../shared/logger.js';
+import { agentPort } from './agent-work.js';
+import { LeaseKeeper } from './lease.js';
+import { LogSink } from './log.js';
+import { isPassing, Pump } from './pump.js';
+import { startRuns, type StartAnswer, type StartedRun } from './start.js';
+
+export type ExecutorOptions = {
+  pool: Pool;
+  jigs: JigRegistry;
+  /** Name of this worker, unique among those alive. */
+  worker: string;
+  leaseSeconds: number;
+  /** Makes rings after commit. */
+  ring: (rings: Ring[]) => Promise<void>;
+  /** How many noderoles a settle may claim in its own commit. */
+  claimPerSettle: number;
+  log: Logger;
+};
+
+const BATCH = 500;
+const MAX_TRIES = 60;
+const pause = (tries: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.min(2000, 20 * 2 ** Math.min(tries, 7)) * (0.5 + Math.random() / 2)));
+
+/** One per worker process: its two pumps and its leases. */
+export class Executor {
+  readonly leases: LeaseKeeper;
+  private readonly starts: Pump<RunJob, StartAnswer>;
+  private readonly settles: Pump<Settlement, void>;
+
+  constructor(private readonly options: ExecutorOptions) {
+    const { pool, log } = options;
+    this.leases = new LeaseKeeper(pool, options.leaseSeconds, log);
+    const onError = (what: string) => (error: unknown, tries: number) => {
+      log.warn({ err: error, tries }, `${what} batch failed`);
+      if (isPassing(error)) return tries < MAX_TRIES ? ('again' as const) : ('reject' as const);
+      return 'split' as const;
+    };
+    this.starts = new Pump({ maxBatch: BATCH, pause, onError: onError('start'), run: (jobs) => startRuns(pool, jobs, options.worker, options.leaseSeconds) });
+    this.settles = new Pump({
+      maxBatch: BATCH,
+      pause,
+      onError: onError('settle'),
+      run: async (batch) => {
+        const rings = await settle(pool, batch, options.claimPerSettle);
+        // The commit stands whether or not the rings are heard: a lost one costs a sweep.
+        if (rings.length > 0) await options.ring(rings).catch((err: unknown) => log.warn({ err, rings: rings.length }, 'rings lost'));
+        return batch.map(() => undefined);
+      },
+    });
+  }
+
+  /** Handles one job to its end. Never throws for what the jig did; throws when the outcome could not be settled. */
+  async handle(job: RunJob): Promise<void> {
+    const answer = await this.starts.add(job);
+    switch (answer.kind) {
+      case 'dropped':
+        return;
+      case 'skip':
+      case 'supersede':
+        return this.settle({ runId: answer.runId, fence: answer.fence, outcome: { kind: answer.kind } });
+      case 'run':
+        return this.execute(answer.run);
+    }
+  }
+
+  /** Waits for what is under way to be settled. */
+  async idle(): Promise<void> {
+    await this.starts.idle();
+    await this.settles.idle();
+  }
+
+  private async execute(run: StartedRun): Promise<void> {
+    const lost = this.leases.hold(run.runId, run.fence);
+    const sink = new LogSink(this.options.pool, run.runId, run.fence);
+    try {
+      const outcome = await this.callJig(run, lost, sink);
+      await sink.flush().catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'log not written'));
+      // Also when the lease is lost: the late result proves that this executor has stopped.
+      await this.settle({ runId: run.runId, fence: run.fence, outcome: safeOutcome(outcome) });
+    } finally {
+      this.leases.release(run.runId);
+    }
+  }
+
+  private async settle(settlement: Settlement): Promise<void> {
+    try {
+      await this.settles.add(settlement);
+    } catch (error) {
+      if (isPassing(error)) throw error;
+      // Poison: the database refuses this very outcome. The run must end all the same.
+      const message = error instanceof Error ? error.message : String(error);
+      await this.settles.add({ ...settlement, outcome: { kind: 'fail', code: 'internal-error', message: `the outcome could not be stored: ${message}`, retryable: false } });
+    }
+  }
+
+  private async callJig(run: StartedRun, lost: AbortSignal, sink: LogSink): Promise<JigOutcome> {
+    const jig = this.options.jigs.get(run.jig);
+    if (!jig) return { kind: 'fail', code: 'no-jig', message: `there is no jig '${run.jig}'; known are ${[...this.options.jigs.keys()].join(', ')}`, retryable: false };
+    const timeout = AbortSignal.timeout(run.role.timeoutSeconds * 1000);
+    const signal = AbortSignal.any([lost, timeout]);
+    const context: JigContext = {
+      run: { id: run.runId, fence: run.fence, attempt: run.attempt },
+      role: run.role,
+      noderole: { id: run.noderoleId },
+      node: run.node,
+      inputs: run.inputs,
+      memo: run.memo,
+      wake: toWake(run.wakeReason),
+      signal,
+      log: (text) => sink.write(text),
+      logger: this.options.log.child({ runId: run.runId, nodeRoleId: run.noderoleId, nodeId: run.node.id, jig: run.jig }),
+      agent: agentPort(this.options.pool, run) satisfies AgentPort,
+    };
+    // A jig that ignores its signal must not hold the slot: the race ends its turn, the fence makes its late writes void.
+    const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+    try {
+      return await Promise.race([jig.run(context), aborted]);
+    } catch (error) {
+      if (timeout.aborted) return { kind: 'fail', code: 'timeout', message: `no outcome within ${run.role.timeoutSeconds} s`, retryable: true };
+      return toFailure(error);
+    }
+  }
+}
+
+function toWake(reason: string | null): JigContext['wake'] {
+  return reason === 'fact' || reason === 'deadline' || reason === 'unexpected-boot' ? reason : null;
+}
+
+function toFailure(error: unknown): JigOutcome {
+  if (error instanceof AppError) return { kind: 'fail', code: error.code, message: error.message, retryable: error.retryable };
+  return { kind: 'fail', code: 'jig-threw', message: error instanceof Error ? error.message : String(error), retryable: true };
+}

@@ -1,0 +1,72 @@
+/**
+ * The leases of the runs that this process executes: renewed together, a third of their length apart. A run whose
+ * renewal finds no row was taken away; a run that could not be renewed in time stops itself before its lease is over,
+ * on this process's monotonic clock, so that nobody else can have begun it (engine-rules 1).
+ */
+import type { Queryable } from '../db/client.js';
+import type { Logger } from '../shared/logger.js';
+
+type Held = { fence: number; abort: AbortController; renewedAtMs: number };
+
+const monotonicMs = () => performance.now();
+
+export class LeaseKeeper {
+  private readonly held = new Map<number, Held>();
+  private timer: NodeJS.Timeout | undefined;
+  private readonly intervalMs: number;
+  private readonly giveUpMs: number;
+
+  /** `leaseSeconds` as given to start; a run gives up a fifth before its end. */
+  constructor(
+    private readonly db: Queryable,
+    private readonly leaseSeconds: number,
+    private readonly log: Logger,
+  ) {
+    this.intervalMs = (leaseSeconds * 1000) / 3;
+    this.giveUpMs = leaseSeconds * 800;
+  }
+
+  /** Keeps the lease of a run that has just started. The signal aborts when it is lost. */
+  hold(runId: number, fence: number): AbortSignal {
+    const abort = new AbortController();
+    this.held.set(runId, { fence, abort, renewedAtMs: monotonicMs() });
+    this.timer ??= setInterval(() => void this.renew(), this.intervalMs);
+    return abort.signal;
+  }
+
+  release(runId: number): void {
+    this.held.delete(runId);
+    if (this.held.size === 0) this.stop();
+  }
+
+  /** Aborts everything held (the process is closing and its grace is over). */
+  abortAll(reason: string): void {
+    for (const { abort } of this.held.values()) abort.abort(new Error(reason));
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  private async renew(): Promise<void> {
+    const asked = [...this.held];
+    const at = monotonicMs();
+    try {
+      const { rows } = await this.db.query<{ id: number }>(
+        `UPDATE runs r SET lease_until = clock_timestamp() + make_interval(secs => $3)
+           FROM unnest($1::bigint[], $2::int[]) AS i(id, fence) WHERE r.id = i.id AND r.fence = i.fence AND r.status = 'RUNNING' RETURNING r.id`,
+        [asked.map(([id]) => id), asked.map(([, held]) => held.fence), this.leaseSeconds],
+      );
+      const renewed = new Set(rows.map((row) => row.id));
+      for (const [id, held] of asked) {
+        if (renewed.has(id)) held.renewedAtMs = at;
+        // Settled meanwhile is no loss: then it is no longer held.
+        else if (this.held.get(id) === held) held.abort.abort(new Error('the run was taken away: cancelled, or its lease was lost'));
+      }
+    } catch (err) {
+      this.log.warn({ err }, 'leases not renewed');
+    }
+    for (const [, held] of this.held) if (monotonicMs() - held.renewedAtMs > this.giveUpMs) held.abort.abort(new Error('the lease could not be renewed in time'));
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * Gathers single requests into batches: everything that comes while a batch is under way goes into the next. One batch
+ * at a time, at most `maxBatch` items; a caller's promise settles when its batch has been committed. The pump cannot die:
+ * a batch that fails is tried again or split, and only an item that fails alone rejects its caller (engine-rules 12).
+ */
+export type PumpOptions<T, R> = {
+  maxBatch: number;
+  /** Handles a batch; answers in the order of the items. */
+  run: (items: T[]) => Promise<R[]>;
+  /** What to do when a whole batch failed: the same again, halves, or give up (for each item). */
+  onError: (error: unknown, tries: number) => 'again' | 'split' | 'reject';
+  /** Waits between tries; milliseconds by number of tries so far. */
+  pause: (tries: number) => Promise<void>;
+};
+
+type Waiting<T, R> = { item: T; resolve: (answer: R) => void; reject: (error: unknown) => void };
+
+export class Pump<T, R> {
+  private waiting: Waiting<T, R>[] = [];
+  private active: Promise<void> | undefined;
+
+  constructor(private readonly options: PumpOptions<T, R>) {}
+
+  /** Resolves with the item's answer once its batch is done. */
+  add(item: T): Promise<R> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ item, resolve, reject });
+      this.active ??= this.drain();
+    });
+  }
+
+  /** Resolves when nothing is waiting or under way. */
+  async idle(): Promise<void> {
+    while (this.active) await this.active;
+  }
+
+  private async drain(): Promise<void> {
+    // A turn of the event loop, so that what arrives together goes together.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.waiting.length > 0) await this.handle(this.waiting.splice(0, this.options.maxBatch), 0);
+    this.active = undefined;
+  }
+
+  private async handle(batch: Waiting<T, R>[], tries: number): Promise<void> {
+    try {
+      const answers = await this.options.run(batch.map((entry) => entry.item));
+      batch.forEach((entry, index) => entry.resolve(answers[index] as R));
+    } catch (error) {
+      const verdict = this.options.onError(error, tries);
+      if (verdict === 'again') {
+        await this.options.pause(tries);
+        return this.handle(batch, tries + 1);
+      }
+      if (verdict === 'split' && batch.length > 1) {
+        const middle = batch.length >> 1;
+        await this.handle(batch.slice(0, middle), 0);
+        return this.handle(batch.slice(middle), 0);
+      }
+      for (const entry of batch) entry.reject(error);
+    }
+  }
+}
+
+const RETRYABLE_CODES = new Set(['40001', '40P01', '55P03', '57014', '57P01', '57P02', '57P03', '08000', '08003', '08006', '53300', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
+
+/** Whether the database says "try again" (serialization, deadlock, lock wait, connection), as against "this data cannot be". */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? String(error.code) : '';
+  // node-postgres has no code for a connection that ended under a query.
+  return RETRYABLE_CODES.has(code) || /Connection terminated|timeout exceeded when trying to connect/.test(error.message);
+}
