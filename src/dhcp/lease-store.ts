@@ -5,6 +5,7 @@
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { withDeadline } from './deadline.js';
+import { errorCode } from './error-code.js';
 import type { Lease, LeaseBook } from './lease-book.js';
 import {
   declineLease,
@@ -42,7 +43,8 @@ const COMMIT_TIMEOUT_MS = 2_000;
 const MAXIMUM_TRIES = 3;
 /** Serialization failure, deadlock, lock not available: the same batch may succeed now. */
 const RETRYABLE = new Set(['40001', '40P01', '55P03']);
-const UNIQUE_VIOLATION = '23505';
+/** Classes 22 and 23: one row of the batch is wrong (its network was deleted, another server gave its machine an address). */
+const WRONG_ROW = /^2[23]/;
 
 export class LeaseStore {
   readonly #deps: LeaseStoreDeps;
@@ -155,7 +157,8 @@ export class LeaseStore {
 
   /**
    * One statement when nobody in the batch moves from another address, the two-statement transaction otherwise. A unique violation
-   * means another server gave one of these machines another address meanwhile: move it, then split until the one is alone.
+   * means that another server gave one of these machines another address meanwhile: the transaction moves it. What still
+   * fails is halved until the wrong row is alone, so that one poisoned ask costs nobody else the lease.
    */
   async #grantBatch(batch: readonly PendingGrant[], attempt: number): Promise<Set<number>> {
     const { pool, book } = this.#deps;
@@ -166,11 +169,11 @@ export class LeaseStore {
       this.#rememberGranted(asks, granted);
       return granted;
     } catch (error) {
-      const code = sqlState(error);
-      if (code !== undefined && (RETRYABLE.has(code) || code === UNIQUE_VIOLATION) && attempt < MAXIMUM_TRIES) {
-        return this.#grantBatch(batch, attempt + 1);
-      }
-      if (code !== UNIQUE_VIOLATION) throw error;
+      const code = errorCode(error);
+      if (code === undefined) throw error;
+      const isWrongRow = WRONG_ROW.test(code);
+      if ((RETRYABLE.has(code) || isWrongRow) && attempt < MAXIMUM_TRIES) return this.#grantBatch(batch, attempt + 1);
+      if (!isWrongRow) throw error;
       if (batch.length === 1) return new Set();
       const middle = Math.ceil(batch.length / 2);
       const first = await this.#grantBatch(batch.slice(0, middle), attempt);
@@ -218,8 +221,4 @@ export class LeaseStore {
 
 function settle(item: PendingGrant, outcome: GrantOutcome): void {
   for (const resolve of item.settle) resolve(outcome);
-}
-
-function sqlState(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

@@ -9,6 +9,7 @@ import { ConfigError } from '../shared/errors.js';
 import { formatIpv4, parseIpv4 } from '../shared/ipv4.js';
 import { err, ok, type Result } from '../shared/result.js';
 import { SERVER_PORT, type Destination } from './destination.js';
+import { errorCode } from './error-code.js';
 import { describeOwners, findUdpOwners } from './port-owner.js';
 
 /**
@@ -142,7 +143,7 @@ function enlargeBuffers(socket: Socket): void {
 }
 
 async function explainBindFailure(binding: Binding, error: unknown): Promise<unknown> {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = errorCode(error);
   if ('fd' in binding) {
     return new ConfigError(
       `file descriptor ${binding.fd} is not an inherited UDP socket`,
