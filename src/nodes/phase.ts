@@ -1,0 +1,130 @@
+/**
+ * Writes what was seen of boots: a row of the timeline each, and the node's phase. Servers record from their packet paths
+ * through `createPhaseRecorder`, which only remembers and writes in batches: a slow database never holds back a packet.
+ */
+import type { Db, Tx } from '../db/client.js';
+import { withTransaction } from '../db/client.js';
+import type { BootPhaseSeen } from '../events/events.js';
+import { notify, writeEvents } from '../events/outbox.js';
+import type { Logger } from '../shared/logger.js';
+import { latestPhases, type PhaseSeen } from './boot-phases.js';
+
+/** Writes a batch in its own transaction and tells followers. A MAC of no node gets timeline rows only; discovery links them. */
+export async function recordPhases(db: Db, seen: readonly PhaseSeen[]): Promise<void> {
+  if (seen.length === 0) return;
+  await withTransaction(db.pool, (tx) => writePhases(tx, seen));
+  notify(db.pool);
+}
+
+/** The same inside the caller's transaction. Last of its writes: it adds the events. */
+export async function writePhases(tx: Tx, seen: readonly PhaseSeen[]): Promise<void> {
+  await tx.query(
+    `INSERT INTO boot_events (mac, node_id, at, kind, detail)
+     SELECT s.mac, c.node_id, s.at, s.kind, s.detail::jsonb
+       FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[]) WITH ORDINALITY AS s(mac, at, kind, detail, n)
+       LEFT JOIN nics c ON c.mac = s.mac ORDER BY s.n`,
+    [
+      seen.map((item) => item.mac),
+      seen.map((item) => item.at),
+      seen.map((item) => item.kind),
+      seen.map((item) => JSON.stringify({ ...item.data, text: item.detail })),
+    ],
+  );
+  const latest = [...latestPhases(seen)];
+  if (latest.length === 0) return;
+  // An older step that arrives late does not turn the phase back. Rows are taken in node order, so batches cannot deadlock.
+  const { rows } = await tx.query<{ node_id: number; version: number; mac: string; phase: string; detail: string }>(
+    `WITH told AS (
+       SELECT DISTINCT ON (c.node_id) c.node_id, n.version, p.mac, p.phase, p.detail, p.at, s.phase AS phase_before
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS p(mac, phase, detail, at)
+         JOIN nics c ON c.mac = p.mac JOIN nodes n ON n.id = c.node_id LEFT JOIN node_status s ON s.node_id = n.id
+        ORDER BY c.node_id, p.at DESC
+     ), written AS (
+       INSERT INTO node_status (node_id, phase, phase_detail, phase_at)
+       SELECT node_id, phase, detail, at FROM told ORDER BY node_id
+       ON CONFLICT (node_id) DO UPDATE SET phase = EXCLUDED.phase, phase_detail = EXCLUDED.phase_detail, phase_at = EXCLUDED.phase_at
+        WHERE node_status.phase = 'unseen' OR node_status.phase_at <= EXCLUDED.phase_at
+       RETURNING node_id
+     )
+     SELECT told.node_id, told.version, told.mac, told.phase, told.detail FROM told JOIN written ON written.node_id = told.node_id
+      WHERE told.phase_before IS DISTINCT FROM told.phase ORDER BY told.node_id`,
+    [latest.map(([mac]) => mac), latest.map(([, p]) => p.phase), latest.map(([, p]) => p.detail), latest.map(([, p]) => p.at)],
+  );
+  await writeEvents(
+    tx,
+    rows.map(
+      (row): BootPhaseSeen => ({
+        kind: 'boot-phase',
+        subjectType: 'node',
+        subjectId: row.node_id,
+        version: row.version,
+        data: { mac: row.mac, phase: row.phase, detail: row.detail },
+      }),
+    ),
+  );
+}
+
+/** Remembered at most; beyond it the oldest are forgotten: a timeline may have gaps, a server may not stand still. */
+const REMEMBERED_MAX = 20_000;
+const BATCH_MAX = 1_000;
+
+export type PhaseRecorder = {
+  /** Remembers; never throws, never waits. */
+  record(seen: PhaseSeen): void;
+  /** How many were forgotten because the database was too slow or away. */
+  forgotten(): number;
+  /** Writes what is left and stops. */
+  close(): Promise<void>;
+};
+
+/** A recorder that writes at most every `flushMs`. */
+export function createPhaseRecorder(db: Db, options: { log?: Logger; flushMs?: number } = {}): PhaseRecorder {
+  const flushMs = options.flushMs ?? 100;
+  let remembered: PhaseSeen[] = [];
+  let forgotten = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let writing: Promise<void> | undefined;
+
+  async function flush(): Promise<void> {
+    while (remembered.length > 0) {
+      const batch = remembered.splice(0, BATCH_MAX);
+      try {
+        await recordPhases(db, batch);
+      } catch (error) {
+        // The timeline is for people; a boot goes on without it.
+        forgotten += batch.length;
+        options.log?.warn({ err: error, count: batch.length }, 'boot steps not written');
+        return;
+      }
+    }
+  }
+
+  function schedule(): void {
+    if (timer !== undefined || writing !== undefined) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      writing = flush().finally(() => {
+        writing = undefined;
+        if (remembered.length > 0) schedule();
+      });
+    }, flushMs);
+    timer.unref();
+  }
+
+  return {
+    record(seen) {
+      remembered.push(seen);
+      if (remembered.length > REMEMBERED_MAX) {
+        remembered.splice(0, BATCH_MAX);
+        forgotten += BATCH_MAX;
+      }
+      schedule();
+    },
+    forgotten: () => forgotten,
+    async close() {
+      clearTimeout(timer);
+      await writing;
+      await flush();
+    },
+  };
+}

@@ -1,0 +1,101 @@
+/**
+ * What the operator does to a node row: register, change, look up. Reads for pages and lists are the API's own; deleting
+ * is `remove.ts`.
+ */
+import { withTransaction, type Db, type Queryable, type Tx } from '../db/client.js';
+import { nodeChanged, type NodeField } from '../events/events.js';
+import { notify, writeEvents } from '../events/outbox.js';
+import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.js';
+import { parseMac } from '../shared/mac.js';
+import { isUnicastMac } from './identity.js';
+import { insertNode, lockIdentity } from './insert.js';
+
+/** Id of a node by id or name. Throws NotFoundError. */
+export async function findNodeId(db: Queryable, key: string | number): Promise<number> {
+  const isId = typeof key === 'number' || /^\d{1,9}$/.test(key);
+  const { rows } = await db.query<{ id: number }>(isId ? 'SELECT id FROM nodes WHERE id = $1::int' : 'SELECT id FROM nodes WHERE name = $1', [key]);
+  const row = rows[0];
+  if (row === undefined) throw new NotFoundError('node', key);
+  return row.id;
+}
+
+/**
+ * Registers a machine before it was ever seen: when one of its MACs boots, it is this node. MACs in any usual spelling;
+ * without a deployment it goes to the system one. Throws ConflictError `name-taken` or `mac-taken`.
+ */
+export async function createNode(db: Db, node: { name: string; macs?: string[]; deploymentId?: number | null; description?: string }): Promise<{ nodeId: number }> {
+  const macs = [...new Set((node.macs ?? []).map(readMac))];
+  const nodeId = await withTransaction(db.pool, async (tx) => {
+    await lockIdentity(tx, macs, null);
+    const created = await insertNode(tx, {
+      name: node.name,
+      description: node.description ?? '',
+      deploymentId: node.deploymentId ?? null,
+      nics: macs.map((mac) => ({ mac, name: '', boot: false })),
+    });
+    await tx.query('UPDATE boot_events SET node_id = $1 WHERE mac = ANY($2) AND node_id IS NULL', [created.nodeId, macs]);
+    await writeEvents(tx, [created.event]);
+    return created.nodeId;
+  });
+  notify(db.pool);
+  return { nodeId };
+}
+
+function readMac(text: string, index: number): string {
+  const mac = parseMac(text);
+  if (mac !== undefined && isUnicastMac(mac)) return mac;
+  throw new ValidationError(`${text} is no MAC of a machine`, [{ field: `macs.${index}`, message: 'six bytes in hex of one interface, not a group address' }]);
+}
+
+export type NodePatch = { available?: boolean; description?: string; hint?: Record<string, unknown>; deploymentId?: number };
+
+/** Changes what is given; what is already so changes nothing and makes no event. Returns the fields that changed. */
+export async function updateNode(db: Db, nodeId: number, patch: NodePatch): Promise<NodeField[]> {
+  const changed = await withTransaction(db.pool, (tx) => applyPatch(tx, nodeId, patch));
+  if (changed.length > 0) notify(db.pool);
+  return changed;
+}
+
+async function applyPatch(tx: Tx, nodeId: number, patch: NodePatch): Promise<NodeField[]> {
+  // Deployments come before nodes in the lock order.
+  if (patch.deploymentId !== undefined) {
+    const { rowCount } = await tx.query('SELECT 1 FROM deployments WHERE id = $1 FOR SHARE', [patch.deploymentId]);
+    if (rowCount === 0) throw new NotFoundError('deployment', patch.deploymentId);
+  }
+  const { rows } = await tx.query<{ available: boolean; description: string; deployment_id: number; deleting: boolean; same_hint: boolean }>(
+    `SELECT available, description, deployment_id, deleting, hint = $2::jsonb AS same_hint FROM nodes WHERE id = $1 FOR NO KEY UPDATE`,
+    [nodeId, JSON.stringify(patch.hint ?? {})],
+  );
+  const node = rows[0];
+  if (node === undefined) throw new NotFoundError('node', nodeId);
+  if (node.deleting) throw new ConflictError('the node is being deleted', { code: 'node-deleting' });
+  const changed: NodeField[] = [];
+  if (patch.available !== undefined && patch.available !== node.available) changed.push('available');
+  if (patch.description !== undefined && patch.description !== node.description) changed.push('description');
+  if (patch.hint !== undefined && !node.same_hint) changed.push('hint');
+  if (patch.deploymentId !== undefined && patch.deploymentId !== node.deployment_id) {
+    await dragNodeRoles(tx, nodeId, node.deployment_id, patch.deploymentId);
+    changed.push('deployment');
+  }
+  if (changed.length === 0) return [];
+  const updated = await tx.query<{ version: number }>(
+    `UPDATE nodes SET available = coalesce($2, available), description = coalesce($3, description), hint = coalesce($4::jsonb, hint),
+            deployment_id = coalesce($5, deployment_id), version = version + 1 WHERE id = $1 RETURNING version`,
+    [nodeId, patch.available ?? null, patch.description ?? null, patch.hint === undefined ? null : JSON.stringify(patch.hint), patch.deploymentId ?? null],
+  );
+  await writeEvents(tx, [nodeChanged(nodeId, updated.rows[0]?.version ?? 0, changed)]);
+  return changed;
+}
+
+/** A move takes along what was only proposed; what was ever committed in the old deployment forbids it (engine-rules 25). */
+async function dragNodeRoles(tx: Tx, nodeId: number, from: number, to: number): Promise<void> {
+  const { rows } = await tx.query<{ id: number; committed: boolean; role: string }>(
+    `SELECT nr.id, nr.committed, r.name AS role FROM node_roles nr JOIN roles r ON r.id = nr.role_id JOIN deployments d ON d.id = nr.deployment_id
+      WHERE nr.node_id = $1 AND nr.deployment_id = $2 AND NOT d.system ORDER BY nr.id FOR NO KEY UPDATE OF nr`,
+    [nodeId, from],
+  );
+  const committed = rows.filter((row) => row.committed);
+  if (committed.length > 0)
+    throw new ConflictError(`the node has committed noderoles in its deployment: ${committed.map((row) => row.role).join(', ')}; unbind them first`, { code: 'node-in-use' });
+  await tx.query('UPDATE node_roles SET deployment_id = $2, version = version + 1 WHERE id = ANY($1)', [rows.map((row) => row.id), to]);
+}
