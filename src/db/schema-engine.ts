@@ -19,6 +19,16 @@ declare const WebAssembly: {
   instantiate(bytes: Uint8Array, imports: object): Promise<{ instance: { exports: { __wbindgen_start(): void } } }>;
 };
 
+/**
+ * The glue's functions, its timers apart: the engine leaves some of 10 s running after its work, which would keep a
+ * command alive for that long. Unreferenced, they still fire while anything is going on.
+ */
+function importsWithoutLingering(glue: Glue): object {
+  const timerNames = Object.keys(glue).filter((name) => name.startsWith('__wbg_setTimeout_'));
+  const unreferenced = (callback: () => void, delayMs: number) => setTimeout(callback, delayMs >>> 0).unref();
+  return { ...glue, ...Object.fromEntries(timerNames.map((name) => [name, unreferenced])) };
+}
+
 let loading: Promise<Glue> | undefined;
 
 /** Once per process: the glue keeps the instance in a module variable, and a second instantiation panics. */
@@ -27,7 +37,7 @@ async function loadGlue(): Promise<Glue> {
   const gluePath = require.resolve('@prisma/schema-engine-wasm/schema_engine_bg');
   const glue = (await import('@prisma/schema-engine-wasm/schema_engine_bg')) as Glue;
   const bytes = readFileSync(gluePath.replace(/\.js$/, '.wasm'));
-  const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': glue });
+  const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': importsWithoutLingering(glue) });
   glue.__wbg_set_wasm(instance.exports);
   instance.exports.__wbindgen_start();
   return glue;
@@ -75,7 +85,7 @@ type Migrations = ReturnType<typeof readMigrations>;
  * migration. Here the whole text is one simple query, which PostgreSQL runs as one transaction, and the row in
  * `_prisma_migrations` is finished inside it: an unfinished row then always means that nothing was done.
  */
-function atomicAdapterFactory(pool: pg.Pool, migrations: Migrations): PrismaPg {
+function atomicAdapterFactory(pool: pg.Pool, migrations: Migrations, onScriptError: (error: Error) => void): PrismaPg {
   const migrationTexts = new Set(migrations.migrationDirectories.map((migration) => migration.migrationFile.content.value));
   const markFinished = '\n;UPDATE _prisma_migrations SET finished_at = clock_timestamp() WHERE finished_at IS NULL AND rolled_back_at IS NULL';
   const factory = new PrismaPg(pool);
@@ -83,7 +93,12 @@ function atomicAdapterFactory(pool: pg.Pool, migrations: Migrations): PrismaPg {
   factory.connect = async () => {
     const adapter = await connect();
     adapter.executeScript = async (script) => {
-      await pool.query(migrationTexts.has(script) ? script + markFinished : script);
+      try {
+        await pool.query(migrationTexts.has(script) ? script + markFinished : script);
+      } catch (error) {
+        onScriptError(error as Error); // the engine passes on only a number for it
+        throw error;
+      }
     };
     return adapter;
   };
@@ -105,15 +120,20 @@ async function forgetUnfinishedMigrations(pool: pg.Pool): Promise<void> {
 export async function applyMigrations(connectionString: string, directory: string): Promise<string[]> {
   loading ??= loadGlue();
   const glue = await loading;
-  const pool = new pg.Pool({ ...connectionFields(connectionString), max: 3, connectionTimeoutMillis: 4_000 });
+  const pool = new pg.Pool({ ...connectionFields(connectionString), max: 3, connectionTimeoutMillis: 4_000, idleTimeoutMillis: 0 });
   pool.on('error', () => {}); // a connection lost while idle: the next query on it reports it
+  let scriptError: Error | undefined;
   try {
     await forgetUnfinishedMigrations(pool);
     const migrationsList = readMigrations(directory);
-    const adapter = bindMigrationAwareSqlAdapterFactory(atomicAdapterFactory(pool, migrationsList));
+    const adapter = bindMigrationAwareSqlAdapterFactory(atomicAdapterFactory(pool, migrationsList, (error) => (scriptError = error)));
     const engine = await glue.SchemaEngine.new({ datamodels: undefined }, () => {}, adapter);
     const output = await engine.applyMigrations({ migrationsList, filters: { externalTables: [], externalEnums: [] } });
     return output.appliedMigrationNames;
+  } catch (error) {
+    if (!scriptError) throw error;
+    const name = /migration_name="([^"]+)"/.exec((error as Error).message)?.[1] ?? '';
+    throw new Error(`migration ${name} failed and was undone: ${(scriptError as Error).message}`, { cause: scriptError });
   } finally {
     await pool.end();
   }

@@ -1,0 +1,59 @@
+/**
+ * The servers of one run of the integration tests: one PostgreSQL (embedded, unless PRYBAR_TEST_PG_URL or DATABASE_URL names one), a template
+ * database migrated once, and one redis-server. Tests find them through test/support/postgres.ts and redis.ts.
+ */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { startEmbeddedPostgres } from '../../src/db/embedded.js';
+import { migrate } from '../../src/db/migrate.js';
+import { findPackageRoot } from '../../src/db/package-root.js';
+import { createLogger } from '../../src/shared/logger.js';
+import { runOnServer, urlOfDatabase } from './postgres.js';
+import { startRedisServer } from './redis-server.js';
+
+export interface TestServers {
+  stop(): Promise<void>;
+}
+
+declare global {
+  /** Handed from global-setup.mjs to global-teardown.ts; both run in Jest's own process. */
+  var prybarTestServers: TestServers | undefined;
+}
+
+const log = createLogger('test-setup', 'warn');
+const say = (step: string) => process.stderr.write(`  ${step}\n`);
+
+/** A server for this run alone: two runs at once never share one, and nothing of an earlier run is in the way. */
+async function startOwnServer(): Promise<{ url: string; stop(): Promise<void> }> {
+  const dataDir = join(findPackageRoot(), '.prybar', 'test', `postgres-${process.pid}`);
+  const server = await startEmbeddedPostgres({ dataDir, log, onStep: say });
+  return {
+    url: server.url,
+    async stop() {
+      await server.stop();
+      if (process.env['KEEP_DB'] === '1') say(`kept ${server.dataDir}`);
+      else rmSync(server.dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Starts them and tells the tests where they are, through the environment that Jest's workers inherit. */
+export async function startTestServers(): Promise<TestServers> {
+  const given = process.env['PRYBAR_TEST_PG_URL'] ?? process.env['DATABASE_URL'];
+  const server = given ? { url: given, stop: () => Promise.resolve() } : await startOwnServer();
+  const template = `prybar_test_template_${process.pid}`;
+  await runOnServer(server.url, `CREATE DATABASE ${template} TEMPLATE template0`);
+  await migrate({ connectionString: urlOfDatabase(server.url, template), log });
+  const redis = await startRedisServer();
+
+  process.env['PRYBAR_TEST_SERVER_URL'] = server.url;
+  process.env['PRYBAR_TEST_TEMPLATE'] = template;
+  process.env['PRYBAR_TEST_REDIS_URL'] = redis.url;
+  return {
+    async stop() {
+      await redis.stop();
+      if (given) await runOnServer(server.url, `DROP DATABASE IF EXISTS ${template} WITH (FORCE)`);
+      await server.stop();
+    },
+  };
+}
