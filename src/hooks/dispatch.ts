@@ -1,0 +1,155 @@
+/**
+ * The loop from events to role hooks (engine-rules 19): gives positions to what was committed, turns events into deliveries,
+ * runs what is due. Each role runs by itself, so that a slow or failing one hides nothing from another. Any number of
+ * processes may run it.
+ */
+import type { Db } from '../db/client.js';
+import type { EventFeed } from '../events/feed.js';
+import { sequence } from '../events/sequencer.js';
+import type { Logger } from '../shared/logger.js';
+import { executeHook } from './execute.js';
+import type { RoleHooks } from './hooks.js';
+import { backoffMs, hooksOf, type Subscribing } from './match.js';
+import { claimDeliveries, completeDeliveries, failDeliveries, readRoles, recordDeliveries, type Claimed } from './store.js';
+
+export type HookDispatcherOptions = {
+  roles: ReadonlyMap<string, RoleHooks>;
+  log: Logger;
+  /** Its hints make the loop run at once; without it the loop polls. */
+  feed?: EventFeed;
+  pollMs?: number;
+  hookTimeoutMs?: number;
+  /** Milliseconds until the next try after so many failures; for tests. */
+  backoffMs?: (attempts: number) => number;
+};
+
+export type HookDispatcher = {
+  start(): void;
+  /** Runs one round and whatever it made due, until nothing is; for tests and for a clean stop. */
+  drain(): Promise<void>;
+  /** Waits for the hooks that run. */
+  close(): Promise<void>;
+};
+
+const POLL_MS = 200;
+/** Roles are imported rarely; cohorts and ids are read again after this long. */
+const ROLES_FRESH_MS = 5_000;
+
+export function createHookDispatcher(db: Db, options: HookDispatcherOptions): HookDispatcher {
+  const busy = new Map<string, Promise<void>>();
+  const names = [...options.roles.keys()];
+  const putOff = options.backoffMs ?? ((attempts: number) => backoffMs(attempts, Math.random()));
+  let subscribing: Subscribing[] = [];
+  let milestones: ReadonlySet<number> = new Set();
+  let rolesReadAt = Number.NEGATIVE_INFINITY;
+  let timer: NodeJS.Timeout | undefined;
+  let stopHints: (() => void) | undefined;
+  let round: Promise<void> | undefined;
+  let isAgain = false;
+  let isClosed = false;
+
+  async function refreshRoles(): Promise<void> {
+    if (performance.now() - rolesReadAt < ROLES_FRESH_MS) return;
+    const read = await readRoles(db.pool, names);
+    milestones = read.milestones;
+    subscribing = [...options.roles].map(([name, hooks]) => ({
+      name,
+      id: read.known.get(name)?.id ?? null,
+      cohort: read.known.get(name)?.cohort ?? 0,
+      hooks: hooksOf(hooks),
+    }));
+    rolesReadAt = performance.now();
+  }
+
+  async function runRound(): Promise<void> {
+    await sequence(db.pool);
+    await refreshRoles();
+    while (await recordDeliveries(db.pool, subscribing, milestones));
+    const idle = names.filter((name) => !busy.has(name));
+    if (idle.length === 0) return;
+    const claimed = await claimDeliveries(db.pool, idle);
+    for (const [role, deliveries] of groupBy(claimed, (delivery) => delivery.role)) {
+      const work = runRole(role, deliveries)
+        .catch((error: unknown) => options.log.error({ err: error, role }, 'hook outcomes not written; they run again after their lease'))
+        .finally(() => {
+          busy.delete(role);
+          kick();
+        });
+      busy.set(role, work);
+    }
+  }
+
+  /** Groups in order of their first delivery: cohort and age. */
+  async function runRole(role: string, deliveries: Claimed[]): Promise<void> {
+    const hooks = options.roles.get(role);
+    for (const group of groupBy(deliveries, (delivery) => `${delivery.hook} ${delivery.causeDepth}`).values()) {
+      const hook = group[0] === undefined ? undefined : hooks?.[group[0].hook];
+      if (hook === undefined) {
+        await completeDeliveries(db.pool, group); // the role has this hook no more
+        continue;
+      }
+      const deps = { db, log: options.log, ...(options.hookTimeoutMs === undefined ? {} : { timeoutMs: options.hookTimeoutMs }) };
+      const results = await executeHook(deps, hook, group);
+      await completeDeliveries(db.pool, results.filter((result) => result.error === null).map((result) => result.delivery));
+      const failures = results.flatMap(({ delivery, error }) => (error === null ? [] : [{ delivery, error, backoffMs: putOff(delivery.attempts + 1) }]));
+      for (const { delivery, error } of failures) options.log.warn({ role, hook: delivery.hook, subjectId: delivery.subjectId, reason: error }, 'hook failed');
+      await failDeliveries(db.pool, failures);
+    }
+  }
+
+  function kick(): void {
+    if (isClosed) return;
+    if (round !== undefined) {
+      isAgain = true;
+      return;
+    }
+    round = loop();
+  }
+
+  async function loop(): Promise<void> {
+    do {
+      isAgain = false;
+      try {
+        await runRound();
+      } catch (error) {
+        // Nothing is lost: the cursor and the deliveries are rows. The next poll tries again.
+        if (!isClosed) options.log.warn({ err: error }, 'hook round failed');
+        break;
+      }
+    } while (isAgain && !isClosed);
+    round = undefined;
+  }
+
+  return {
+    start() {
+      timer = setInterval(kick, options.pollMs ?? POLL_MS);
+      stopHints = options.feed?.onHint(kick);
+      kick();
+    },
+    async drain() {
+      do {
+        kick();
+        await round;
+        await Promise.all(busy.values());
+      } while (round !== undefined || busy.size > 0);
+    },
+    async close() {
+      isClosed = true;
+      clearInterval(timer);
+      stopHints?.();
+      await round;
+      await Promise.all(busy.values());
+    },
+  };
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}

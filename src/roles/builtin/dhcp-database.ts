@@ -1,0 +1,90 @@
+/**
+ * The role that keeps the DHCP table: the only writer of `dhcp_entries`. When a node comes, changes what it shall boot, its
+ * NICs or its name, or goes, its entries are brought to what is true now and the table's revision rises; the boot servers
+ * follow the revision and report what they serve (engine-rules 6).
+ */
+import type { Tx } from '../../db/client.js';
+import { allOk, type HookAnswer, type HookContext, type HookItem, type RoleHooks } from '../../hooks/hooks.js';
+import { planEntries, type NodeNic, type StoredEntry } from './dhcp-entries.js';
+
+/** Parts of a node that the table shows. */
+const SHOWN = new Set(['bootenv', 'nics', 'name', 'deleting']);
+
+export const dhcpDatabaseHooks: RoleHooks = {
+  onNodeCreate: refresh,
+  onNodeDelete: refresh,
+  async onNodeChange(items, ctx) {
+    const concerned = items.filter((item) => item.changed.some((field) => SHOWN.has(field)));
+    await refresh(concerned, ctx);
+    return allOk(items);
+  },
+};
+
+async function refresh(items: HookItem[], ctx: HookContext): Promise<HookAnswer[]> {
+  if (items.length > 0) await ctx.transaction((tx) => rewriteEntries(tx, items.map((item) => item.subjectId)));
+  return allOk(items);
+}
+
+/**
+ * Brings the entries of the nodes to what is true now, as one revision; returns it, or null when nothing changed. Holds the
+ * table's row from before it reads, so a later writer never sees less than an earlier one and revisions commit in order.
+ */
+export async function rewriteEntries(tx: Tx, nodeIds: readonly number[]): Promise<number | null> {
+  await tx.query('SELECT 1 FROM dhcp_table WHERE id = 1 FOR UPDATE');
+  const nics = await readNics(tx, nodeIds);
+  const plan = planEntries(nics, await readEntries(tx, nodeIds, nics.map((nic) => nic.mac)));
+  if (plan.write.length === 0 && plan.withdraw.length === 0) return null;
+  const raised = await tx.query<{ revision: number }>('UPDATE dhcp_table SET revision = revision + 1 WHERE id = 1 RETURNING revision');
+  const revision = raised.rows[0]?.revision ?? 0;
+  await tx.query('UPDATE dhcp_entries SET deleted = true, revision = $2 WHERE mac = ANY($1)', [plan.withdraw, revision]);
+  await tx.query(
+    `INSERT INTO dhcp_entries (mac, node_id, hostname, bootenv, boot_local, applied_gen, revision, deleted)
+     SELECT e.mac, e.node_id, e.hostname, e.bootenv, e.boot_local, e.applied_gen, $7, false
+       FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::boolean[], $6::int[]) AS e(mac, node_id, hostname, bootenv, boot_local, applied_gen)
+     ON CONFLICT (mac) DO UPDATE SET node_id = EXCLUDED.node_id, hostname = EXCLUDED.hostname, bootenv = EXCLUDED.bootenv,
+       boot_local = EXCLUDED.boot_local, applied_gen = EXCLUDED.applied_gen, revision = EXCLUDED.revision, deleted = false`,
+    [
+      plan.write.map((entry) => entry.mac),
+      plan.write.map((entry) => entry.nodeId),
+      plan.write.map((entry) => entry.hostname),
+      plan.write.map((entry) => entry.bootenv),
+      plan.write.map((entry) => entry.bootLocal),
+      plan.write.map((entry) => entry.appliedGen),
+      revision,
+    ],
+  );
+  return revision;
+}
+
+async function readNics(tx: Tx, nodeIds: readonly number[]): Promise<NodeNic[]> {
+  const { rows } = await tx.query<{ node_id: number; name: string; bootenv: string; desired_gen: number; mac: string }>(
+    `SELECT n.id AS node_id, n.name, n.bootenv, n.desired_gen, c.mac FROM nodes n JOIN nics c ON c.node_id = n.id
+      WHERE n.id = ANY($1) AND NOT n.deleting ORDER BY c.mac`,
+    [nodeIds],
+  );
+  return rows.map((row) => ({ nodeId: row.node_id, name: row.name, bootenv: row.bootenv, desiredGen: row.desired_gen, mac: row.mac }));
+}
+
+async function readEntries(tx: Tx, nodeIds: readonly number[], macs: readonly string[]): Promise<StoredEntry[]> {
+  const { rows } = await tx.query<{
+    mac: string;
+    node_id: number;
+    hostname: string;
+    bootenv: string;
+    boot_local: boolean;
+    applied_gen: number;
+    deleted: boolean;
+  }>(
+    'SELECT mac, node_id, hostname, bootenv, boot_local, applied_gen, deleted FROM dhcp_entries WHERE node_id = ANY($1) OR mac = ANY($2) ORDER BY mac',
+    [nodeIds, macs],
+  );
+  return rows.map((row) => ({
+    mac: row.mac,
+    nodeId: row.node_id,
+    hostname: row.hostname,
+    bootenv: row.bootenv,
+    bootLocal: row.boot_local,
+    appliedGen: row.applied_gen,
+    deleted: row.deleted,
+  }));
+}
