@@ -20,7 +20,7 @@ function areModulesInstalled() {
 async function ensureModules() {
   if (areModulesInstalled()) return;
   await step('installing npm packages', (note) =>
-    run('npm', ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund'], { cwd: projectRoot, onLine: note }),
+    run('npm', ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund'], { cwd: projectRoot, onLine: (line) => line.startsWith('npm warn') || note(line) }),
   );
 }
 

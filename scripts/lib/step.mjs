@@ -90,7 +90,8 @@ export function run(command, args, options = {}) {
 
 /**
  * The frame of every script: an error is told without a stack, because the reader is whoever started the script.
- * @param {() => Promise<number | void>} action returns the exit code
+ * Sets the exit code to what the action returns (nothing: 0), or 1 on an error, and answers whether it is 0.
+ * @param {() => Promise<number | void>} action
  */
 export async function main(action) {
   try {
@@ -99,4 +100,5 @@ export async function main(action) {
     process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;
   }
+  return process.exitCode === 0;
 }
