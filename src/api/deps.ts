@@ -27,6 +27,8 @@ export type ApiDeps = {
   feed: EventFeed;
   log: Logger;
   version: string;
+  /** Whether Prybar brought its own PostgreSQL; without it, whether DATABASE_URL is set decides. */
+  databaseKind?: 'embedded' | 'external';
   queueInfo: QueueInfo;
   wakeWork: WorkWake;
   power?: Power;

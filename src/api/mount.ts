@@ -38,6 +38,7 @@ function authenticator(db: Db, failures: FailedAuth): Handler {
 
 function handlerOf(route: Route): Handler {
   return async (req, res) => {
+    res.locals.route = route.path;
     const actor = (res.locals.actor ?? null) as Actor | null;
     if (route.access !== 'node' && actor !== null) requireScope(actor, route.access);
     const body = await readBody(route, req);
@@ -53,7 +54,7 @@ function handlerOf(route: Route): Handler {
 
 async function readBody(route: Route, req: Request): Promise<unknown> {
   if (route.method === 'get') return undefined;
-  if (route.contentType === 'form' && isForm(req)) return await readFormBody(req, route.limits);
+  if (route.acceptsForm === true && isForm(req)) return await readFormBody(req, route.limits);
   return await readJsonBody(req, route.limits);
 }
 

@@ -1,35 +1,12 @@
 /**
- * What machines send and get: the shapes behind `/node/`. Machines are not trusted (attack 20): every list and text has
+ * What machines send and get: the shapes behind `/node/`, the facts apart (nodes/machine-facts.ts). Machines are not trusted (attack 20): every list and text has
  * a limit, every number is one JavaScript keeps exactly, an unknown field is refused.
  */
 import { z } from 'zod';
 import { bootClassSchema, idSchema, runIdSchema } from './schemas.js';
 
-const text = (max: number) => z.string().max(max).regex(/^[^\p{Cc}]*$/u, 'may not contain control characters');
-const mac = z.string().regex(/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i, 'six bytes in hex, with colons or dashes between them');
+const text = (max: number) => z.string().max(max).regex(/^[^\p{Cc}\p{Cs}]*$/u, 'may not contain control characters');
 const bootId = text(64).min(1);
-
-/** A NIC as a running system sees it; `speed` in Mbit/s. */
-const nic = z.strictObject({ name: text(64), mac, speed: z.number().int().min(-1).max(10_000_000).optional(), carrier: z.boolean().optional() });
-const disk = z.strictObject({ name: text(128), serial: text(128).optional(), size_bytes: z.number().int().min(0), rotational: z.boolean().optional() });
-
-/** What a discovery or maintenance image reports about the machine it runs on. */
-export const factsSchema = z.strictObject({
-  boot_id: bootId,
-  class: z.enum(['discovery', 'maintenance']),
-  uuid: text(64),
-  serial: text(128),
-  vendor: text(256),
-  product: text(256),
-  arch: text(32).min(1),
-  cpus: z.number().int().min(0).max(65_536),
-  memory_bytes: z.number().int().min(0),
-  firmware: z.enum(['bios', 'uefi']),
-  nics: z.array(nic).min(1).max(64),
-  disks: z.array(disk).max(256),
-  agent_version: text(64),
-});
-export type Facts = z.infer<typeof factsSchema>;
 
 /** What an agent is told when it begins: who it is, its token, how often to speak. */
 export const agentStartSchema = z.object({
@@ -64,7 +41,7 @@ const fence = z.number().int().min(0);
 export const logChunkSchema = z.strictObject({ fence, seq: z.number().int().min(0).max(1_000_000), text: z.string().max(65_536) });
 export const renewSchema = z.strictObject({ fence });
 export const renewAnswerSchema = z.object({ lease_seconds: z.number() });
-export const resultSchema = z.strictObject({ fence, exit_status: z.number().int().min(-255).max(255), wall: z.record(z.string(), z.unknown()).optional() });
+export const resultSchema = z.strictObject({ fence, exit_status: z.number().int().min(-255).max(255), wall: z.record(z.string(), z.json()).optional() });
 /** `late`: the work had been taken back; the report changed nothing. */
 export const resultAnswerSchema = z.object({ accepted: z.enum(['taken', 'repeated', 'late']) });
 

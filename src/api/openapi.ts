@@ -75,7 +75,7 @@ function operationOf(prefix: string, route: Route): RouteConfig {
     request: {
       ...(route.params instanceof z.ZodObject ? { params: route.params } : {}),
       ...(route.query instanceof z.ZodObject ? { query: route.query } : {}),
-      ...(route.body === undefined ? {} : { body: { required: !route.body.safeParse(undefined).success, content: { 'application/json': { schema: route.body } } } }),
+      ...(route.body === undefined ? {} : { body: { required: !route.body.safeParse(undefined).success, content: bodyContent(route.body, route.acceptsForm === true) } }),
     },
     responses: {
       [route.status]: successOf(route),
@@ -84,10 +84,13 @@ function operationOf(prefix: string, route: Route): RouteConfig {
   };
 }
 
+function bodyContent(schema: z.ZodType, acceptsForm: boolean) {
+  return { 'application/json': { schema }, ...(acceptsForm ? { 'application/x-www-form-urlencoded': { schema } } : {}) };
+}
+
 function successOf(route: Route) {
   if (route.answer === undefined) return { description: 'Done' };
-  const contentType = route.contentType === 'form' ? 'application/json' : route.contentType;
-  return { description: 'Done', content: { [contentType]: { schema: route.answer } } };
+  return { description: 'Done', content: { [route.contentType]: { schema: route.answer } } };
 }
 
 /** `/nodes/:key/boot-events` as words: `NodesKeyBootEvents`. */

@@ -50,6 +50,8 @@ type Words = {
   tag: string;
   /** Statuses of refusals beyond those every endpoint has. */
   refusals?: number[];
+  /** The body may also be an HTML form, as curl -d and busybox wget send it. */
+  acceptsForm?: boolean;
 };
 
 /** A declared endpoint, as the router and the OpenAPI document see it. */
@@ -62,7 +64,7 @@ export type Route = Words & {
   /** Status of success. A handler that returns undefined answers 204. */
   status: number;
   answer: z.ZodType | undefined;
-  /** Content type of the success; streams and forms write it themselves. */
+  /** Content type of the success; streams write it themselves. */
   contentType: string;
   run(raw: RawInput, call: Call): Promise<unknown>;
 };
@@ -72,7 +74,7 @@ type Declaration<P extends z.ZodType | undefined, Q extends z.ZodType | undefine
   query?: Q;
   body?: B;
   answer?: A;
-  status?: 200 | 201 | 204;
+  status?: 200 | 201 | 202 | 204;
   contentType?: string;
   handle(input: Input<P, Q, B> & Extra): Promise<A extends z.ZodType ? z.input<A> | (Extra extends NodeExtra ? undefined : never) : void>;
 };
@@ -94,6 +96,15 @@ export function defineNodeRoute<P extends z.ZodType | undefined = undefined, Q e
 ): Route {
   const { handle, ...rest } = declaration;
   return complete(rest, 'node', NODE_BODY, (raw, call) => handle({ ...parseInput(declaration, raw), call }));
+}
+
+/** Declares an endpoint whose handler writes the answer itself; `answer` and `contentType` are for the document. */
+export function defineStream<Q extends z.ZodType | undefined = undefined>(
+  declaration: Words & { scope: Scope; query?: Q; answer?: z.ZodType; contentType: string; handle(input: Input<undefined, Q, undefined> & ApiExtra): Promise<void> },
+): Route {
+  const { handle, scope, ...rest } = declaration;
+  const parts: { params?: undefined; query?: Q; body?: undefined } = rest.query === undefined ? {} : { query: rest.query };
+  return complete({ ...rest, status: 200 }, scope, API_BODY, (raw, call) => handle({ ...parseInput(parts, raw), call, actor: present(call.actor, 'actor behind an API route') }));
 }
 
 type Schemas = { params?: z.ZodType | undefined; query?: z.ZodType | undefined; body?: z.ZodType | undefined; answer?: z.ZodType | undefined };

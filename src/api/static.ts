@@ -38,7 +38,7 @@ const NOT_BUILT = `<!doctype html>
 <body style="font: 16px/1.6 system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem">
 <h1>Prybar is running</h1>
 <p>Its web page has not been built yet. Run <code>npm run build</code> and load this page again.</p>
-<p>The API is at <a href="/api/v2/openapi.json">/api/v2</a>, the state of the server at <a href="/readyz">/readyz</a>.</p>
+<p>The API answers at <code>/api/v2</code>; how the server is: <a href="/readyz">/readyz</a>.</p>
 </body></html>
 `;
 

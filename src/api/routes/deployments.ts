@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { withTransaction, type Db } from '../../db/client.js';
 import { commitDeployment, createDeployment, deleteDeployment, recallDeployment } from '../../deployments/verbs.js';
+import type { EventFeed } from '../../events/feed.js';
 import { writeEvents } from '../../events/outbox.js';
 import { NotFoundError } from '../../shared/errors.js';
 import { deploymentId, referenced } from '../lookup.js';
@@ -13,7 +14,7 @@ import { readMatrix } from '../views/matrix.js';
 const byKey = z.object({ key: s.keySchema });
 const tag = 'deployments';
 
-export function deploymentRoutes({ db }: { db: Db }): Route[] {
+export function deploymentRoutes({ db, feed }: { db: Db; feed: EventFeed }): Route[] {
   return [
     defineRoute({
       method: 'get',
@@ -114,7 +115,7 @@ export function deploymentRoutes({ db }: { db: Db }): Route[] {
       summary: 'The deployment as a matrix of roles by nodes, with its position in the event stream',
       params: byKey,
       answer: s.matrixSchema,
-      handle: async ({ params }) => readMatrix(db, await deploymentId(db, params.key)),
+      handle: async ({ params }) => readMatrix({ db, feed }, await deploymentId(db, params.key)),
     }),
   ];
 }

@@ -1,8 +1,10 @@
 /** The deployment as a matrix of roles by nodes, in one statement: the page that hundreds of nodes fill. */
 import type { Db } from '../../db/client.js';
+import { formatCursor, WHOLE_BATCH } from '../../events/cursor.js';
+import type { EventFeed } from '../../events/feed.js';
+import { currentPosition } from '../../events/read.js';
 import type { Matrix, NodeRoleState, RunStatus } from '../schemas.js';
 import { readDeployment } from './deployment.js';
-import { readCursor } from './cursor.js';
 
 type Row = {
   id: number;
@@ -25,8 +27,8 @@ type Row = {
  * The picture and its position. The position is read first: what is committed later may be in the picture already and
  * comes again as an event, whose version tells that it is old. Uses node_roles_deployment_id_state_idx.
  */
-export async function readMatrix(db: Db, deploymentId: number): Promise<Matrix> {
-  const pos = await readCursor(db.pool);
+export async function readMatrix({ db, feed }: { db: Db; feed: EventFeed }, deploymentId: number): Promise<Matrix> {
+  const pos = formatCursor({ epoch: feed.epoch(), pos: await currentPosition(db.pool), n: WHOLE_BATCH });
   const deployment = await readDeployment(db, deploymentId);
   const { rows } = await db.pool.query<Row>(
     `SELECT nr.id, nr.node_id, n.name AS node, n.alive, n.bootenv, s.phase, nr.role_id, r.name AS role, nr.cohort, nr.state, nr.version,

@@ -1,19 +1,20 @@
 /** Nodes as the API shows them. */
 import type { Db } from '../../db/client.js';
 import type { Prisma } from '../../generated/prisma/client.js';
+import type { BootServerReport } from '../../nodes/served-rule.js';
 import { NotFoundError } from '../../shared/errors.js';
 import { pageWindow, toPage } from '../paging.js';
 import type { Node, NodeListQuery, Page, StateCounts } from '../schemas.js';
 import { countByOwner, emptyCounts } from './counts.js';
 import { timeOrNull } from './json.js';
-import { readServedFloor, servedRecord, type Floor } from './served.js';
+import { readBootServers, servedRecord } from './served.js';
 
 const INCLUDED = {
   deployment: { select: { id: true, name: true } },
   nics: { select: { name: true, mac: true, boot: true }, orderBy: { id: 'asc' } },
   status: true,
   bmc: { select: { driver: true, address: true, port: true, username: true, power: true, lastError: true } },
-  dhcpEntries: { select: { bootenv: true, appliedGen: true, revision: true }, where: { deleted: false }, orderBy: { mac: 'asc' } },
+  dhcpEntries: { select: { mac: true, bootenv: true, appliedGen: true, revision: true, deleted: true } },
 } as const satisfies Prisma.NodeInclude;
 
 type Row = Prisma.NodeGetPayload<{ include: typeof INCLUDED }>;
@@ -21,20 +22,20 @@ type Row = Prisma.NodeGetPayload<{ include: typeof INCLUDED }>;
 /** A page of nodes in id order. */
 export async function listNodes(db: Db, where: Prisma.NodeWhereInput, query: { limit: number; after?: string | undefined }): Promise<Page<Node>> {
   const { afterId, take } = pageWindow(query);
-  const [rows, total, floor] = await Promise.all([
+  const [rows, total, servers] = await Promise.all([
     db.prisma.node.findMany({ where: { AND: [where, { id: { gt: afterId } }] }, orderBy: { id: 'asc' }, take, include: INCLUDED }),
     db.prisma.node.count({ where }),
-    readServedFloor(db),
+    readBootServers(db),
   ]);
   const counts = await countByOwner(db, 'nodeId', rows.map((row) => row.id));
-  return toPage({ rows, limit: query.limit, total, cursor: (row) => row.id, view: (row) => viewNode(row, counts.get(row.id), floor) });
+  return toPage({ rows, limit: query.limit, total, cursor: (row) => row.id, view: (row) => viewNode(row, counts.get(row.id), servers) });
 }
 
 /** One node. Throws NotFoundError. */
 export async function readNode(db: Db, id: number): Promise<Node> {
-  const [row, floor, counts] = await Promise.all([db.prisma.node.findUnique({ where: { id }, include: INCLUDED }), readServedFloor(db), countByOwner(db, 'nodeId', [id])]);
+  const [row, servers, counts] = await Promise.all([db.prisma.node.findUnique({ where: { id }, include: INCLUDED }), readBootServers(db), countByOwner(db, 'nodeId', [id])]);
   if (row === null) throw new NotFoundError('node', id);
-  return viewNode(row, counts.get(id), floor);
+  return viewNode(row, counts.get(id), servers);
 }
 
 /** The filters of a list as Prisma says them; `deploymentId` is the deployment filter, looked up. */
@@ -55,7 +56,7 @@ function textFilter(text: string): Prisma.NodeWhereInput {
   return { OR: [{ name: contains }, { serial: contains }, { nics: { some: { mac: contains } } }, { status: { address: contains } }] };
 }
 
-function viewNode(row: Row, counts: StateCounts | undefined, floor: Floor): Node {
+function viewNode(row: Row, counts: StateCounts | undefined, servers: BootServerReport[]): Node {
   const { status, bmc } = row;
   return {
     id: row.id,
@@ -69,7 +70,7 @@ function viewNode(row: Row, counts: StateCounts | undefined, floor: Floor): Node
     uuid: row.uuid,
     serial: row.serial,
     desired: { bootenv: row.bootenv, generation: row.desiredGen, reason: row.bootReason },
-    served: servedRecord(row.dhcpEntries, row.desiredGen, floor),
+    served: servedRecord({ desiredGen: row.desiredGen, nics: row.nics, entries: row.dhcpEntries, servers }),
     observed: {
       bootenv: status?.bootenv ?? null,
       boot_id: status?.bootId ?? null,

@@ -1,26 +1,29 @@
 /**
- * What the boot servers answer a node, for showing it: the same rule as `nodes/served.ts` decides by (engine-rules 6),
- * computed for a page of nodes from one reading of the servers. Nothing is decided from this.
+ * What the boot servers answer a page of nodes: nodes/served-rule.ts decides, this reads for many at once. For showing
+ * only; a run that waits asks nodes/served.ts.
  */
 import type { Db } from '../../db/client.js';
+import { decideServed, type BootServerReport, type NicEntry } from '../../nodes/served-rule.js';
+import type { Node } from '../schemas.js';
 
-/** Lowest revision that the servers of the confirming set answer; null when the set is empty. */
-export type Floor = number | null;
-
-type Entry = { bootenv: string; appliedGen: number; revision: bigint };
-
-/** The floor of all serving and draining servers; a DHCP server must be among them. */
-export async function readServedFloor(db: Db): Promise<Floor> {
-  const servers = await db.prisma.bootServer.findMany({ where: { status: { in: ['serving', 'draining'] } }, select: { kind: true, servedRevision: true } });
-  if (!servers.some((server) => server.kind === 'dhcp')) return null;
-  return Math.min(...servers.map((server) => Number(server.servedRevision)));
+/** The boot servers that confirm: serving or draining, with a lease. */
+export async function readBootServers(db: Db): Promise<BootServerReport[]> {
+  const rows = await db.prisma.bootServer.findMany({
+    where: { status: { in: ['serving', 'draining'] }, leaseUntil: { gt: new Date() } },
+    select: { kind: true, host: true, status: true, networks: true, servedRevision: true },
+  });
+  return rows.map((row) => ({ ...row, servedRevision: Number(row.servedRevision) }));
 }
 
-/** The served record of a node with these entries, one for each NIC. */
-export function servedRecord(entries: readonly Entry[], desiredGeneration: number, floor: Floor): { bootenv: string | null; generation: number; served: boolean } {
-  const first = entries[0];
-  if (first === undefined) return { bootenv: null, generation: 0, served: false };
-  const generation = Math.min(...entries.map((entry) => entry.appliedGen));
-  const revision = Math.max(...entries.map((entry) => Number(entry.revision)));
-  return { bootenv: first.bootenv, generation, served: generation >= desiredGeneration && floor !== null && floor >= revision };
+type Entry = { mac: string; bootenv: string; appliedGen: number; revision: bigint; deleted: boolean };
+
+/** The served record. The node's network is not looked up: every server counts, as where only one network boots. */
+export function servedRecord(input: { desiredGen: number; nics: { mac: string; boot: boolean }[]; entries: Entry[]; servers: BootServerReport[] }): Node['served'] {
+  const entries = new Map(input.entries.map((entry) => [entry.mac, entry]));
+  const nics = input.nics.map((nic): NicEntry => {
+    const entry = entries.get(nic.mac);
+    return { mac: nic.mac, boot: nic.boot, entry: entry === undefined ? null : { appliedGen: entry.appliedGen, bootenv: entry.bootenv, revision: Number(entry.revision), deleted: entry.deleted } };
+  });
+  const { bootenv, generation, served } = decideServed({ desiredGen: input.desiredGen, nics, networkId: null, servers: input.servers });
+  return { bootenv, generation, served };
 }

@@ -25,7 +25,7 @@ type Row = { at: Date; source: TimelineItem['source']; id: number; kind: string;
 export async function readTimeline(db: Db, node: { id: number; name: string }, limit: number): Promise<Timeline> {
   const { rows } = await db.pool.query<Row>(
     `SELECT at, source, id, kind, text FROM (
-       (SELECT b.at, 'boot' AS source, b.id, b.kind, coalesce(b.detail->>'detail', b.detail->>'phase', b.mac) AS text
+       (SELECT b.at, 'boot' AS source, b.id, b.kind, coalesce(nullif(b.detail->>'text', ''), b.mac) AS text
           FROM boot_events b WHERE b.node_id = $1 ORDER BY b.id DESC LIMIT $2)
        UNION ALL
        (SELECT r.created_at, 'run', r.id, CASE WHEN r.status = 'ENDED' THEN r.outcome::text ELSE lower(r.status::text) END,

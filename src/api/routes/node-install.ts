@@ -1,0 +1,76 @@
+/** Callbacks of an installer: the disk is claimed, the system is installed (netboot-rules 18, 20, 22). */
+import { completeInstall, markWiping } from '../../bootenvs/installs.js';
+import { NotFoundError } from '../../shared/errors.js';
+import { bearerToken } from '../auth.js';
+import { refuseToken, tokenOfNode, type NodeAuthDeps } from '../node-auth.js';
+import * as n from '../node-schemas.js';
+import { defineNodeRoute, type Call, type Route } from '../route.js';
+import type { NodeRouterDeps } from './node.js';
+
+const tag = 'machines';
+
+type Report = { disk?: string | undefined; loader_path?: string | undefined; esp_uuid?: string | undefined };
+
+export function installRoutes(deps: NodeRouterDeps, auth: NodeAuthDeps): Route[] {
+  return [
+    defineNodeRoute({
+      method: 'post',
+      path: '/node/:id/installing',
+      tag,
+      summary: 'The installer has claimed its disk: from here on a second boot does not install again (install token)',
+      params: n.nodePathSchema,
+      body: n.installingSchema,
+      refusals: [409],
+      async handle({ params, body, call }) {
+        const token = await tokenOfNode(auth, call, 'install', params.id);
+        if (token.installId === null) throw await refuseToken(auth, call, 'install', 'other-install', token.nodeId);
+        await markWiping(deps.db, { installId: token.installId, disk: body?.disk ?? null });
+      },
+    }),
+    defineNodeRoute({
+      method: 'post',
+      path: '/node/:id/bootenv-local',
+      tag,
+      summary: 'The system is installed: boot it from disk from now on; repeating the call gets the first answer (install token)',
+      params: n.nodePathSchema,
+      body: n.bootenvLocalSchema,
+      answer: n.bootenvLocalAnswerSchema,
+      acceptsForm: true,
+      refusals: [409],
+      handle: ({ params, body, call }) => complete(deps, auth, call, params.id, bearerToken(call.req.headers.authorization) ?? body?.token, body ?? {}),
+    }),
+    defineNodeRoute({
+      method: 'get',
+      path: '/node/:id/bootenv-local/:token',
+      tag,
+      summary: 'The same for programs that can only fetch; HEAD, a range and a prefetch do nothing',
+      params: n.nodeTokenPathSchema,
+      answer: n.bootenvLocalAnswerSchema,
+      refusals: [409],
+      async handle({ params, call }) {
+        if (isOnlyLooking(call)) return undefined;
+        return await complete(deps, auth, call, params.id, bearerToken(`Bearer ${params.token}`), {});
+      },
+    }),
+  ];
+}
+
+async function complete({ db, config }: NodeRouterDeps, auth: NodeAuthDeps, call: Call, nodeId: number, plain: string | undefined, report: Report) {
+  await tokenOfNode(auth, call, 'install', nodeId, plain);
+  const node = await db.prisma.node.findUnique({ where: { id: nodeId }, select: { id: true, name: true } });
+  if (node === null) throw new NotFoundError('node', nodeId);
+  const { disk, loader_path: loaderPath, esp_uuid: espUuid } = report;
+  const done = await completeInstall(db, { nodeId, token: plain ?? '', source: call.address, report: { disk: disk ?? null, loaderPath: loaderPath ?? null, espUuid: espUuid ?? null } });
+  return {
+    install_id: done.installId,
+    node,
+    disk_token: done.diskToken,
+    agent: { url: `http://${config.bootHost}:${config.bootHttpPort}`, heartbeat_seconds: config.heartbeatSeconds },
+  };
+}
+
+/** HEAD, a range request or a browser's prefetch looks at an address; it does not mean it. */
+function isOnlyLooking({ req }: Call): boolean {
+  const purpose = String(req.headers['sec-purpose'] ?? req.headers['purpose'] ?? req.headers['x-moz'] ?? '');
+  return req.method !== 'GET' || req.headers.range !== undefined || /prefetch/i.test(purpose);
+}
