@@ -22,7 +22,8 @@ export class LeaseKeeper {
     private readonly leaseSeconds: number,
     private readonly log: Logger,
   ) {
-    this.intervalMs = (leaseSeconds * 1000) / 3;
+    // Often, because a renewal is also how a run learns that it was cancelled.
+    this.intervalMs = Math.min(2000, (leaseSeconds * 1000) / 3);
     this.giveUpMs = leaseSeconds * 800;
   }
 

@@ -1,0 +1,71 @@
+/** What every process is built from: configuration, log, database, queue. Wiring only. */
+import { loadConfig, type Config } from '../config/config.js';
+import { openDb, type Db } from '../db/client.js';
+import { openQueueBackend, type QueueBackend } from '../queue/backend.js';
+import { Doorbell } from '../queue/produce.js';
+import { ConfigError } from '../shared/errors.js';
+import { createLogger, type Logger } from '../shared/logger.js';
+
+export type Context = { config: Config; log: Logger; db: Db; backend: QueueBackend; doorbell: Doorbell };
+
+/** A part of a process: what it started, it closes. */
+export type Part = { close(): Promise<void> };
+
+/** Opens a context for one process. `databaseUrl` must be known by now: given, or of the embedded server. */
+export function openContext(name: string, config: Config, log: Logger = createLogger(name, config.logLevel)): Context {
+  if (config.databaseUrl === undefined) throw new ConfigError('DATABASE_URL is not set', 'run `npm start` (it brings its own PostgreSQL), or set DATABASE_URL');
+  const db = openDb({ url: config.databaseUrl, applicationName: `prybar-${name}` });
+  const backend = openQueueBackend({ redisUrl: config.redisUrl, databaseUrl: config.databaseUrl, prefix: config.queuePrefix, log });
+  return { config, log, db, backend, doorbell: new Doorbell(backend) };
+}
+
+export async function closeContext(context: Context): Promise<void> {
+  await context.doorbell.close();
+  await context.backend.close();
+  await context.db.close();
+}
+
+/** How long parts may take to finish what they are at after a SIGTERM. Milliseconds. */
+const CLOSE_GRACE_MS = 10_000;
+
+/**
+ * The life of a process: configuration, its parts in order, until SIGTERM or SIGINT; then the parts in reverse order.
+ * A ConfigError is printed with its fix and ends with status 2.
+ */
+export async function runProcess(name: string, parts: ((context: Context) => Promise<Part>)[]): Promise<void> {
+  let context: Context | undefined;
+  const started: Part[] = [];
+  let closing = false;
+  const close = async (status: number) => {
+    if (closing) return;
+    closing = true;
+    setTimeout(() => process.exit(status || 1), CLOSE_GRACE_MS).unref();
+    for (const part of started.reverse()) await part.close().catch((err: unknown) => context?.log.error({ err }, 'part did not close'));
+    if (context) await closeContext(context);
+    process.exit(status);
+  };
+  process.on('SIGTERM', () => void close(0));
+  process.on('SIGINT', () => void close(0));
+  try {
+    context = openContext(name, loadConfig(process.env));
+    for (const part of parts) started.push(await part(context));
+    context.log.info({ process: name }, 'started');
+    // A supervisor that started us with an IPC channel waits for this.
+    process.send?.({ kind: 'ready', process: name });
+    process.on('disconnect', () => void close(0));
+  } catch (error) {
+    printStartError(error);
+    await close(2);
+  }
+}
+
+/** What went wrong and how to mend it, for a person. */
+export function printStartError(error: unknown): void {
+  if (error instanceof ConfigError) process.stderr.write(`prybar: ${error.message}\n  fix: ${error.fix}\n`);
+  else process.stderr.write(`prybar: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+}
+
+/** Whether this module is what Node was started with. */
+export function isMain(moduleUrl: string): boolean {
+  return process.argv[1] !== undefined && moduleUrl === new URL(`file://${encodeURI(process.argv[1])}`).href;
+}

@@ -1,0 +1,51 @@
+/** What executes runs in a process: one queue worker per class of jobs, one executor for all, and the heartbeat of its slots. */
+import { randomUUID } from 'node:crypto';
+import os from 'node:os';
+import type { Pool } from '../db/client.js';
+import type { JigRegistry } from '../jigs/contract.js';
+import type { QueueBackend } from '../queue/backend.js';
+import { runJob, runQueue, type JobClass } from '../queue/jobs.js';
+import type { Doorbell } from '../queue/produce.js';
+import type { Logger } from '../shared/logger.js';
+import { Executor } from './execute.js';
+import { SlotHeartbeat } from './slots.js';
+
+/** How many jobs of each class one process runs at once; agent work and installs wait without a slot, so few suffice. */
+const slotsOf = (fast: number): [JobClass, number][] => [
+  ['fast', fast],
+  ['ssh', 20],
+  ['power', 8],
+  ['image', 2],
+];
+
+/** The queue's lock is not our lease: it only must not expire while a jig runs (engine-rules 4). */
+const LOCK_MS = 60_000;
+/** What a settle claims in its own commit; more is left to the annealer. */
+const CLAIM_PER_SETTLE = 500;
+/** How long a close waits for the jigs under way before it aborts them. */
+const GRACE_MS = 5_000;
+
+export type RunsWorkerOptions = { pool: Pool; backend: QueueBackend; doorbell: Doorbell; jigs: JigRegistry; leaseSeconds: number; fastSlots: number; log: Logger };
+
+/** Starts taking runs. `close` stops taking, waits for what is under way, then aborts it. */
+export async function startRunsWorker(options: RunsWorkerOptions): Promise<{ name: string; close(): Promise<void> }> {
+  const { pool, backend, doorbell, jigs, leaseSeconds, fastSlots, log } = options;
+  const name = `${os.hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
+  const executor = new Executor({ pool, jigs, worker: name, leaseSeconds, ring: (rings) => doorbell.ring(rings), claimPerSettle: CLAIM_PER_SETTLE, log });
+  const classes = slotsOf(fastSlots);
+  const workers = classes.map(([jobClass, slots]) => backend.worker(runQueue(jobClass), (data) => executor.handle(runJob.parse(data)), { concurrency: slots, lockMs: LOCK_MS }));
+  const beats = classes.map(([jobClass, slots]) => new SlotHeartbeat(pool, { worker: `${name}:${jobClass}`, jobClass, slots }, log));
+  for (const beat of beats) await beat.start();
+  await doorbell.kick();
+  return {
+    name,
+    async close() {
+      const overdue = setTimeout(() => executor.leases.abortAll('the worker is shutting down'), GRACE_MS);
+      await Promise.all(beats.map((beat) => beat.close()));
+      await Promise.all(workers.map((worker) => worker.close()));
+      await executor.idle();
+      clearTimeout(overdue);
+      executor.leases.stop();
+    },
+  };
+}

@@ -1,0 +1,31 @@
+/** The annealer's process: passes when kicked by the queue, sweeps from its own timer. Wiring only. */
+import { z } from 'zod';
+import { Annealer } from '../src/annealer/annealer.js';
+import { isMain, runProcess, type Context, type Part } from '../src/bin/context.js';
+import { sweepAlive } from '../src/nodes/boot.js';
+import { publishServed } from '../src/nodes/served.js';
+import { annealQueue } from '../src/queue/jobs.js';
+
+const LOCK_MS = 60_000;
+
+export async function startAnnealer(context: Context): Promise<Part> {
+  const { db, log, config, doorbell, backend } = context;
+  const annealer = new Annealer({ db, log, doorbell, aliveGraceSeconds: config.aliveGraceSeconds, sweepMs: config.sweepMs, sweepAlive, publishServed });
+  const worker = backend.worker(
+    annealQueue,
+    async (data) => {
+      z.object({}).parse(data);
+      await annealer.anneal();
+    },
+    { concurrency: 1, lockMs: LOCK_MS },
+  );
+  annealer.start();
+  return {
+    async close() {
+      await worker.close();
+      await annealer.close();
+    },
+  };
+}
+
+if (isMain(import.meta.url)) await runProcess('annealer', [startAnnealer]);
