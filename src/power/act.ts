@@ -1,0 +1,95 @@
+/**
+ * A power action, carried through: one at a time for a BMC, tried again when the BMC did not answer, and done only when
+ * the BMC says that the power is as it should be.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Db } from '../db/client.js';
+import { recordPowerLoss } from '../nodes/alive.js';
+import { AppError } from '../shared/errors.js';
+import { readBmc, recordPower } from './bmcs.js';
+import { openDriver } from './drivers.js';
+import type { BmcLocks } from './exclusive.js';
+import { notObeyed, type BmcAddress, type MachineRef, type NextBoot, type PowerDriver, type PowerState, type PowerTiming, type PowerVerb } from './power.js';
+import type { Secrets } from './secrets.js';
+
+export type PowerAsk = {
+  nodeId: number;
+  action: PowerVerb;
+  /** What it shall boot then, once; null leaves it to the machine. */
+  nextBoot: NextBoot | null;
+  signal: AbortSignal;
+};
+
+export type PowerDeps = {
+  secrets: Pick<Secrets, 'decrypt'>;
+  locks: BmcLocks;
+  /** For tests. */
+  openDriver?: (bmc: BmcAddress, machine: MachineRef) => { driver: PowerDriver; timing: PowerTiming };
+};
+
+/** Tries of one command, and the wait before the second, doubled before each further one. */
+const TRIES = 3;
+const RETRY_FIRST_MS = 500;
+
+/**
+ * Carries out the action and returns when the BMC agrees. Cycling a machine that is off turns it on. Safe to repeat: a
+ * machine that is on or off already is left alone, a cycle cycles again. Throws what `power.ts` names, AppError `no-bmc`.
+ */
+export async function powerAction(db: Db, ask: PowerAsk, deps: PowerDeps): Promise<void> {
+  const { bmc, machine, bootId } = await readBmc(db, deps.secrets, ask.nodeId);
+  const { driver, timing } = (deps.openDriver ?? openDriver)(bmc, machine);
+  try {
+    const power = await deps.locks.exclusively(ask.nodeId, timing.spacingMs, ask.signal, () => carryOut({ driver, timing, bmc, ask }));
+    await recordPower(db, ask.nodeId, { power });
+  } catch (error) {
+    if (!ask.signal.aborted) await recordPower(db, ask.nodeId, { error: error instanceof Error ? error.message : String(error) });
+    throw error;
+  }
+  if (ask.action !== 'on') await recordPowerLoss(db, ask.nodeId, bootId);
+}
+
+/** What the BMC says now; kept in the node's row. */
+export async function readPower(db: Db, ask: { nodeId: number; signal: AbortSignal }, deps: PowerDeps): Promise<PowerState> {
+  const { bmc, machine } = await readBmc(db, deps.secrets, ask.nodeId);
+  const { driver, timing } = (deps.openDriver ?? openDriver)(bmc, machine);
+  const power = await deps.locks.exclusively(ask.nodeId, timing.spacingMs, ask.signal, () => again(() => driver.status(ask.signal), ask.signal));
+  await recordPower(db, ask.nodeId, { power });
+  return power;
+}
+
+type Work = { driver: PowerDriver; timing: PowerTiming; bmc: BmcAddress; ask: PowerAsk };
+
+async function carryOut({ driver, timing, bmc, ask }: Work): Promise<PowerState> {
+  const { signal, nextBoot } = ask;
+  const before = await again(() => driver.status(signal), signal);
+  // BMCs refuse to cycle a machine that is off (IPMI 2.0 section 28.3).
+  const verb = ask.action === 'cycle' && before === 'off' ? 'on' : ask.action;
+  if (nextBoot !== null) await again(() => driver.setNextBoot(nextBoot, signal), signal);
+  // Even then the command carries the next boot, where a driver sends both at once.
+  if (verb === before && nextBoot === null) return before;
+  await again(() => driver[verb](signal), signal);
+  return verify(driver, timing, { bmc, wanted: verb === 'off' ? 'off' : 'on', signal });
+}
+
+async function verify(driver: PowerDriver, timing: PowerTiming, ask: { bmc: BmcAddress; wanted: PowerState; signal: AbortSignal }): Promise<PowerState> {
+  const end = performance.now() + timing.verifyTimeoutMs;
+  for (;;) {
+    const seen = await again(() => driver.status(ask.signal), ask.signal);
+    if (seen === ask.wanted) return seen;
+    if (performance.now() >= end) throw notObeyed(ask.bmc, ask.wanted, seen);
+    await sleep(timing.verifyEveryMs, undefined, { signal: ask.signal });
+  }
+}
+
+/** Once more after a failure that may pass; refused credentials do not. */
+async function again<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await call();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (attempt >= TRIES || (error instanceof AppError && !error.retryable)) throw error;
+      await sleep(RETRY_FIRST_MS * 2 ** (attempt - 1), undefined, { signal });
+    }
+  }
+}
