@@ -1,23 +1,23 @@
 /** Types of what the API answers, taken from the client's methods: the CLI knows the server through src/client alone. */
-import type { Client } from "../client/client.js";
+import type { Client } from '../client/client.js';
 
 // A method's own type cannot name its parameters here: whatever they are, only the answer is read.
 type Answer<Method> = Method extends (...args: never[]) => Promise<infer Value> ? Value : never;
 
-export type Status = Answer<Client["status"]>;
-export type Anneal = Answer<Client["anneal"]>;
-export type Deployment = Answer<Client["deployments"]["get"]>;
-export type Matrix = Answer<Client["deployments"]["matrix"]>;
-export type Role = Answer<Client["roles"]["get"]>;
-export type Node = Answer<Client["nodes"]["get"]>;
-export type Timeline = Answer<Client["nodes"]["timeline"]>;
-export type NodeRole = Answer<Client["nodeRoles"]["get"]>;
-export type BindResult = Answer<Client["nodeRoles"]["bind"]>;
-export type NodeRoleState = NodeRole["state"];
-export type StateCounts = Node["noderoles"];
-export type Why = Answer<Client["nodeRoles"]["why"]>;
-export type Run = Answer<Client["runs"]["get"]>;
-export type Bootenv = Answer<Client["bootenvs"]["get"]>;
+export type Status = Answer<Client['status']>;
+export type Anneal = Answer<Client['anneal']>;
+export type Deployment = Answer<Client['deployments']['get']>;
+export type Matrix = Answer<Client['deployments']['matrix']>;
+export type Role = Answer<Client['roles']['get']>;
+export type Node = Answer<Client['nodes']['get']>;
+export type Timeline = Answer<Client['nodes']['timeline']>;
+export type NodeRole = Answer<Client['nodeRoles']['get']>;
+export type BindResult = Answer<Client['nodeRoles']['bind']>;
+export type NodeRoleState = NodeRole['state'];
+export type StateCounts = Node['noderoles'];
+export type Why = Answer<Client['nodeRoles']['why']>;
+export type Run = Answer<Client['runs']['get']>;
+export type Bootenv = Answer<Client['bootenvs']['get']>;
 
 /** One page of a list. */
 export type Page<Item> = { items: Item[]; next: string | null; total: number };

@@ -1,8 +1,8 @@
 /** How a command ends when it does not succeed: the exit code, the problem document of --json, and the text for people. PURE. */
-import { CommanderError } from "commander";
-import { ClientError } from "../client/client.js";
-import { printableLine } from "./terminal/text-width.js";
-import type { Look } from "./terminal/look.js";
+import { CommanderError } from 'commander';
+import { ClientError } from '../client/client.js';
+import { printableLine } from './terminal/text-width.js';
+import type { Look } from './terminal/look.js';
 
 export const ExitCode = {
   ok: 0,
@@ -32,7 +32,7 @@ export class CliError extends Error {
     cause?: unknown,
   ) {
     super(problem.detail, cause === undefined ? undefined : { cause });
-    this.name = "CliError";
+    this.name = 'CliError';
   }
 }
 
@@ -40,7 +40,7 @@ export class CliError extends Error {
 export type Failure = { exitCode: number; text: string; problem: Record<string, unknown> };
 
 function exitCodeOf(error: ClientError): number {
-  if (error.code === "cancelled") return ExitCode.interrupted;
+  if (error.code === 'cancelled') return ExitCode.interrupted;
   if (error.status === 0) return ExitCode.unreachable;
   if (error.status === 401 || error.status === 403) return ExitCode.unauthorized;
   return error.status === 400 ? ExitCode.usage : ExitCode.failed;
@@ -48,24 +48,17 @@ function exitCodeOf(error: ClientError): number {
 
 /** What helps against a failure that is the same for every command. */
 function nextOf(error: ClientError, baseUrl: string): string | undefined {
-  if (error.status === 0)
-    return `is it running? start it with: prybar up   (asked at ${baseUrl}; another: --url or PRYBAR_URL)`;
-  if (error.status === 401)
-    return "give a valid token: PRYBAR_TOKEN, --token-file FILE, or the admin-token file of the server’s data directory";
-  if (error.status === 403) return "this needs a token with a wider scope";
+  if (error.status === 0) return `is it running? start it with: prybar up   (asked at ${baseUrl}; another: --url or PRYBAR_URL)`;
+  if (error.status === 401) return 'give a valid token: PRYBAR_TOKEN, --token-file FILE, or the admin-token file of the server’s data directory';
+  if (error.status === 403) return 'this needs a token with a wider scope';
   return undefined;
 }
 
-function toProblem(
-  error: unknown,
-  context: { baseUrl: string; next: string | undefined },
-): Problem & { status: number } {
+function toProblem(error: unknown, context: { baseUrl: string; next: string | undefined }): Problem & { status: number } {
   if (error instanceof CliError) return { ...error.problem, status: 0 };
   if (error instanceof ClientError) {
     const { code, detail, status, errors } = error;
-    const next =
-      nextOf(error, context.baseUrl) ??
-      (status === 404 || status === 400 || status === 409 ? context.next : undefined);
+    const next = nextOf(error, context.baseUrl) ?? (status === 404 || status === 400 || status === 409 ? context.next : undefined);
     return {
       exitCode: exitCodeOf(error),
       code,
@@ -76,50 +69,32 @@ function toProblem(
     };
   }
   if (error instanceof CommanderError) {
-    const detail =
-      error.code === "commander.help"
-        ? "a command is missing"
-        : error.message.replace(/^error: /, "");
+    const detail = error.code === 'commander.help' ? 'a command is missing' : error.message.replace(/^error: /, '');
     return {
       exitCode: error.exitCode === 0 ? ExitCode.ok : ExitCode.usage,
-      code: "usage",
+      code: 'usage',
       detail,
       status: 0,
-      next: "prybar --help",
+      next: 'prybar --help',
     };
   }
   return {
     exitCode: ExitCode.failed,
-    code: "internal-error",
+    code: 'internal-error',
     detail: error instanceof Error ? (error.stack ?? error.message) : String(error),
     status: 0,
   };
 }
 
 /** Reads any error as a Failure. `next` is what the command suggests when the server refuses it. */
-export function describeFailure(
-  error: unknown,
-  look: Look,
-  context: { baseUrl: string; next: string | undefined },
-): Failure {
-  const {
-    exitCode,
-    code,
-    detail,
-    status,
-    errors = [],
-    reasons = [],
-    next,
-  } = toProblem(error, context);
-  const lines = [
-    `${look.paint("error", "error:")} ${code === "internal-error" ? detail : printableLine(detail)}`,
-  ];
-  for (const { field, message } of errors)
-    lines.push(`  ${look.paint("strong", printableLine(field))}: ${printableLine(message)}`);
+export function describeFailure(error: unknown, look: Look, context: { baseUrl: string; next: string | undefined }): Failure {
+  const { exitCode, code, detail, status, errors = [], reasons = [], next } = toProblem(error, context);
+  const lines = [`${look.paint('error', 'error:')} ${code === 'internal-error' ? detail : printableLine(detail)}`];
+  for (const { field, message } of errors) lines.push(`  ${look.paint('strong', printableLine(field))}: ${printableLine(message)}`);
   for (const reason of reasons) lines.push(`  ${printableLine(reason)}`);
-  if (next !== undefined) lines.push(`${look.paint("dim", "next:")} ${next}`);
+  if (next !== undefined) lines.push(`${look.paint('dim', 'next:')} ${next}`);
   const problem = {
-    type: "about:blank",
+    type: 'about:blank',
     title: code,
     status,
     detail,
@@ -128,5 +103,5 @@ export function describeFailure(
     ...(reasons.length === 0 ? {} : { reasons }),
     ...(next === undefined ? {} : { next }),
   };
-  return { exitCode, text: lines.join("\n"), problem };
+  return { exitCode, text: lines.join('\n'), problem };
 }

@@ -5,31 +5,30 @@
  *
  * It speaks to the server through src/client alone, like any other program could; it never touches the database or the engine.
  */
-import { realpathSync } from "node:fs";
-import path from "node:path";
-import { fileURLToPath } from "node:url";
-import { CommanderError } from "commander";
-import { ExitCode } from "./failure.js";
-import { findPackageRoot } from "./package-root.js";
-import { buildProgram } from "./program.js";
-import { createCli, showFailure, type Surroundings } from "./session.js";
+import { realpathSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CommanderError } from 'commander';
+import { ExitCode } from './failure.js';
+import { findPackageRoot } from './package-root.js';
+import { buildProgram } from './program.js';
+import { createCli, showFailure, type Surroundings } from './session.js';
 
 /** Runs one command line (without node and the program's name). Resolves with the exit code; never throws, never exits. */
 export async function runCli(args: readonly string[], surroundings: Surroundings): Promise<number> {
-  const json = args.includes("--json");
+  const json = args.includes('--json');
   // With --json the problem document below says it; commander's text would stand before it.
   const quiet = { ...surroundings, stderr: { ...surroundings.stderr, write: () => true } };
   const cli = createCli(surroundings);
   const program = buildProgram(json ? { ...cli, surroundings: quiet } : cli);
   try {
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(args, { from: 'user' });
     return cli.exitCode();
   } catch (error) {
-    if (!(error instanceof CommanderError))
-      return showFailure(surroundings, error, json, { baseUrl: "", next: undefined });
+    if (!(error instanceof CommanderError)) return showFailure(surroundings, error, json, { baseUrl: '', next: undefined });
     if (error.exitCode === 0) return ExitCode.ok;
     // Without --json commander has written what is wrong itself.
-    if (json) showFailure(surroundings, error, json, { baseUrl: "", next: undefined });
+    if (json) showFailure(surroundings, error, json, { baseUrl: '', next: undefined });
     return ExitCode.usage;
   }
 }
@@ -38,11 +37,11 @@ export async function runCli(args: readonly string[], surroundings: Surroundings
 export async function main(): Promise<void> {
   const stop = new AbortController();
   // The first Ctrl-C ends the command in good order; when that does not help, the second ends the process.
-  process.once("SIGINT", () => stop.abort());
-  process.once("SIGTERM", () => stop.abort());
+  process.once('SIGINT', () => stop.abort());
+  process.once('SIGTERM', () => stop.abort());
   // `prybar nodes list | head` closes the pipe early: that is no failure of ours.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(ExitCode.ok);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(ExitCode.ok);
     throw error;
   });
   process.exitCode = await runCli(process.argv.slice(2), {
@@ -56,8 +55,4 @@ export async function main(): Promise<void> {
   });
 }
 
-if (
-  process.argv[1] !== undefined &&
-  realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)
-)
-  await main();
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) await main();

@@ -1,6 +1,6 @@
 /** Where a command's answer goes: text for people, or with --json exactly what the API answered. */
-import type { LiveOutput } from "./terminal/live-region.js";
-import type { Look } from "./terminal/look.js";
+import type { LiveOutput } from './terminal/live-region.js';
+import type { Look } from './terminal/look.js';
 
 /** Answers go to stdout, everything about them (progress, hints, errors) to stderr. */
 export type Output = {
@@ -21,7 +21,7 @@ export type OutputOptions = { json: boolean; look: Look; stdout: LiveOutput; std
 
 /** An Output on two streams. */
 export function createOutput({ json, look, stdout, stderr }: OutputOptions): Output {
-  const line = (text: string): void => void (text === "" ? undefined : stdout.write(`${text}\n`));
+  const line = (text: string): void => void (text === '' ? undefined : stdout.write(`${text}\n`));
   return {
     json,
     look,
@@ -29,6 +29,6 @@ export function createOutput({ json, look, stdout, stderr }: OutputOptions): Out
     stdout,
     print: (value, text) => line(json ? JSON.stringify(value, null, 2) : text(value)),
     printOne: (value, text) => line(json ? JSON.stringify(value) : text(value)),
-    hint: (text) => void (json ? undefined : stderr.write(`${look.paint("dim", text)}\n`)),
+    hint: (text) => void (json ? undefined : stderr.write(`${look.paint('dim', text)}\n`)),
   };
 }

@@ -1,18 +1,18 @@
 /** The tree of commands. What each does is in commands/, one file per noun. */
-import { Command } from "commander";
-import { addAnneal } from "./commands/anneal.js";
-import { addBootenvs } from "./commands/bootenvs.js";
-import { addDeployments } from "./commands/deployments.js";
-import { addEvents } from "./commands/events.js";
-import { addNodeRoles } from "./commands/noderoles.js";
-import { addNodes } from "./commands/nodes.js";
-import { addRoles } from "./commands/roles.js";
-import { addRuns } from "./commands/runs.js";
-import { addStatus } from "./commands/status.js";
-import { addUp } from "./commands/up.js";
-import { addWhy } from "./commands/why.js";
-import { packageVersion } from "./package-root.js";
-import type { Cli } from "./session.js";
+import { Command } from 'commander';
+import { addAnneal } from './commands/anneal.js';
+import { addBootenvs } from './commands/bootenvs.js';
+import { addDeployments } from './commands/deployments.js';
+import { addEvents } from './commands/events.js';
+import { addNodeRoles } from './commands/noderoles.js';
+import { addNodes } from './commands/nodes.js';
+import { addRoles } from './commands/roles.js';
+import { addRuns } from './commands/runs.js';
+import { addStatus } from './commands/status.js';
+import { addUp } from './commands/up.js';
+import { addWhy } from './commands/why.js';
+import { packageVersion } from './package-root.js';
+import type { Cli } from './session.js';
 
 const AFTER_HELP = `
 Exit codes: 0 done; 1 it failed or ended in ERROR; 2 the command line is wrong; 3 no server answers; 4 the token is missing or refused.
@@ -42,23 +42,14 @@ function path(command: Command): string {
 /** Builds the program. Its commands run in `cli`; errors of the command line are thrown as CommanderError. */
 export function buildProgram(cli: Cli): Command {
   const { stdout, stderr, packageRoot } = cli.surroundings;
-  const program = new Command("prybar")
-    .description("Prybar: bind roles to machines, commit, and watch them become ACTIVE")
-    .version(packageVersion(packageRoot), "-V, --version", "print the version")
-    .option(
-      "--json",
-      "print exactly the JSON of the API on stdout; errors as a problem document on stderr",
-    )
-    .option(
-      "--url <url>",
-      "address of the server (also PRYBAR_URL; else the `url` file of the data directory)",
-    )
-    .option(
-      "--token-file <file>",
-      "file that holds the token (also PRYBAR_TOKEN; else the `admin-token` file of the data directory)",
-    )
-    .option("--home <dir>", "data directory of the server (also PRYBAR_HOME; else .prybar)")
-    .addHelpText("after", AFTER_HELP)
+  const program = new Command('prybar')
+    .description('Prybar: bind roles to machines, commit, and watch them become ACTIVE')
+    .version(packageVersion(packageRoot), '-V, --version', 'print the version')
+    .option('--json', 'print exactly the JSON of the API on stdout; errors as a problem document on stderr')
+    .option('--url <url>', 'address of the server (also PRYBAR_URL; else the `url` file of the data directory)')
+    .option('--token-file <file>', 'file that holds the token (also PRYBAR_TOKEN; else the `admin-token` file of the data directory)')
+    .option('--home <dir>', 'data directory of the server (also PRYBAR_HOME; else .prybar)')
+    .addHelpText('after', AFTER_HELP)
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
       writeErr: (text) => void stderr.write(text),

@@ -1,11 +1,11 @@
 /** What every command is given, and the one place where a command is run and its end becomes an exit code. */
-import type { Command } from "commander";
-import { createClient, type Client } from "../client/client.js";
-import { findConnection, type Connection, type ConnectionOptions } from "./connection.js";
-import { describeFailure, ExitCode } from "./failure.js";
-import { createOutput, type Output } from "./output.js";
-import { describeTerminal } from "./terminal/look.js";
-import type { LiveOutput } from "./terminal/live-region.js";
+import type { Command } from 'commander';
+import { createClient, type Client } from '../client/client.js';
+import { findConnection, type Connection, type ConnectionOptions } from './connection.js';
+import { describeFailure, ExitCode } from './failure.js';
+import { createOutput, type Output } from './output.js';
+import { describeTerminal } from './terminal/look.js';
+import type { LiveOutput } from './terminal/live-region.js';
 
 /** The process around the CLI; tests make their own. */
 export type Surroundings = {
@@ -90,20 +90,14 @@ function addressIn(session: Session): string {
     return session.connection().baseUrl;
   } catch {
     // The failure being shown is that very one: there is no address to name.
-    return "";
+    return '';
   }
 }
 
 /** Writes the failure to stderr and returns its exit code. */
-export function showFailure(
-  surroundings: Surroundings,
-  error: unknown,
-  json: boolean,
-  context: { baseUrl: string; next: string | undefined },
-): number {
+export function showFailure(surroundings: Surroundings, error: unknown, json: boolean, context: { baseUrl: string; next: string | undefined }): number {
   const { env, stderr } = surroundings;
   const failure = describeFailure(error, describeTerminal(env, stderr), context);
-  if (failure.exitCode !== ExitCode.ok)
-    stderr.write(`${json ? JSON.stringify(failure.problem) : failure.text}\n`);
+  if (failure.exitCode !== ExitCode.ok) stderr.write(`${json ? JSON.stringify(failure.problem) : failure.text}\n`);
   return failure.exitCode;
 }

@@ -1,7 +1,7 @@
 /** Keeps a BoardState fresh from the API: a snapshot now and then, the event stream in between. Shell. */
-import { ClientError, everyItem, type ApiEvent, type Client } from "../../client/client.js";
-import type { Matrix, Node } from "../answers.js";
-import { applyEvents, EMPTY_BOARD, withSnapshot, type BoardState } from "./model.js";
+import { ClientError, everyItem, type ApiEvent, type Client } from '../../client/client.js';
+import type { Matrix, Node } from '../answers.js';
+import { applyEvents, EMPTY_BOARD, withSnapshot, type BoardState } from './model.js';
 
 /** A snapshot is read again at least this often, events or not: what the stream lost is healed then. */
 const SNAPSHOT_EVERY_MS = 5_000;
@@ -36,18 +36,11 @@ export type FeedOptions = {
 
 async function readNodes(client: Client, signal: AbortSignal): Promise<Node[]> {
   const nodes: Node[] = [];
-  for await (const node of everyItem((after) =>
-    client.nodes.list({ limit: PAGE, after }, { signal }),
-  ))
-    nodes.push(node);
+  for await (const node of everyItem((after) => client.nodes.list({ limit: PAGE, after }, { signal }))) nodes.push(node);
   return nodes;
 }
 
-async function readMatrix(
-  client: Client,
-  name: string,
-  signal: AbortSignal,
-): Promise<Matrix | null> {
+async function readMatrix(client: Client, name: string, signal: AbortSignal): Promise<Matrix | null> {
   try {
     return await client.deployments.matrix(name, { signal });
   } catch (error) {
@@ -62,7 +55,7 @@ export function openFeed(options: FeedOptions): BoardFeed {
   let state = EMPTY_BOARD;
   let rate = 0;
   let transitions = 0;
-  let problem = "";
+  let problem = '';
   let pending: ApiEvent[] = [];
   let stale = true;
   let readAt = Number.NEGATIVE_INFINITY;
@@ -89,8 +82,7 @@ export function openFeed(options: FeedOptions): BoardFeed {
     if (pending.length === 0) return;
     const events = pending;
     pending = [];
-    for (const event of events)
-      if (event.type === "event" && event.kind === "noderole-changed") transitions += 1;
+    for (const event of events) if (event.type === 'event' && event.kind === 'noderole-changed') transitions += 1;
     const applied = applyEvents(state, events);
     state = applied.state;
     stale ||= applied.stale;
@@ -100,21 +92,16 @@ export function openFeed(options: FeedOptions): BoardFeed {
     const begun = now();
     readAt = begun;
     try {
-      const [nodes, matrix, status] = await Promise.all([
-        readNodes(client, signal),
-        readMatrix(client, deploymentName, signal),
-        client.status({ signal }),
-      ]);
+      const [nodes, matrix, status] = await Promise.all([readNodes(client, signal), readMatrix(client, deploymentName, signal), client.status({ signal })]);
       takeEvents();
       state = withSnapshot(state, { nodes, matrix });
       rate = status.transitions_per_second;
-      problem = "";
+      problem = '';
       // What happened between this snapshot and the stream's first event, the next snapshot tells: soon, therefore.
       stale = !streaming;
       if (!streaming && !signal.aborted) void follow();
     } catch (error) {
-      if (!(error instanceof ClientError) || error.status === 401 || error.status === 403)
-        throw error;
+      if (!(error instanceof ClientError) || error.status === 401 || error.status === 403) throw error;
       problem = error.detail;
     }
     cost = now() - begun;
@@ -124,9 +111,7 @@ export function openFeed(options: FeedOptions): BoardFeed {
     if (broken !== undefined) throw broken;
     takeEvents();
     const age = now() - readAt;
-    const due =
-      age >= Math.max(SNAPSHOT_EVERY_MS, cost * COST_FACTOR) ||
-      ((stale || problem !== "") && age >= Math.max(STALE_AFTER_MS, cost * COST_FACTOR));
+    const due = age >= Math.max(SNAPSHOT_EVERY_MS, cost * COST_FACTOR) || ((stale || problem !== '') && age >= Math.max(STALE_AFTER_MS, cost * COST_FACTOR));
     if (due && !signal.aborted) await refresh();
   }
 

@@ -1,20 +1,15 @@
 /** The board's loop: reads the feed, draws on a terminal or prints lines, and says how it ended. Shell. */
-import path from "node:path";
-import type { Client } from "../../client/client.js";
-import {
-  openScreen,
-  usableColumns,
-  type LiveOutput,
-  type LiveRegion,
-} from "../terminal/live-region.js";
-import { createLook, describeTerminal, hasUnicode, type Look } from "../terminal/look.js";
-import { openFeed, type BoardFeed } from "./feed.js";
-import { cellName, newMilestones, unfinished } from "./outcome.js";
-import { milestoneLine, progressLine } from "./plain.js";
-import { errorOf, explain, summaryLines } from "./reasons.js";
-import { renderBoard, type BoardFrame } from "./render.js";
-import { boardRows, boardTotals, roleProgress } from "./rows.js";
-import { waitForEnd } from "./until.js";
+import path from 'node:path';
+import type { Client } from '../../client/client.js';
+import { openScreen, usableColumns, type LiveOutput, type LiveRegion } from '../terminal/live-region.js';
+import { createLook, describeTerminal, hasUnicode, type Look } from '../terminal/look.js';
+import { openFeed, type BoardFeed } from './feed.js';
+import { cellName, newMilestones, unfinished } from './outcome.js';
+import { milestoneLine, progressLine } from './plain.js';
+import { errorOf, explain, summaryLines } from './reasons.js';
+import { renderBoard, type BoardFrame } from './render.js';
+import { boardRows, boardTotals, roleProgress } from './rows.js';
+import { waitForEnd } from './until.js';
 
 export type BoardOptions = {
   client: Client;
@@ -39,7 +34,7 @@ export type BoardOptions = {
 };
 
 export type BoardResult = {
-  outcome: "active" | "error" | "stopped";
+  outcome: 'active' | 'error' | 'stopped';
   summary: string[];
   reasons: string[];
 };
@@ -56,10 +51,10 @@ function openPicture(out: LiveOutput, look: Look, now: () => number): Display {
   const region: LiveRegion = openScreen(out);
   const onResize = (): void => region.reset();
   const onExit = (): void => region.close();
-  out.on?.("resize", onResize);
-  process.once("exit", onExit);
+  out.on?.('resize', onResize);
+  process.once('exit', onExit);
   let shown: ReadonlySet<number> = new Set();
-  let last = "";
+  let last = '';
   let repairAt = now() + REPAIR_MS;
   let lines: string[] = [];
   return {
@@ -68,7 +63,7 @@ function openPicture(out: LiveOutput, look: Look, now: () => number): Display {
       const picture = renderBoard({ ...frame, shown }, size, look);
       shown = picture.shown;
       lines = picture.lines;
-      const text = `${size.width}x${size.height}\n${lines.join("\n")}`;
+      const text = `${size.width}x${size.height}\n${lines.join('\n')}`;
       if (now() >= repairAt) {
         region.reset();
         repairAt = now() + REPAIR_MS;
@@ -77,31 +72,23 @@ function openPicture(out: LiveOutput, look: Look, now: () => number): Display {
       region.draw(lines);
     },
     close: () => {
-      out.off?.("resize", onResize);
-      process.off("exit", onExit);
+      out.off?.('resize', onResize);
+      process.off('exit', onExit);
       region.close();
       // The alternate screen is gone; the last picture stays where one can scroll back to it.
-      out.write(`${lines.join("\n")}\n`);
+      out.write(`${lines.join('\n')}\n`);
     },
   };
 }
 
-function openLines(
-  out: LiveOutput,
-  client: Client,
-  signal: AbortSignal,
-  now: () => number,
-): Display {
+function openLines(out: LiveOutput, client: Client, signal: AbortSignal, now: () => number): Display {
   const told = new Map<number, string>();
   let nextLineAt = 0;
   return {
     show: async (frame, feed) => {
       for (const milestone of newMilestones(frame.rows, told)) {
         told.set(milestone.row.id, milestone.reached);
-        const reason =
-          milestone.reached === "ERROR"
-            ? await errorOf(client, feed.state(), milestone.row.id, signal)
-            : "";
+        const reason = milestone.reached === 'ERROR' ? await errorOf(client, feed.state(), milestone.row.id, signal) : '';
         out.write(`${milestoneLine(milestone, frame.elapsedSeconds, reason)}\n`);
       }
       if (now() < nextLineAt) return;
@@ -115,13 +102,8 @@ function openLines(
 function frameOf(options: BoardOptions, feed: BoardFeed, elapsedSeconds: number): BoardFrame {
   const state = feed.state();
   const rows = boardRows(state);
-  const failed = unfinished(state).find((cell) => cell.state === "ERROR");
-  const note =
-    feed.problem() !== ""
-      ? feed.problem()
-      : failed === undefined
-        ? ""
-        : `next: prybar why ${cellName(state, failed)}`;
+  const failed = unfinished(state).find((cell) => cell.state === 'ERROR');
+  const note = feed.problem() !== '' ? feed.problem() : failed === undefined ? '' : `next: prybar why ${cellName(state, failed)}`;
   const { url, tokenFile, deploymentName } = options;
   return {
     url,
@@ -140,7 +122,7 @@ function frameOf(options: BoardOptions, feed: BoardFeed, elapsedSeconds: number)
 
 function shownPath(file: string): string {
   const relative = path.relative(process.cwd(), file);
-  return relative.startsWith("..") || path.isAbsolute(relative) ? file : relative;
+  return relative.startsWith('..') || path.isAbsolute(relative) ? file : relative;
 }
 
 /**
@@ -157,10 +139,8 @@ export async function runBoard(options: BoardOptions): Promise<BoardResult> {
   const ending = new AbortController();
   const until = AbortSignal.any([signal, ending.signal]);
   const feed = openFeed({ client, deploymentName: options.deploymentName, signal: until, now });
-  const picture = out.isTTY === true && options.plain !== true && env.TERM !== "dumb";
-  const look = picture
-    ? describeTerminal(env, out)
-    : createLook({ colour: false, unicode: hasUnicode(env) });
+  const picture = out.isTTY === true && options.plain !== true && env.TERM !== 'dumb';
+  const look = picture ? describeTerminal(env, out) : createLook({ colour: false, unicode: hasUnicode(env) });
   const shownOptions = { ...options, tokenFile: shownPath(options.tokenFile) };
   const display = picture ? openPicture(out, look, now) : openLines(out, client, until, now);
   try {
@@ -174,16 +154,16 @@ export async function runBoard(options: BoardOptions): Promise<BoardResult> {
       now,
     });
     const summary = summaryLines(feed, elapsed());
-    if (end === "stopped") return { outcome: "stopped", summary, reasons: [] };
-    if (end === "active") return { outcome: "active", summary, reasons: [] };
+    if (end === 'stopped') return { outcome: 'stopped', summary, reasons: [] };
+    if (end === 'active') return { outcome: 'active', summary, reasons: [] };
     const reasons = await explain(client, feed, {
       expectNodes: options.expectNodes,
-      timedOut: end === "timeout",
+      timedOut: end === 'timeout',
       elapsedSeconds: elapsed(),
       deploymentName: options.deploymentName,
       signal,
     });
-    return { outcome: "error", summary, reasons };
+    return { outcome: 'error', summary, reasons };
   } finally {
     display.close();
     ending.abort();

@@ -5,15 +5,12 @@
  * All but live are PURE. The board only looks: it must never change anything through the API. It is level-triggered: a snapshot replaces
  * what was known, events only make it fresh between two snapshots, so a lost or doubled event does no harm.
  */
-import type { ApiEvent } from "../../client/client.js";
-import type { Matrix, Node, NodeRoleState } from "../answers.js";
-import { isState } from "../terminal/states.js";
+import type { ApiEvent } from '../../client/client.js';
+import type { Matrix, Node, NodeRoleState } from '../answers.js';
+import { isState } from '../terminal/states.js';
 
 /** What the board reads of a node. */
-export type BoardNode = Pick<
-  Node,
-  "id" | "name" | "kind" | "alive" | "desired" | "served" | "observed"
->;
+export type BoardNode = Pick<Node, 'id' | 'name' | 'kind' | 'alive' | 'desired' | 'served' | 'observed'>;
 
 /** A noderole on the board: which node, which role, and its state as of `version`. */
 export type BoardCell = {
@@ -47,7 +44,7 @@ export const EMPTY_BOARD: BoardState = {
 /** Answers of the API taken together. `matrix` is null while the deployment does not exist. */
 export type Snapshot = {
   nodes: readonly BoardNode[];
-  matrix: Pick<Matrix, "deployment" | "roles" | "cells"> | null;
+  matrix: Pick<Matrix, 'deployment' | 'roles' | 'cells'> | null;
 };
 
 /**
@@ -55,9 +52,7 @@ export type Snapshot = {
  * whose known phase is younger keeps its phase.
  */
 export function withSnapshot(state: BoardState, snapshot: Snapshot): BoardState {
-  const nodes = new Map(
-    snapshot.nodes.map((node) => [node.id, newerPhase(node, state.nodes.get(node.id))] as const),
-  );
+  const nodes = new Map(snapshot.nodes.map((node) => [node.id, newerPhase(node, state.nodes.get(node.id))] as const));
   if (snapshot.matrix === null) return { nodes, roles: [], cells: new Map(), deployment: null };
   const { deployment, roles, cells } = snapshot.matrix;
   const known = cells.map((cell): BoardCell => {
@@ -69,9 +64,7 @@ export function withSnapshot(state: BoardState, snapshot: Snapshot): BoardState 
       version: cell.version,
     };
     const before = state.cells.get(cell.id);
-    return before !== undefined && before.version > fresh.version
-      ? { ...fresh, state: before.state, version: before.version }
-      : fresh;
+    return before !== undefined && before.version > fresh.version ? { ...fresh, state: before.state, version: before.version } : fresh;
   });
   return {
     nodes,
@@ -86,8 +79,7 @@ export function withSnapshot(state: BoardState, snapshot: Snapshot): BoardState 
 }
 
 function newerPhase(node: BoardNode, before: BoardNode | undefined): BoardNode {
-  if (before === undefined || (before.observed.phase_at ?? "") <= (node.observed.phase_at ?? ""))
-    return node;
+  if (before === undefined || (before.observed.phase_at ?? '') <= (node.observed.phase_at ?? '')) return node;
   const { phase, phase_detail, phase_at } = before.observed;
   return { ...node, observed: { ...node.observed, phase, phase_detail, phase_at } };
 }
@@ -95,14 +87,7 @@ function newerPhase(node: BoardNode, before: BoardNode | undefined): BoardNode {
 /** What a batch of events made of the board, and whether it can no longer be told without a new snapshot. */
 export type Applied = { state: BoardState; stale: boolean };
 
-const STALE_KINDS = new Set([
-  "node-created",
-  "node-changed",
-  "node-deleted",
-  "deployment-created",
-  "deployment-changed",
-  "deployment-committed",
-]);
+const STALE_KINDS = new Set(['node-created', 'node-changed', 'node-deleted', 'deployment-created', 'deployment-changed', 'deployment-committed']);
 
 /** Applies events in their order. Those about things the board does not know, and those that carry no values, make it stale. */
 export function applyEvents(state: BoardState, events: readonly ApiEvent[]): Applied {
@@ -110,20 +95,18 @@ export function applyEvents(state: BoardState, events: readonly ApiEvent[]): App
   const nodes = new Map(state.nodes);
   let stale = false;
   for (const event of events) {
-    if (event.type === "reset" || STALE_KINDS.has(event.kind)) {
+    if (event.type === 'reset' || STALE_KINDS.has(event.kind)) {
       stale = true;
-    } else if (event.kind === "noderole-changed") {
+    } else if (event.kind === 'noderole-changed') {
       const cell = cells.get(event.subject_id);
       const to = event.data.to;
-      if (cell === undefined)
-        stale ||= state.deployment === null || event.data.deployment_id === state.deployment.id;
-      else if (isState(to) && event.version > cell.version)
-        cells.set(cell.id, { ...cell, state: to, version: event.version });
-    } else if (event.kind === "boot-phase") {
+      if (cell === undefined) stale ||= state.deployment === null || event.data.deployment_id === state.deployment.id;
+      else if (isState(to) && event.version > cell.version) cells.set(cell.id, { ...cell, state: to, version: event.version });
+    } else if (event.kind === 'boot-phase') {
       const node = nodes.get(event.subject_id);
       const { phase, detail } = event.data;
       if (node === undefined) stale = true;
-      else if (typeof phase === "string" && event.at >= (node.observed.phase_at ?? "")) {
+      else if (typeof phase === 'string' && event.at >= (node.observed.phase_at ?? '')) {
         nodes.set(node.id, {
           ...node,
           observed: {
@@ -141,9 +124,9 @@ export function applyEvents(state: BoardState, events: readonly ApiEvent[]): App
 
 /** The detail of a phase is text, or an object whose values say it. */
 function detailText(detail: unknown): string {
-  if (typeof detail === "string") return detail;
-  if (typeof detail !== "object" || detail === null) return "";
+  if (typeof detail === 'string') return detail;
+  if (typeof detail !== 'object' || detail === null) return '';
   return Object.values(detail)
-    .filter((value) => typeof value === "string" || typeof value === "number")
-    .join(" ");
+    .filter((value) => typeof value === 'string' || typeof value === 'number')
+    .join(' ');
 }

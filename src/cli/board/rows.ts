@@ -1,10 +1,10 @@
 /** What the board shows of what is known. PURE. */
-import type { NodeRoleState, StateCounts } from "../answers.js";
-import { STATES } from "../terminal/states.js";
-import type { BoardCell, BoardNode, BoardState } from "./model.js";
+import type { NodeRoleState, StateCounts } from '../answers.js';
+import { STATES } from '../terminal/states.js';
+import type { BoardCell, BoardNode, BoardState } from './model.js';
 
 /** How far the desired boot environment has come: not yet served by every boot server, served, or running on the machine. */
-export type BootMark = "unserved" | "served" | "booted";
+export type BootMark = 'unserved' | 'served' | 'booted';
 
 /** One node as the board shows it. */
 export type BoardRow = {
@@ -46,16 +46,14 @@ function countStates(states: Iterable<NodeRoleState>): StateCounts {
 
 function markOf(node: BoardNode): BootMark {
   const { desired, served, observed } = node;
-  if (!served.served || served.generation < desired.generation) return "unserved";
+  if (!served.served || served.generation < desired.generation) return 'unserved';
   // An installed system is what `local` boots; it need not know that name for itself.
-  const runsIt =
-    observed.bootenv === desired.bootenv ||
-    (desired.bootenv === "local" && observed.class === "installed");
-  return runsIt && node.alive ? "booted" : "served";
+  const runsIt = observed.bootenv === desired.bootenv || (desired.bootenv === 'local' && observed.class === 'installed');
+  return runsIt && node.alive ? 'booted' : 'served';
 }
 
 function byName(a: { name: string }, b: { name: string }): number {
-  return a.name.localeCompare(b.name, "en", { numeric: true });
+  return a.name.localeCompare(b.name, 'en', { numeric: true });
 }
 
 function cellsByNode(state: BoardState): Map<number, BoardCell[]> {
@@ -73,7 +71,7 @@ export function boardRows(state: BoardState): BoardRow[] {
   const byNode = cellsByNode(state);
   const place = new Map(state.roles.map((role, index) => [role.id, index]));
   return [...state.nodes.values()]
-    .filter((node) => node.kind === "machine" || byNode.has(node.id))
+    .filter((node) => node.kind === 'machine' || byNode.has(node.id))
     .sort(byName)
     .map((node) => {
       const own = byNode.get(node.id) ?? [];
@@ -106,9 +104,7 @@ export function isDone(row: BoardRow): boolean {
 
 /** The roles of the deployment, in cohort order, with how far each has come over all nodes. */
 export function roleProgress(state: BoardState): RoleProgress[] {
-  const progress = new Map(
-    state.roles.map((role) => [role.id, { name: role.name, counts: noCounts(), total: 0 }]),
-  );
+  const progress = new Map(state.roles.map((role) => [role.id, { name: role.name, counts: noCounts(), total: 0 }]));
   for (const cell of state.cells.values()) {
     const role = progress.get(cell.roleId);
     if (role === undefined) continue;
@@ -148,16 +144,10 @@ const STAYING = 3;
  * The nodes worth a line when not all fit: those in error, then those furthest behind. What was `shown` before and is not
  * far ahead of the slowest stays, and the answer is ordered by name, so that lines do not jump about while the fleet moves.
  */
-export function chooseRows(
-  rows: readonly BoardRow[],
-  limit: number,
-  shown: ReadonlySet<number>,
-): BoardRow[] {
+export function chooseRows(rows: readonly BoardRow[], limit: number, shown: ReadonlySet<number>): BoardRow[] {
   const ordered = [...rows].sort(slownessOrder);
   const failing = ordered.filter((row) => row.counts.ERROR > 0);
-  const staying = ordered
-    .slice(0, limit * STAYING)
-    .filter((row) => shown.has(row.id) && !isDone(row));
+  const staying = ordered.slice(0, limit * STAYING).filter((row) => shown.has(row.id) && !isDone(row));
   const chosen = new Set([...failing, ...staying, ...ordered]);
   return [...chosen].slice(0, Math.max(0, limit)).sort(byName);
 }

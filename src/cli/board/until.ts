@@ -1,8 +1,8 @@
 /** The loop of everything that watches a deployment: step, show, judge. Shell; the judgement is outcome.ts's. */
-import type { BoardFeed } from "./feed.js";
-import { judge, type Verdict } from "./outcome.js";
+import type { BoardFeed } from './feed.js';
+import { judge, type Verdict } from './outcome.js';
 
-export type End = "active" | "stuck" | "timeout" | "stopped";
+export type End = 'active' | 'stuck' | 'timeout' | 'stopped';
 
 export type UntilOptions = {
   feed: BoardFeed;
@@ -26,11 +26,11 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", done);
+      signal.removeEventListener('abort', done);
       resolve();
     };
     const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
+    signal.addEventListener('abort', done, { once: true });
     if (signal.aborted) done();
   });
 }
@@ -39,13 +39,13 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
 export async function waitForEnd(options: UntilOptions): Promise<End> {
   const { feed, show, signal, now, expectNodes } = options;
   const deadline = now() + options.timeoutSeconds * 1000;
-  let suspect: Verdict = "going";
+  let suspect: Verdict = 'going';
   while (!signal.aborted) {
     await feed.step();
     await show();
     if (options.untilActive) {
       const judged = judge(feed.state(), expectNodes);
-      if (judged !== "going" && judged === suspect) {
+      if (judged !== 'going' && judged === suspect) {
         // Twice the same, and a fresh snapshot agrees: events alone could be a moment behind or ahead.
         await feed.refresh();
         if (judge(feed.state(), expectNodes) === judged) {
@@ -54,9 +54,9 @@ export async function waitForEnd(options: UntilOptions): Promise<End> {
         }
       }
       suspect = judged;
-      if (now() >= deadline) return "timeout";
+      if (now() >= deadline) return 'timeout';
     }
     await pause(FRAME_MS, signal);
   }
-  return "stopped";
+  return 'stopped';
 }

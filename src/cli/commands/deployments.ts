@@ -1,119 +1,102 @@
-import { Option, type Command } from "commander";
-import type { BindResult, Deployment } from "../answers.js";
-import { CliError, ExitCode } from "../failure.js";
-import { readJsonObject } from "../json-argument.js";
-import { printList, readList, wholeNumber, withPaging, type ListOptions } from "../listing.js";
-import type { Cli } from "../session.js";
-import { renderFields, type Column } from "../table.js";
-import type { Look, Tone } from "../terminal/look.js";
-import { shareText, stateCountsText } from "../terminal/states.js";
-import { countText } from "../terminal/words.js";
-import { watchDeployment } from "../watch/watch.js";
+import { Option, type Command } from 'commander';
+import type { BindResult, Deployment } from '../answers.js';
+import { CliError, ExitCode } from '../failure.js';
+import { readJsonObject } from '../json-argument.js';
+import { printList, readList, wholeNumber, withPaging, type ListOptions } from '../listing.js';
+import type { Cli } from '../session.js';
+import { renderFields, type Column } from '../table.js';
+import type { Look, Tone } from '../terminal/look.js';
+import { shareText, stateCountsText } from '../terminal/states.js';
+import { countText } from '../terminal/words.js';
+import { watchDeployment } from '../watch/watch.js';
 
 type BindOptions = { role: string[]; data?: string };
 
-const LOOK_FOR_DEPLOYMENTS = "prybar deployments list";
-const STATE_TONES: Record<Deployment["state"], Tone> = {
-  proposed: "dim",
-  committed: "running",
-  active: "active",
-  error: "error",
+const LOOK_FOR_DEPLOYMENTS = 'prybar deployments list';
+const STATE_TONES: Record<Deployment['state'], Tone> = {
+  proposed: 'dim',
+  committed: 'running',
+  active: 'active',
+  error: 'error',
 };
 
 const COLUMNS: Column<Deployment>[] = [
-  { title: "NAME", value: (deployment) => deployment.name, tone: () => "strong" },
+  { title: 'NAME', value: (deployment) => deployment.name, tone: () => 'strong' },
   {
-    title: "STATE",
-    value: (deployment) => `${deployment.state}${deployment.paused ? " (paused)" : ""}`,
+    title: 'STATE',
+    value: (deployment) => `${deployment.state}${deployment.paused ? ' (paused)' : ''}`,
     tone: (deployment) => STATE_TONES[deployment.state],
   },
-  { title: "PARENT", value: (deployment) => deployment.parent?.name ?? "-", tone: () => "dim" },
-  { title: "NODES", value: (deployment) => String(deployment.nodes), align: "right" },
+  { title: 'PARENT', value: (deployment) => deployment.parent?.name ?? '-', tone: () => 'dim' },
+  { title: 'NODES', value: (deployment) => String(deployment.nodes), align: 'right' },
   {
-    title: "NODEROLES",
+    title: 'NODEROLES',
     value: (deployment) => shareText(deployment.counts),
-    tone: (deployment) => (deployment.counts.ERROR > 0 ? "error" : "plain"),
+    tone: (deployment) => (deployment.counts.ERROR > 0 ? 'error' : 'plain'),
   },
-  { title: "REVISION", value: (deployment) => String(deployment.revision), align: "right" },
-  { title: "DESCRIPTION", value: (deployment) => deployment.description, tone: () => "dim" },
+  { title: 'REVISION', value: (deployment) => String(deployment.revision), align: 'right' },
+  { title: 'DESCRIPTION', value: (deployment) => deployment.description, tone: () => 'dim' },
 ];
 
 function deploymentText(deployment: Deployment, look: Look): string {
   return renderFields(
     [
-      ["name", deployment.name],
-      ["id", String(deployment.id)],
-      ["description", deployment.description || "-"],
+      ['name', deployment.name],
+      ['id', String(deployment.id)],
+      ['description', deployment.description || '-'],
+      ['state', look.paint(STATE_TONES[deployment.state], deployment.state) + (deployment.paused ? ' (paused)' : '')],
+      ['parent', deployment.parent?.name ?? '-'],
       [
-        "state",
-        look.paint(STATE_TONES[deployment.state], deployment.state) +
-          (deployment.paused ? " (paused)" : ""),
-      ],
-      ["parent", deployment.parent?.name ?? "-"],
-      [
-        "committed",
+        'committed',
         deployment.committed_at === null
           ? `no; next: prybar deployments commit ${deployment.name}`
           : `${deployment.committed_at}, revision ${deployment.revision}`,
       ],
-      ["nodes", String(deployment.nodes)],
-      ["noderoles", stateCountsText(deployment.counts, look)],
+      ['nodes', String(deployment.nodes)],
+      ['noderoles', stateCountsText(deployment.counts, look)],
     ],
     look,
   );
 }
 
 const timeout = (): Option =>
-  new Option("--timeout <seconds>", "stop watching after this long, with what is still not ACTIVE")
-    .argParser(wholeNumber(1, 604_800))
-    .default(3600);
+  new Option('--timeout <seconds>', 'stop watching after this long, with what is still not ACTIVE').argParser(wholeNumber(1, 604_800)).default(3600);
 
 function addBind(deployments: Command, cli: Cli): void {
   deployments
-    .command("bind")
-    .description(
-      "bind roles to nodes; what a role requires is bound with it. Nothing runs before the commit",
-    )
-    .argument("<deployment>", "id or name")
-    .argument("<nodes...>", "ids or names")
-    .requiredOption(
-      "--role <role>",
-      "role to bind; may be repeated",
-      (role: string, roles: string[] | undefined) => [...(roles ?? []), role],
-    )
-    .option("--data <json>", "data of these noderoles: a JSON object, @FILE or - for stdin")
+    .command('bind')
+    .description('bind roles to nodes; what a role requires is bound with it. Nothing runs before the commit')
+    .argument('<deployment>', 'id or name')
+    .argument('<nodes...>', 'ids or names')
+    .requiredOption('--role <role>', 'role to bind; may be repeated', (role: string, roles: string[] | undefined) => [...(roles ?? []), role])
+    .option('--data <json>', 'data of these noderoles: a JSON object, @FILE or - for stdin')
     .action((deployment: string, nodes: string[], options: BindOptions, command: Command) =>
       cli.run(
         command,
         async ({ client, output, signal, cwd }) => {
-          const data =
-            options.data === undefined ? undefined : readJsonObject(options.data, "--data", cwd);
+          const data = options.data === undefined ? undefined : readJsonObject(options.data, '--data', cwd);
           const items: BindResult[] = [];
           for (const role of options.role) {
-            for (const node of nodes)
-              items.push(
-                await client().nodeRoles.bind({ role, node, deployment, data }, { signal }),
-              );
+            for (const node of nodes) items.push(await client().nodeRoles.bind({ role, node, deployment, data }, { signal }));
           }
           const created = new Set(items.flatMap((item) => item.created)).size;
           output.print(
             { items, next: null, total: items.length },
-            () =>
-              `${countText(created, "noderole")} proposed for ${items.map((item) => item.noderole.name).join(", ")}`,
+            () => `${countText(created, 'noderole')} proposed for ${items.map((item) => item.noderole.name).join(', ')}`,
           );
           output.hint(`next: prybar deployments commit ${deployment} --watch`);
         },
-        "prybar nodes list, prybar roles list, prybar deployments list",
+        'prybar nodes list, prybar roles list, prybar deployments list',
       ),
     );
 }
 
 function addCommit(deployments: Command, cli: Cli): void {
   deployments
-    .command("commit")
-    .description("commit what is proposed: the annealer begins to work on it")
-    .argument("<deployment>", "id or name")
-    .option("--watch", "then watch it; the exit code tells how it ended")
+    .command('commit')
+    .description('commit what is proposed: the annealer begins to work on it')
+    .argument('<deployment>', 'id or name')
+    .option('--watch', 'then watch it; the exit code tells how it ended')
     .addOption(timeout())
     .action((key: string, options: { watch?: boolean; timeout: number }, command: Command) =>
       cli.run(
@@ -121,8 +104,7 @@ function addCommit(deployments: Command, cli: Cli): void {
         async (session) => {
           const { client, output, signal } = session;
           const result = await client().deployments.commit(key, { signal });
-          const text = (): string =>
-            `${result.deployment.name} committed, revision ${result.revision}: ${countText(result.committed, "noderole")}`;
+          const text = (): string => `${result.deployment.name} committed, revision ${result.revision}: ${countText(result.committed, 'noderole')}`;
           if (options.watch !== true) {
             output.print(result, text);
             output.hint(`next: prybar deployments watch ${key}`);
@@ -138,23 +120,19 @@ function addCommit(deployments: Command, cli: Cli): void {
 
 function addWatch(deployments: Command, cli: Cli): void {
   deployments
-    .command("watch")
-    .description(
-      "show progress until all is ACTIVE (exit 0) or nothing can move and something is in ERROR (exit 1)",
-    )
-    .argument("<deployment>", "id or name")
+    .command('watch')
+    .description('show progress until all is ACTIVE (exit 0) or nothing can move and something is in ERROR (exit 1)')
+    .argument('<deployment>', 'id or name')
     .addOption(timeout())
     .action((key: string, options: { timeout: number }, command: Command) =>
       cli.run(
         command,
         async (session) => {
-          const deployment = await session
-            .client()
-            .deployments.get(key, { signal: session.signal });
+          const deployment = await session.client().deployments.get(key, { signal: session.signal });
           if (deployment.committed_at === null) {
             throw new CliError({
               exitCode: ExitCode.failed,
-              code: "not-committed",
+              code: 'not-committed',
               detail: `${deployment.name} is not committed: nothing will happen`,
               next: `prybar deployments commit ${deployment.name} --watch`,
             });
@@ -168,52 +146,37 @@ function addWatch(deployments: Command, cli: Cli): void {
 
 /** `prybar deployments`: what shall run where, proposed, committed and watched. */
 export function addDeployments(program: Command, cli: Cli): void {
-  const deployments = program
-    .command("deployments")
-    .description("what shall run where: create, bind, commit, watch");
-  withPaging(deployments.command("list").description("the deployments")).action(
-    (options: ListOptions, command: Command) =>
-      cli.run(command, async (session) => {
-        const list = await readList(options, (query) =>
-          session.client().deployments.list(query, { signal: session.signal }),
-        );
-        printList(
-          session,
-          list,
-          COLUMNS,
-          "no deployments; create one: prybar deployments create NAME",
-        );
-      }),
+  const deployments = program.command('deployments').description('what shall run where: create, bind, commit, watch');
+  withPaging(deployments.command('list').description('the deployments')).action((options: ListOptions, command: Command) =>
+    cli.run(command, async (session) => {
+      const list = await readList(options, (query) => session.client().deployments.list(query, { signal: session.signal }));
+      printList(session, list, COLUMNS, 'no deployments; create one: prybar deployments create NAME');
+    }),
   );
   deployments
-    .command("show")
-    .description("one deployment")
-    .argument("<deployment>", "id or name")
+    .command('show')
+    .description('one deployment')
+    .argument('<deployment>', 'id or name')
     .action((key: string, _options: unknown, command: Command) =>
       cli.run(
         command,
         async ({ client, output, signal }) =>
-          output.print(await client().deployments.get(key, { signal }), (deployment) =>
-            deploymentText(deployment, output.look),
-          ),
+          output.print(await client().deployments.get(key, { signal }), (deployment) => deploymentText(deployment, output.look)),
         LOOK_FOR_DEPLOYMENTS,
       ),
     );
   deployments
-    .command("create")
-    .description("create an empty deployment")
-    .argument("<name>", "small letters, digits, dots and dashes")
-    .option("--parent <deployment>", "in the tree, below this one; default system")
-    .option("--description <text>", "what it is for")
+    .command('create')
+    .description('create an empty deployment')
+    .argument('<name>', 'small letters, digits, dots and dashes')
+    .option('--parent <deployment>', 'in the tree, below this one; default system')
+    .option('--description <text>', 'what it is for')
     .action((name: string, options: { parent?: string; description?: string }, command: Command) =>
       cli.run(
         command,
         async ({ client, output, signal }) => {
           const { parent, description } = options;
-          output.print(
-            await client().deployments.create({ name, parent, description }, { signal }),
-            (deployment) => `${deployment.name} created`,
-          );
+          output.print(await client().deployments.create({ name, parent, description }, { signal }), (deployment) => `${deployment.name} created`);
           output.hint(`next: prybar deployments bind ${name} NODE --role ROLE`);
         },
         LOOK_FOR_DEPLOYMENTS,
@@ -222,25 +185,22 @@ export function addDeployments(program: Command, cli: Cli): void {
   addBind(deployments, cli);
   addCommit(deployments, cli);
   deployments
-    .command("recall")
-    .description("take a commit back: nothing new is started, what runs goes on")
-    .argument("<deployment>", "id or name")
+    .command('recall')
+    .description('take a commit back: nothing new is started, what runs goes on')
+    .argument('<deployment>', 'id or name')
     .action((key: string, _options: unknown, command: Command) =>
       cli.run(
         command,
         async ({ client, output, signal }) =>
-          output.print(
-            await client().deployments.recall(key, { signal }),
-            (deployment) => `${deployment.name} recalled: ${deployment.state}`,
-          ),
+          output.print(await client().deployments.recall(key, { signal }), (deployment) => `${deployment.name} recalled: ${deployment.state}`),
         LOOK_FOR_DEPLOYMENTS,
       ),
     );
   addWatch(deployments, cli);
   deployments
-    .command("delete")
-    .description("delete a deployment")
-    .argument("<deployment>", "id or name")
+    .command('delete')
+    .description('delete a deployment')
+    .argument('<deployment>', 'id or name')
     .action((key: string, _options: unknown, command: Command) =>
       cli.run(
         command,

@@ -1,14 +1,14 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync } from "node:fs";
-import { constants } from "node:os";
-import path from "node:path";
-import { Option, type Command } from "commander";
-import { ClientError, createClient } from "../../client/client.js";
-import { pause } from "../board/until.js";
-import { findConnection } from "../connection.js";
-import { CliError, ExitCode } from "../failure.js";
-import { wholeNumber } from "../listing.js";
-import type { Cli, Session } from "../session.js";
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import path from 'node:path';
+import { Option, type Command } from 'commander';
+import { ClientError, createClient } from '../../client/client.js';
+import { pause } from '../board/until.js';
+import { findConnection } from '../connection.js';
+import { CliError, ExitCode } from '../failure.js';
+import { wholeNumber } from '../listing.js';
+import type { Cli, Session } from '../session.js';
 
 type UpOptions = {
   rack: number | false | undefined;
@@ -20,27 +20,25 @@ type UpOptions = {
 
 /** How often --json looks whether the server has come up. */
 const LOOK_MS = 500;
-const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The arguments that src/bin/up.ts understands. */
 export function upArguments(options: UpOptions): string[] {
   const args: string[] = [];
-  if (options.rack === false) args.push("--no-rack");
-  else if (typeof options.rack === "number") args.push("--rack", String(options.rack));
-  if (options.untilActive === true) args.push("--until-active");
-  if (options.interface !== undefined) args.push("--interface", options.interface);
-  if (options.split === true) args.push("--split");
-  if (options.plain === true) args.push("--plain");
+  if (options.rack === false) args.push('--no-rack');
+  else if (typeof options.rack === 'number') args.push('--rack', String(options.rack));
+  if (options.untilActive === true) args.push('--until-active');
+  if (options.interface !== undefined) args.push('--interface', options.interface);
+  if (options.split === true) args.push('--split');
+  if (options.plain === true) args.push('--plain');
   return args;
 }
 
 /** Resolves with the exit code a shell would report. Rejects when the program cannot be started. */
 function waitForExit(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("exit", (code, signal) =>
-      resolve(code ?? (signal === null ? ExitCode.failed : 128 + constants.signals[signal])),
-    );
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve(code ?? (signal === null ? ExitCode.failed : 128 + constants.signals[signal])));
   });
 }
 
@@ -48,8 +46,7 @@ function waitForExit(child: ChildProcess): Promise<number> {
 function forwardSignals(child: ChildProcess): () => void {
   const fromTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   const handlers = FORWARDED.map((name) => {
-    const handler = (): void =>
-      void (name === "SIGINT" && fromTerminal ? undefined : child.kill(name));
+    const handler = (): void => void (name === 'SIGINT' && fromTerminal ? undefined : child.kill(name));
     process.on(name, handler);
     return [name, handler] as const;
   });
@@ -63,7 +60,7 @@ async function announce(session: Session, signal: AbortSignal): Promise<void> {
     try {
       const { baseUrl, token } = findConnection(options, env, cwd, packageRoot);
       const status = await createClient({ baseUrl, token }).status({ signal });
-      return output.print(status, () => "");
+      return output.print(status, () => '');
     } catch (error) {
       // Not up yet: neither its files nor its port are there. Looked at again until the program ends.
       if (!(error instanceof CliError) && !(error instanceof ClientError)) throw error;
@@ -74,13 +71,13 @@ async function announce(session: Session, signal: AbortSignal): Promise<void> {
 
 async function runServer(session: Session, options: UpOptions): Promise<number> {
   const { packageRoot, cwd, env, output } = session;
-  const program = path.join(packageRoot, "dist", "src", "bin", "up.js");
+  const program = path.join(packageRoot, 'dist', 'src', 'bin', 'up.js');
   if (!existsSync(program)) {
     throw new CliError({
       exitCode: ExitCode.failed,
-      code: "not-built",
+      code: 'not-built',
       detail: `${program} does not exist: this copy is not built`,
-      next: "npm run build, or npm start, which builds by itself",
+      next: 'npm run build, or npm start, which builds by itself',
     });
   }
   const home = session.options.home;
@@ -89,7 +86,7 @@ async function runServer(session: Session, options: UpOptions): Promise<number> 
   const child = spawn(process.execPath, [program, ...upArguments(options)], {
     cwd,
     env: childEnv,
-    stdio: ["inherit", output.json ? 2 : "inherit", "inherit"],
+    stdio: ['inherit', output.json ? 2 : 'inherit', 'inherit'],
   });
   const ended = new AbortController();
   const stopForwarding = forwardSignals(child);
@@ -106,25 +103,13 @@ async function runServer(session: Session, options: UpOptions): Promise<number> 
 /** `prybar up`: starts the server in the foreground. */
 export function addUp(program: Command, cli: Cli): void {
   program
-    .command("up")
-    .description(
-      "start everything here, in the foreground: database, API, annealer, workers, DHCP, TFTP, boot HTTP, and a simulated rack",
-    )
-    .addOption(
-      new Option("--rack <n>", "simulated nodes (default 12)").argParser(wholeNumber(1, 100_000)),
-    )
-    .option("--no-rack", "no simulated nodes")
-    .option(
-      "--until-active",
-      "end when the demo deployment is ACTIVE (exit 0) or cannot become so (exit 1, with the reasons)",
-    )
-    .option(
-      "--interface <names>",
-      "serve a real segment on these interfaces, DHCP on 67 and TFTP on 69; for example eth1",
-    )
-    .option("--split", "every service in a process of its own")
-    .option("--plain", "lines instead of the live board")
-    .action((options: UpOptions, command: Command) =>
-      cli.run(command, (session) => runServer(session, options)),
-    );
+    .command('up')
+    .description('start everything here, in the foreground: database, API, annealer, workers, DHCP, TFTP, boot HTTP, and a simulated rack')
+    .addOption(new Option('--rack <n>', 'simulated nodes (default 12)').argParser(wholeNumber(1, 100_000)))
+    .option('--no-rack', 'no simulated nodes')
+    .option('--until-active', 'end when the demo deployment is ACTIVE (exit 0) or cannot become so (exit 1, with the reasons)')
+    .option('--interface <names>', 'serve a real segment on these interfaces, DHCP on 67 and TFTP on 69; for example eth1')
+    .option('--split', 'every service in a process of its own')
+    .option('--plain', 'lines instead of the live board')
+    .action((options: UpOptions, command: Command) => cli.run(command, (session) => runServer(session, options)));
 }

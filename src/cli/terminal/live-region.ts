@@ -4,8 +4,8 @@ export type LiveOutput = {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
   readonly rows?: number | undefined;
-  on?: (event: "resize", listener: () => void) => unknown;
-  off?: (event: "resize", listener: () => void) => unknown;
+  on?: (event: 'resize', listener: () => void) => unknown;
+  off?: (event: 'resize', listener: () => void) => unknown;
 };
 
 /** Draws frames of lines over each other. `close` is safe to repeat and always leaves a usable terminal. */
@@ -25,15 +25,15 @@ export function usableColumns(out: LiveOutput): number {
 }
 
 /** ECMA-48 sequences, and DEC private modes 25 (cursor), 1049 (alternate screen) and 7 (wrap at the margin). */
-const HIDE_CURSOR = "\u001b[?25l";
-const SHOW_CURSOR = "\u001b[?25h";
-const ENTER_SCREEN = "\u001b[?1049h";
-const LEAVE_SCREEN = "\u001b[?1049l";
-const WRAP_OFF = "\u001b[?7l";
-const WRAP_ON = "\u001b[?7h";
-const HOME = "\u001b[H";
-const CLEAR_LINE = "\u001b[K";
-const CLEAR_BELOW = "\u001b[J";
+const HIDE_CURSOR = '\u001b[?25l';
+const SHOW_CURSOR = '\u001b[?25h';
+const ENTER_SCREEN = '\u001b[?1049h';
+const LEAVE_SCREEN = '\u001b[?1049l';
+const WRAP_OFF = '\u001b[?7l';
+const WRAP_ON = '\u001b[?7h';
+const HOME = '\u001b[H';
+const CLEAR_LINE = '\u001b[K';
+const CLEAR_BELOW = '\u001b[J';
 
 /** The whole screen, on the alternate buffer: what was printed before comes back when it closes. */
 export function openScreen(out: LiveOutput): LiveRegion {
@@ -44,7 +44,7 @@ export function openScreen(out: LiveOutput): LiveRegion {
     draw: (lines) => {
       if (!open) return;
       // One write per frame, over what is there and never cleared before it: that is what keeps it from flickering.
-      const body = lines.map((line) => line + CLEAR_LINE).join("\r\n");
+      const body = lines.map((line) => line + CLEAR_LINE).join('\r\n');
       out.write((clean ? HOME : HOME + CLEAR_BELOW) + body + CLEAR_BELOW);
       clean = true;
     },
@@ -67,8 +67,8 @@ export function openInline(out: LiveOutput): LiveRegion {
   return {
     draw: (lines) => {
       if (!open) return;
-      const up = drawn > 1 ? `\u001b[${drawn - 1}A` : "";
-      out.write(`\r${up}${lines.map((line) => line + CLEAR_LINE).join("\r\n")}${CLEAR_BELOW}`);
+      const up = drawn > 1 ? `\u001b[${drawn - 1}A` : '';
+      out.write(`\r${up}${lines.map((line) => line + CLEAR_LINE).join('\r\n')}${CLEAR_BELOW}`);
       drawn = lines.length;
     },
     reset: () => {
@@ -77,7 +77,7 @@ export function openInline(out: LiveOutput): LiveRegion {
     close: () => {
       if (!open) return;
       open = false;
-      out.write(`${drawn > 0 ? "\r\n" : ""}${WRAP_ON}${SHOW_CURSOR}`);
+      out.write(`${drawn > 0 ? '\r\n' : ''}${WRAP_ON}${SHOW_CURSOR}`);
     },
   };
 }

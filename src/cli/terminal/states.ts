@@ -1,23 +1,16 @@
-import type { NodeRoleState, StateCounts } from "../answers.js";
-import type { Look, Tone } from "./look.js";
+import type { NodeRoleState, StateCounts } from '../answers.js';
+import type { Look, Tone } from './look.js';
 
 /** Every state of a noderole, from the one nearest its goal to the one furthest from it. */
-export const STATES = [
-  "ACTIVE",
-  "TRANSITION",
-  "TODO",
-  "BLOCKED",
-  "PROPOSED",
-  "ERROR",
-] as const satisfies readonly NodeRoleState[];
+export const STATES = ['ACTIVE', 'TRANSITION', 'TODO', 'BLOCKED', 'PROPOSED', 'ERROR'] as const satisfies readonly NodeRoleState[];
 
 const TONES: Record<NodeRoleState, Tone> = {
-  PROPOSED: "dim",
-  BLOCKED: "blocked",
-  TODO: "ready",
-  TRANSITION: "running",
-  ACTIVE: "active",
-  ERROR: "error",
+  PROPOSED: 'dim',
+  BLOCKED: 'blocked',
+  TODO: 'ready',
+  TRANSITION: 'running',
+  ACTIVE: 'active',
+  ERROR: 'error',
 };
 
 /** Whether the text is the name of a noderole's state. */
@@ -44,25 +37,23 @@ export function stateGlyph(state: NodeRoleState, look: Look): string {
 }
 
 const WORDS: Record<NodeRoleState, string> = {
-  ACTIVE: "active",
-  TRANSITION: "running",
-  TODO: "ready",
-  BLOCKED: "blocked",
-  PROPOSED: "proposed",
-  ERROR: "error",
+  ACTIVE: 'active',
+  TRANSITION: 'running',
+  TODO: 'ready',
+  BLOCKED: 'blocked',
+  PROPOSED: 'proposed',
+  ERROR: 'error',
 };
 
 /** Counts as words: `11 active, 7 running, 1 error`. States without any are left out; nothing at all is `none`. */
 export function stateCountsText(counts: StateCounts, look: Look): string {
-  const parts = STATES.filter((state) => counts[state] > 0).map((state) =>
-    look.paint(stateTone(state), `${counts[state]} ${WORDS[state]}`),
-  );
-  return parts.length === 0 ? "none" : parts.join(", ");
+  const parts = STATES.filter((state) => counts[state] > 0).map((state) => look.paint(stateTone(state), `${counts[state]} ${WORDS[state]}`));
+  return parts.length === 0 ? 'none' : parts.join(', ');
 }
 
 /** Counts as the share that is ACTIVE, and what is in ERROR: `3/5`, `3/5 1 error`. */
 export function shareText(counts: StateCounts): string {
   const total = STATES.reduce((sum, state) => sum + counts[state], 0);
-  if (total === 0) return "";
-  return `${counts.ACTIVE}/${total}${counts.ERROR === 0 ? "" : ` ${counts.ERROR} error`}`;
+  if (total === 0) return '';
+  return `${counts.ACTIVE}/${total}${counts.ERROR === 0 ? '' : ` ${counts.ERROR} error`}`;
 }

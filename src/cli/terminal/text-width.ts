@@ -33,16 +33,14 @@ function columnsOf(character: string): number {
 /** One line that is safe to show: escape sequences are gone, a run of other control characters is one space. */
 export function printableLine(text: string): string {
   return text
-    .replaceAll(UNPRINTABLE, (found) => (found.startsWith("\u001b") ? "" : " "))
-    .replaceAll(/ {2,}/g, " ")
+    .replaceAll(UNPRINTABLE, (found) => (found.startsWith('\u001b') ? '' : ' '))
+    .replaceAll(/ {2,}/g, ' ')
     .trim();
 }
 
 /** Log text that is safe to show: its newlines and tabs stay, everything else that steers a terminal is gone. */
 export function printableBlock(text: string): string {
-  return text
-    .replaceAll("\r\n", "\n")
-    .replaceAll(UNPRINTABLE, (found) => (found === "\n" || found === "\t" ? found : ""));
+  return text.replaceAll('\r\n', '\n').replaceAll(UNPRINTABLE, (found) => (found === '\n' || found === '\t' ? found : ''));
 }
 
 /** Columns the text takes on a terminal. The text must be printable and carry no colours. */
@@ -53,12 +51,12 @@ export function displayWidth(text: string): number {
 }
 
 /** The text cut to at most `columns`, ending in `ellipsis` when something was cut. */
-export function truncate(text: string, columns: number, ellipsis = "…"): string {
-  if (columns <= 0) return "";
+export function truncate(text: string, columns: number, ellipsis = '…'): string {
+  if (columns <= 0) return '';
   if (displayWidth(text) <= columns) return text;
   const room = columns - displayWidth(ellipsis);
   if (room < 0) return ellipsis.slice(0, columns);
-  let kept = "";
+  let kept = '';
   let used = 0;
   for (const character of text) {
     used += columnsOf(character);
@@ -69,13 +67,8 @@ export function truncate(text: string, columns: number, ellipsis = "…"): strin
 }
 
 /** The text cut or filled with spaces to exactly `columns`. */
-export function fit(
-  text: string,
-  columns: number,
-  ellipsis = "…",
-  side: "left" | "right" = "left",
-): string {
+export function fit(text: string, columns: number, ellipsis = '…', side: 'left' | 'right' = 'left'): string {
   const cut = truncate(text, columns, ellipsis);
-  const space = " ".repeat(Math.max(0, columns - displayWidth(cut)));
-  return side === "left" ? cut + space : space + cut;
+  const space = ' '.repeat(Math.max(0, columns - displayWidth(cut)));
+  return side === 'left' ? cut + space : space + cut;
 }

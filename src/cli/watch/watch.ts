@@ -1,14 +1,14 @@
 /** Watches a deployment until it is ACTIVE or cannot become so. Shell. */
-import type { ApiEvent } from "../../client/client.js";
-import { openFeed, type BoardFeed } from "../board/feed.js";
-import { explain } from "../board/reasons.js";
-import { boardRows, boardTotals, roleProgress } from "../board/rows.js";
-import { waitForEnd, type End } from "../board/until.js";
-import { CliError, ExitCode } from "../failure.js";
-import type { Session } from "../session.js";
-import { openInline, usableColumns, type LiveRegion } from "../terminal/live-region.js";
-import { countText, durationText } from "../terminal/words.js";
-import { renderWatch, watchLine, type WatchFrame } from "./render.js";
+import type { ApiEvent } from '../../client/client.js';
+import { openFeed, type BoardFeed } from '../board/feed.js';
+import { explain } from '../board/reasons.js';
+import { boardRows, boardTotals, roleProgress } from '../board/rows.js';
+import { waitForEnd, type End } from '../board/until.js';
+import { CliError, ExitCode } from '../failure.js';
+import type { Session } from '../session.js';
+import { openInline, usableColumns, type LiveRegion } from '../terminal/live-region.js';
+import { countText, durationText } from '../terminal/words.js';
+import { renderWatch, watchLine, type WatchFrame } from './render.js';
 
 export type WatchOptions = { deployment: string; timeoutSeconds: number };
 
@@ -19,21 +19,14 @@ type Display = { show: (frame: WatchFrame) => void; close: () => void };
 function openDisplay(session: Session): Display {
   const { output, stdout, stderr, now } = session;
   if (output.json) return { show: () => undefined, close: () => undefined };
-  if (stdout.isTTY === true && session.env.TERM !== "dumb") {
+  if (stdout.isTTY === true && session.env.TERM !== 'dumb') {
     const region: LiveRegion = openInline(stdout);
     const onExit = (): void => region.close();
-    process.once("exit", onExit);
+    process.once('exit', onExit);
     return {
-      show: (frame) =>
-        region.draw(
-          renderWatch(
-            frame,
-            { width: usableColumns(stdout), height: stdout.rows ?? 24 },
-            output.look,
-          ),
-        ),
+      show: (frame) => region.draw(renderWatch(frame, { width: usableColumns(stdout), height: stdout.rows ?? 24 }, output.look)),
       close: () => {
-        process.off("exit", onExit);
+        process.off('exit', onExit);
         region.close();
       },
     };
@@ -62,51 +55,35 @@ function frameOf(name: string, feed: BoardFeed, elapsedSeconds: number): WatchFr
 }
 
 /** With --json the stream itself is the answer, as far as it is about this deployment. */
-function isAbout(
-  event: ApiEvent,
-  deploymentId: number,
-): event is Extract<ApiEvent, { type: "event" }> {
-  if (event.type !== "event") return false;
-  return (
-    event.data.deployment_id === deploymentId ||
-    (event.subject_type === "deployment" && event.subject_id === deploymentId)
-  );
+function isAbout(event: ApiEvent, deploymentId: number): event is Extract<ApiEvent, { type: 'event' }> {
+  if (event.type !== 'event') return false;
+  return event.data.deployment_id === deploymentId || (event.subject_type === 'deployment' && event.subject_id === deploymentId);
 }
 
-async function report(
-  session: Session,
-  feed: BoardFeed,
-  end: End,
-  options: WatchOptions,
-  elapsedSeconds: number,
-): Promise<number> {
+async function report(session: Session, feed: BoardFeed, end: End, options: WatchOptions, elapsedSeconds: number): Promise<number> {
   const { client, output, signal } = session;
-  if (end === "stopped") return ExitCode.interrupted;
+  if (end === 'stopped') return ExitCode.interrupted;
   const deployment = await client().deployments.get(options.deployment, { signal });
-  if (end === "active") {
+  if (end === 'active') {
     const total = feed.state().cells.size;
     output.printOne(
       deployment,
-      () =>
-        `${deployment.name} is ${output.look.paint("active", "ACTIVE")}: ${countText(total, "noderole")} after ${durationText(elapsedSeconds)}`,
+      () => `${deployment.name} is ${output.look.paint('active', 'ACTIVE')}: ${countText(total, 'noderole')} after ${durationText(elapsedSeconds)}`,
     );
     return ExitCode.ok;
   }
   const reasons = await explain(client(), feed, {
     expectNodes: 0,
-    timedOut: end === "timeout",
+    timedOut: end === 'timeout',
     elapsedSeconds,
     deploymentName: deployment.name,
     signal,
   });
-  output.printOne(deployment, () => "");
-  const detail =
-    end === "timeout"
-      ? `${deployment.name} is not ACTIVE yet`
-      : `${deployment.name} ended in ERROR`;
+  output.printOne(deployment, () => '');
+  const detail = end === 'timeout' ? `${deployment.name} is not ACTIVE yet` : `${deployment.name} ended in ERROR`;
   throw new CliError({
     exitCode: ExitCode.failed,
-    code: end === "timeout" ? "not-active" : "ended-in-error",
+    code: end === 'timeout' ? 'not-active' : 'ended-in-error',
     detail,
     reasons,
   });
@@ -127,7 +104,7 @@ export async function watchDeployment(session: Session, options: WatchOptions): 
   const onEvent = (event: ApiEvent): void => {
     if (!output.json || !isAbout(event, deployment.id)) return;
     const { type: _type, ...answer } = event;
-    output.printOne(answer, () => "");
+    output.printOne(answer, () => '');
   };
   const feed = openFeed({
     client: client(),

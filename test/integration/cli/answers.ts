@@ -1,17 +1,7 @@
 /** One answer of the API for each thing, with every field the contract has. */
-import type {
-  Deployment,
-  Node,
-  NodeRole,
-  NodeRoleState,
-  Role,
-  Run,
-  Status,
-  StateCounts,
-  Matrix,
-} from "../../../src/cli/answers.js";
+import type { Deployment, Node, NodeRole, NodeRoleState, Role, Run, Status, StateCounts, Matrix } from '../../../src/cli/answers.js';
 
-const AT = "2026-11-21T10:00:00.000Z";
+const AT = '2026-11-21T10:00:00.000Z';
 
 export function counts(some: Partial<StateCounts> = {}): StateCounts {
   return { PROPOSED: 0, BLOCKED: 0, TODO: 0, TRANSITION: 0, ACTIVE: 0, ERROR: 0, ...some };
@@ -22,19 +12,19 @@ export function page<Item>(items: Item[]): { items: Item[]; next: null; total: n
 }
 
 export const status: Status = {
-  version: "0.1.0",
-  database: { kind: "embedded" },
-  queue: { backend: "postgresql" },
+  version: '0.1.0',
+  database: { kind: 'embedded' },
+  queue: { backend: 'postgresql' },
   uptime_seconds: 75,
   nodes: { total: 2, alive: 1 },
   noderoles: counts({ ACTIVE: 1, ERROR: 1 }),
   runs: { live: 0, queued: 0, running: 0, waiting: 0, stopping: 0 },
   transitions_per_second: 1.5,
-  servers: [{ kind: "dhcp", host: "127.0.0.1", status: "serving", served_revision: 12 }],
+  servers: [{ kind: 'dhcp', host: '127.0.0.1', status: 'serving', served_revision: 12 }],
 };
 
 export const anneal = {
-  state: "error",
+  state: 'error',
   noderoles: counts({ ACTIVE: 1, ERROR: 1 }),
   runs: { queued: 0, running: 0, waiting: 0, stopping: 0 },
   transitions_per_second: 1.5,
@@ -43,32 +33,32 @@ export const anneal = {
 
 export const role: Role = {
   id: 4,
-  name: "base-packages",
-  barclamp: "demo",
-  description: "installs packages",
-  jig: "script",
-  flags: ["service"],
-  requires: ["provisioner-os-install"],
+  name: 'base-packages',
+  barclamp: 'demo',
+  description: 'installs packages',
+  jig: 'script',
+  flags: ['service'],
+  requires: ['provisioner-os-install'],
   provides: [],
   conflicts: [],
-  attribs: [{ name: "packages", default: [] }],
+  attribs: [{ name: 'packages', default: [] }],
   wants: [],
   template: {},
-  job_class: "fast",
+  job_class: 'fast',
   timeout_seconds: 600,
   max_attempts: 3,
-  runs_in: "installed",
-  validity: "install",
+  runs_in: 'installed',
+  validity: 'install',
   cohort: 1,
 };
 
 export const deployment: Deployment = {
   id: 7,
-  name: "demo",
-  description: "for show",
-  parent: { id: 1, name: "system" },
+  name: 'demo',
+  description: 'for show',
+  parent: { id: 1, name: 'system' },
   system: false,
-  state: "error",
+  state: 'error',
   committed_at: AT,
   paused: false,
   revision: 1,
@@ -80,33 +70,33 @@ export function node(id: number, name: string, alive: boolean): Node {
   return {
     id,
     name,
-    description: "",
-    deployment: { id: 7, name: "demo" },
-    kind: "machine",
+    description: '',
+    deployment: { id: 7, name: 'demo' },
+    kind: 'machine',
     alive,
     available: true,
-    arch: "x86_64",
-    uuid: "7b1e8a52-0000-4000-8000-000000000001",
+    arch: 'x86_64',
+    uuid: '7b1e8a52-0000-4000-8000-000000000001',
     serial: `SIM-${id}`,
-    desired: { bootenv: "local", generation: 3, reason: "installed" },
-    served: { bootenv: "local", generation: 3, served: true },
+    desired: { bootenv: 'local', generation: 3, reason: 'installed' },
+    served: { bootenv: 'local', generation: 3, served: true },
     observed: {
-      bootenv: "local",
-      boot_id: "b-1",
-      class: "installed",
-      phase: "disk",
-      phase_detail: "debian-12",
+      bootenv: 'local',
+      boot_id: 'b-1',
+      class: 'installed',
+      phase: 'disk',
+      phase_detail: 'debian-12',
       phase_at: AT,
       address: `127.77.0.${9 + id}`,
       heartbeat_at: AT,
     },
-    nics: [{ name: "eth0", mac: `52:54:00:77:00:0${id}`, boot: true }],
+    nics: [{ name: 'eth0', mac: `52:54:00:77:00:0${id}`, boot: true }],
     bmc: {
-      driver: "simulated",
-      address: "127.0.0.1",
+      driver: 'simulated',
+      address: '127.0.0.1',
       port: 6230,
-      username: "admin",
-      power: "on",
+      username: 'admin',
+      power: 'on',
       last_error: null,
     },
     noderoles: counts(alive ? { ACTIVE: 1 } : { ERROR: 1 }),
@@ -114,36 +104,28 @@ export function node(id: number, name: string, alive: boolean): Node {
   };
 }
 
-export function noderole(
-  id: number,
-  nodeId: number,
-  nodeName: string,
-  state: NodeRoleState,
-): NodeRole {
+export function noderole(id: number, nodeId: number, nodeName: string, state: NodeRoleState): NodeRole {
   return {
     id,
     name: `base-packages@${nodeName}`,
-    deployment: { id: 7, name: "demo" },
-    role: { id: 4, name: "base-packages" },
+    deployment: { id: 7, name: 'demo' },
+    role: { id: 4, name: 'base-packages' },
     node: { id: nodeId, name: nodeName },
     state,
-    state_code: state === "ERROR" ? -1 : 0,
+    state_code: state === 'ERROR' ? -1 : 0,
     cohort: 1,
     version: 5,
     pending_parents: 0,
-    failures: state === "ERROR" ? 3 : 0,
+    failures: state === 'ERROR' ? 3 : 0,
     not_before: null,
-    error:
-      state === "ERROR"
-        ? { code: "exit-status", message: "the script ended with exit status 3" }
-        : null,
+    error: state === 'ERROR' ? { code: 'exit-status', message: 'the script ended with exit status 3' } : null,
     blocked_by: null,
     run: null,
     proposed_data: null,
-    committed_data: { packages: ["nginx"] },
+    committed_data: { packages: ['nginx'] },
     sysdata: {},
     wall: {},
-    parents: [{ id: 1, name: `provisioner-os-install@${nodeName}`, state: "ACTIVE" }],
+    parents: [{ id: 1, name: `provisioner-os-install@${nodeName}`, state: 'ACTIVE' }],
     children: [],
     changed_at: AT,
   };
@@ -152,37 +134,37 @@ export function noderole(
 export const run: Run = {
   id: 31,
   noderole_id: 12,
-  node: { id: 2, name: "rack-n002" },
-  role: { id: 4, name: "base-packages" },
+  node: { id: 2, name: 'rack-n002' },
+  role: { id: 4, name: 'base-packages' },
   attempt: 3,
   retry_of: 30,
-  status: "ENDED",
-  outcome: "failed",
-  jig: "script",
-  job_class: "fast",
-  error: { code: "exit-status", message: "the script ended with exit status 3" },
+  status: 'ENDED',
+  outcome: 'failed',
+  jig: 'script',
+  job_class: 'fast',
+  error: { code: 'exit-status', message: 'the script ended with exit status 3' },
   exit_status: 3,
   wait: null,
   created_at: AT,
   started_at: AT,
-  ended_at: "2026-11-21T10:00:04.000Z",
+  ended_at: '2026-11-21T10:00:04.000Z',
 };
 
 export const why = {
-  noderole: { id: 12, name: "base-packages@rack-n002", state: "ERROR" as const },
-  answer: "its last run failed: the script ended with exit status 3",
-  chain: [{ kind: "run", text: "run 31, attempt 3 of 3, exit status 3", run_id: 31 }],
-  unblock: "read prybar runs logs 31, set it right, then prybar noderoles retry 12",
+  noderole: { id: 12, name: 'base-packages@rack-n002', state: 'ERROR' as const },
+  answer: 'its last run failed: the script ended with exit status 3',
+  chain: [{ kind: 'run', text: 'run 31, attempt 3 of 3, exit status 3', run_id: 31 }],
+  unblock: 'read prybar runs logs 31, set it right, then prybar noderoles retry 12',
 };
 
 export const bootenv = {
-  name: "debian-12",
-  os_family: "debian",
-  description: "Debian 12",
-  kind: "installer",
-  archs: ["x86_64"],
+  name: 'debian-12',
+  os_family: 'debian',
+  description: 'Debian 12',
+  kind: 'installer',
+  archs: ['x86_64'],
   available: false,
-  problems: ["no kernel in the image folder"],
+  problems: ['no kernel in the image folder'],
 };
 
 export function matrix(states: readonly NodeRoleState[], version = 5): Matrix {
@@ -190,16 +172,16 @@ export function matrix(states: readonly NodeRoleState[], version = 5): Matrix {
   return {
     deployment: {
       ...deployment,
-      state: of("ERROR") > 0 ? "error" : of("ACTIVE") === states.length ? "active" : "committed",
-      counts: counts({ ACTIVE: of("ACTIVE"), ERROR: of("ERROR"), TRANSITION: of("TRANSITION") }),
+      state: of('ERROR') > 0 ? 'error' : of('ACTIVE') === states.length ? 'active' : 'committed',
+      counts: counts({ ACTIVE: of('ACTIVE'), ERROR: of('ERROR'), TRANSITION: of('TRANSITION') }),
     },
-    roles: [{ id: 4, name: "base-packages", cohort: 1 }],
+    roles: [{ id: 4, name: 'base-packages', cohort: 1 }],
     nodes: states.map((_, index) => ({
       id: index + 1,
       name: `rack-n00${index + 1}`,
       alive: true,
-      phase: "disk",
-      bootenv: "local",
+      phase: 'disk',
+      bootenv: 'local',
     })),
     cells: states.map((state, index) => ({
       id: 11 + index,
@@ -209,6 +191,6 @@ export function matrix(states: readonly NodeRoleState[], version = 5): Matrix {
       version,
       run: null,
     })),
-    pos: "1.10.0",
+    pos: '1.10.0',
   };
 }

@@ -1,10 +1,10 @@
 /** Runs the CLI in this process with its own streams, and a stub of the API that knows one small fleet. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { runCli } from "../../../src/cli/main.js";
-import * as answer from "./answers.js";
-import { startStubApi, TOKEN, type StubApi } from "./stub-api.js";
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { runCli } from '../../../src/cli/main.js';
+import * as answer from './answers.js';
+import { startStubApi, TOKEN, type StubApi } from './stub-api.js';
 
 export type Outcome = { exitCode: number; stdout: string; stderr: string };
 
@@ -26,78 +26,74 @@ export type Bench = {
 
 /** Everything the small fleet answers: two nodes, one ACTIVE and one in ERROR. */
 function fillFleet({ answers }: StubApi): void {
-  const nodes = [answer.node(1, "rack-n001", true), answer.node(2, "rack-n002", false)];
-  const noderoles = [
-    answer.noderole(11, 1, "rack-n001", "ACTIVE"),
-    answer.noderole(12, 2, "rack-n002", "ERROR"),
-  ];
+  const nodes = [answer.node(1, 'rack-n001', true), answer.node(2, 'rack-n002', false)];
+  const noderoles = [answer.noderole(11, 1, 'rack-n001', 'ACTIVE'), answer.noderole(12, 2, 'rack-n002', 'ERROR')];
   const put = (key: string, body?: unknown): void => void answers.set(key, { body });
-  put("GET /api/v2/status", answer.status);
-  put("GET /api/v2/anneal", answer.anneal);
-  put("GET /api/v2/nodes", answer.page(nodes));
-  put("GET /api/v2/nodes/rack-n002", nodes[1]);
-  put("PUT /api/v2/nodes/rack-n002/power", nodes[1]);
-  put("PUT /api/v2/nodes/rack-n002/bmc", nodes[1]);
-  put("DELETE /api/v2/nodes/rack-n002");
-  put("GET /api/v2/nodes/rack-n002/timeline", {
-    node: { id: 2, name: "rack-n002" },
+  put('GET /api/v2/status', answer.status);
+  put('GET /api/v2/anneal', answer.anneal);
+  put('GET /api/v2/nodes', answer.page(nodes));
+  put('GET /api/v2/nodes/rack-n002', nodes[1]);
+  put('PUT /api/v2/nodes/rack-n002/power', nodes[1]);
+  put('PUT /api/v2/nodes/rack-n002/bmc', nodes[1]);
+  put('DELETE /api/v2/nodes/rack-n002');
+  put('GET /api/v2/nodes/rack-n002/timeline', {
+    node: { id: 2, name: 'rack-n002' },
     items: [
       {
-        at: "2026-11-21T10:00:00.000Z",
-        source: "boot",
+        at: '2026-11-21T10:00:00.000Z',
+        source: 'boot',
         id: 1,
-        kind: "dhcp",
-        text: "offer 127.77.0.11",
+        kind: 'dhcp',
+        text: 'offer 127.77.0.11',
       },
     ],
   });
-  put("GET /api/v2/deployments", answer.page([answer.deployment]));
-  put("POST /api/v2/deployments", answer.deployment);
-  put("GET /api/v2/deployments/demo", answer.deployment);
-  put("DELETE /api/v2/deployments/demo");
-  put("PUT /api/v2/deployments/demo/commit", {
+  put('GET /api/v2/deployments', answer.page([answer.deployment]));
+  put('POST /api/v2/deployments', answer.deployment);
+  put('GET /api/v2/deployments/demo', answer.deployment);
+  put('DELETE /api/v2/deployments/demo');
+  put('PUT /api/v2/deployments/demo/commit', {
     revision: 1,
     committed: 2,
     deployment: answer.deployment,
   });
-  put("PUT /api/v2/deployments/demo/recall", answer.deployment);
-  put("GET /api/v2/deployments/demo/matrix", answer.matrix(["ACTIVE", "ACTIVE"]));
-  put("GET /api/v2/roles", answer.page([answer.role]));
-  put("GET /api/v2/roles/base-packages", answer.role);
-  put("GET /api/v2/node_roles", answer.page(noderoles));
-  put("POST /api/v2/node_roles", { noderole: noderoles[1], created: [12] });
-  for (const key of ["12", "base-packages@rack-n002"]) {
+  put('PUT /api/v2/deployments/demo/recall', answer.deployment);
+  put('GET /api/v2/deployments/demo/matrix', answer.matrix(['ACTIVE', 'ACTIVE']));
+  put('GET /api/v2/roles', answer.page([answer.role]));
+  put('GET /api/v2/roles/base-packages', answer.role);
+  put('GET /api/v2/node_roles', answer.page(noderoles));
+  put('POST /api/v2/node_roles', { noderole: noderoles[1], created: [12] });
+  for (const key of ['12', 'base-packages@rack-n002']) {
     put(`GET /api/v2/node_roles/${encodeURIComponent(key)}`, noderoles[1]);
     put(`PUT /api/v2/node_roles/${encodeURIComponent(key)}`, noderoles[1]);
-    for (const verb of ["retry", "cancel", "propose"])
-      put(`PUT /api/v2/node_roles/${encodeURIComponent(key)}/${verb}`, noderoles[1]);
+    for (const verb of ['retry', 'cancel', 'propose']) put(`PUT /api/v2/node_roles/${encodeURIComponent(key)}/${verb}`, noderoles[1]);
     put(`GET /api/v2/node_roles/${encodeURIComponent(key)}/why`, answer.why);
     put(`GET /api/v2/node_roles/${encodeURIComponent(key)}/runs`, answer.page([answer.run]));
   }
-  put("GET /api/v2/runs", answer.page([answer.run]));
-  put("GET /api/v2/runs/31", answer.run);
-  put("GET /api/v2/runs/31/logs", {
-    items: [{ seq: 0, at: "2026-11-21T10:00:01.000Z", text: "installing nginx\n" }],
+  put('GET /api/v2/runs', answer.page([answer.run]));
+  put('GET /api/v2/runs/31', answer.run);
+  put('GET /api/v2/runs/31/logs', {
+    items: [{ seq: 0, at: '2026-11-21T10:00:01.000Z', text: 'installing nginx\n' }],
     ended: true,
   });
-  put("GET /api/v2/bootenvs", answer.page([answer.bootenv]));
+  put('GET /api/v2/bootenvs', answer.page([answer.bootenv]));
 }
 
 /** Starts the stub and makes the data directory. */
 export async function openBench(): Promise<Bench> {
   const api = await startStubApi();
   fillFleet(api);
-  const home = mkdtempSync(path.join(tmpdir(), "prybar-cli-"));
-  writeFileSync(path.join(home, "url"), `${api.url}\n`);
-  writeFileSync(path.join(home, "admin-token"), `${TOKEN}\n`, { mode: 0o600 });
+  const home = mkdtempSync(path.join(tmpdir(), 'prybar-cli-'));
+  writeFileSync(path.join(home, 'url'), `${api.url}\n`);
+  writeFileSync(path.join(home, 'admin-token'), `${TOKEN}\n`, { mode: 0o600 });
   return {
     api,
     home,
     prybar: async (args, options = {}) => {
-      let stdout = "";
-      let stderr = "";
+      let stdout = '';
+      let stderr = '';
       const exitCode = await runCli(args, {
-        env: { LANG: "C.UTF-8", PRYBAR_HOME: home, ...options.env },
+        env: { LANG: 'C.UTF-8', PRYBAR_HOME: home, ...options.env },
         cwd: home,
         packageRoot: process.cwd(),
         stdout: {
@@ -107,7 +103,7 @@ export async function openBench(): Promise<Bench> {
         },
         stderr: { write: (text) => void (stderr += text) },
         signal: options.signal ?? new AbortController().signal,
-        now: () => Date.parse("2026-11-21T10:00:10.000Z"),
+        now: () => Date.parse('2026-11-21T10:00:10.000Z'),
       });
       return { exitCode, stdout, stderr };
     },
