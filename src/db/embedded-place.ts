@@ -1,15 +1,16 @@
 /**
  * Where the embedded PostgreSQL's files live and as whom it runs. Normally inside the project as the user who started
  * us. As root it is the account `postgres`, which often cannot enter the project (/root is 0700): then binaries and data
- * go to /var/lib/prybar/<hash of the wanted place>, and the start says so.
+ * go to /var/lib/prybar/<hash of the project's path>, and the start says so.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdirSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { ConfigError } from '../shared/errors.js';
 import { canEnter, ensurePostgresAccount, findAccount, type Account } from './embedded-account.js';
 import { copyBinaries, findPackagedBinaries, hydrateSymlinks } from './embedded-binaries.js';
+import { findPackageRoot } from './package-root.js';
 
 const MOVED_ROOT = '/var/lib/prybar';
 
@@ -55,19 +56,28 @@ function makeHome(home: string, account: Account | undefined): void {
   chownSync(home, account.uid, account.gid);
 }
 
+const shortHash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 12);
+
+/** Where the files go when they cannot stay: one folder for the project, in it one for each data directory it wants. */
+function movedHomeOf(wanted: string): string {
+  const root = findPackageRoot();
+  const inside = relative(root, wanted);
+  const name = inside.startsWith('..') ? `${basename(wanted)}-${shortHash(wanted)}` : inside.replace(/^\.prybar\//, '').replaceAll('/', '-');
+  return join(MOVED_ROOT, shortHash(root), name);
+}
+
 /** Decides the place and prepares it. `wantedHome` need not exist. Repeating it gives the same answer. */
 export function preparePlace(wantedHome: string, onStep: (step: string) => void): Place {
   const wanted = resolve(wantedHome);
   const packaged = findPackagedBinaries();
   mkdirSync(dirname(wanted), { recursive: true });
-  const movedHome = join(MOVED_ROOT, createHash('sha256').update(wanted).digest('hex').slice(0, 12), 'postgres');
   const account = accountFor(wanted, onStep);
   const moved = account !== undefined && !(canEnter(account, dirname(wanted)) && canEnter(account, join(packaged.native, 'bin')));
-  const home = moved ? movedHome : wanted;
+  const home = moved ? movedHomeOf(wanted) : wanted;
   makeHome(home, account);
 
   const usableInPlace = !moved && hydrateSymlinks(packaged.native);
-  const native = usableInPlace ? packaged.native : join(dirname(home), `postgres-${packaged.version}`);
+  const native = usableInPlace ? packaged.native : join(dirname(home), `postgres-programs-${packaged.version}`);
   if (moved) onStep(`the account "${account.name}" cannot enter ${dirname(wanted)}: PostgreSQL's programs and data are in ${dirname(home)}`);
   else if (!usableInPlace) onStep(`node_modules cannot be completed by this user: PostgreSQL's programs are copied to ${native}`);
   if (!usableInPlace) copyBinaries(packaged.native, native);

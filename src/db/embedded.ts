@@ -54,6 +54,12 @@ function writeOwned(place: Place, name: string, content: string): string {
   return file;
 }
 
+/** What we write as root into somebody's data directory is theirs, or their own next start could not write it. */
+function ownFiles({ home, account }: Place): void {
+  const files = ['holder', 'postgres.log'].map((name) => join(home, name));
+  if (account) for (const file of files.filter((path) => existsSync(path))) chownSync(file, account.uid, account.gid);
+}
+
 /** Makes the cluster whole or not at all: initdb works beside it, then it is renamed into place. */
 async function ensureCluster(place: Place, onStep: (step: string) => void): Promise<void> {
   if (existsSync(place.cluster)) return;
@@ -161,6 +167,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     const pid = left?.pid ?? started?.server.pid ?? -1;
     const port = left?.port ?? started?.port ?? 0;
     const ours = claimServer(place.home);
+    ownFiles(place);
     options.log.info({ pid, port, dataDir: place.home, reused: left !== undefined }, 'embedded postgres running');
     const stop = async () => {
       if (!ours) return;

@@ -1,7 +1,6 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import pg from 'pg';
@@ -40,7 +39,10 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  for (const server of running.splice(0)) await server.stop();
+  for (const server of running.splice(0)) {
+    await server.stop();
+    rmSync(server.dataDir, { recursive: true, force: true }); // elsewhere than asked for, when root runs this below /root
+  }
   rmSync(parent, { recursive: true, force: true });
 });
 
