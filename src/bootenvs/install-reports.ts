@@ -7,12 +7,15 @@ import { withTransaction, type Db, type Tx } from '../db/client.js';
 import { nodeChanged, type DomainEvent } from '../events/events.js';
 import { notify, writeEvents } from '../events/outbox.js';
 import { recordBoot, setDesiredBootenv } from '../nodes/boot.js';
+import type { PhaseSeen } from '../nodes/boot-phases.js';
+import { writePhases } from '../nodes/phase.js';
 import { isRowId, refusalEvents, recordTokenRefusal, TokenRefusedError, type TokenRefusal } from '../nodes/token-refusal.js';
 import { deriveDiskToken, findToken, isTokenText, revokeTokens, storeToken, tokenKey, type TokenRow } from '../nodes/tokens.js';
-import { advanceInstall, lockInstall, lockNode, type InstallRow } from './installs.js';
+import { ConflictError, NotFoundError } from '../shared/errors.js';
+import { advanceInstall, lockInstall, lockNode, readInstall, type InstallRow } from './install-row.js';
 
-/** What the installer may say about the disk; all optional, all text is stored without control characters. */
-export type InstallReport = { disk?: string; loader_path?: string; esp_uuid?: string; boot_id?: string };
+/** What the installer may say about the disk it wrote; text is stored without control characters. */
+export type InstallReport = { disk?: string | null; loaderPath?: string | null; espUuid?: string | null };
 
 export type InstallCall = {
   nodeId: number;
@@ -29,22 +32,35 @@ type Verdict<T> = { granted: T } | { refusal: TokenRefusal };
 const DISK_TOKEN_SECONDS = 10 * 365 * 86_400;
 
 /**
- * The installer claims the disk: from here on the installation may not be started again. The read token of the boot dies.
- * Throws TokenRefusedError. Safe to repeat.
+ * The installer claims the disk: from here on the installation may not be started again, and the read token of the boot
+ * dies. The caller has checked the completion token. Throws NotFoundError, and ConflictError `install-not-open` when the
+ * installation was broken off or is complete. Safe to repeat.
  */
-export async function markWiping(db: Db, call: InstallCall): Promise<{ installId: number }> {
-  return decideUnderLock(db, call, 'installing', async (tx, { install }) => {
-    if (install.status === 'wiping') return { granted: { installId: install.id } };
-    if (install.status !== 'armed' && install.status !== 'fetched') return refusal(call, 'installing', `install ${install.id} is ${install.status}`);
-    const report = cleanReport(call.report);
-    const event = await advanceInstall(tx, install, { status: 'wiping', detail: report });
-    await revokeTokens(tx, { installId: install.id, kinds: ['boot'] });
-    if (report.boot_id !== undefined) {
-      await recordBoot(tx, { nodeId: install.nodeId, bootId: report.boot_id, bootClass: 'installer', bootenv: install.bootenv, address: call.source, installId: install.id });
+export async function markWiping(
+  db: Db,
+  claim: { installId: number; disk?: string | null; bootId?: string | null; source?: string | null },
+): Promise<{ installId: number }> {
+  const known = await readInstall(db.pool, claim.installId);
+  if (known === null) throw new NotFoundError('install', claim.installId);
+  await withTransaction(db.pool, async (tx) => {
+    await lockNode(tx, known.nodeId);
+    const install = await lockInstall(tx, known.id);
+    if (install === undefined || install.status === 'wiping') return;
+    if (install.status !== 'armed' && install.status !== 'fetched') {
+      throw new ConflictError(`install ${install.id} is ${install.status}: there is nothing to install`, { code: 'install-not-open' });
     }
+    const disk = cleanText(claim.disk);
+    const event = await advanceInstall(tx, install, { status: 'wiping', detail: { disk } });
+    await revokeTokens(tx, { installId: install.id, kinds: ['boot'] });
+    const bootId = cleanText(claim.bootId);
+    if (bootId !== null) {
+      await recordBoot(tx, { nodeId: install.nodeId, bootId, bootClass: 'installer', bootenv: install.bootenv, address: claim.source ?? null, installId: install.id });
+    }
+    await writePhases(tx, await phaseOfNode(tx, install.nodeId, 'installing', `${install.bootenv}${disk === null ? '' : ` on ${disk}`}`));
     await writeEvents(tx, [event]);
-    return { granted: { installId: install.id } };
   });
+  notify(db.pool);
+  return { installId: known.id };
 }
 
 /**
@@ -76,7 +92,17 @@ async function complete(tx: Tx, call: InstallCall, { token, install }: Held, dis
   await storeToken(tx, diskToken, { kind: 'disk', nodeId: install.nodeId, installId: install.id, ttlSeconds: DISK_TOKEN_SECONDS });
   const event = await advanceInstall(tx, install, { status: 'completed', detail: report });
   await setDesiredBootenv(tx, { nodeId: install.nodeId, bootenv: 'local', reason: `install ${install.id} completed` });
+  await writePhases(tx, await phaseOfNode(tx, install.nodeId, 'installed', install.bootenv));
   await writeEvents(tx, [event]);
+}
+
+/** The step as the boot timeline takes it, under the NIC the node boots from; nothing when it has none. */
+async function phaseOfNode(tx: Tx, nodeId: number, phase: 'installing' | 'installed', detail: string): Promise<PhaseSeen[]> {
+  const { rows } = await tx.query<{ mac: string; at: Date }>(
+    'SELECT mac, clock_timestamp() AS at FROM nics WHERE node_id = $1 ORDER BY boot DESC, id LIMIT 1',
+    [nodeId],
+  );
+  return rows.map(({ mac, at }) => ({ mac, kind: phase, phase, detail, at }));
 }
 
 /** Finds the token, locks node and install, reads the token again under the locks, and lets `decide` judge. */
@@ -130,16 +156,14 @@ async function refuse(db: Db, seen: TokenRefusal): Promise<never> {
   throw new TokenRefusedError(seen.reason);
 }
 
-const REPORT_FIELDS = ['disk', 'loader_path', 'esp_uuid', 'boot_id'] as const;
 const MAX_REPORT_TEXT = 256;
 
 /** Text of a machine as it may be stored: PostgreSQL takes no NUL, and no reader wants control characters. */
-function cleanReport(report: InstallReport | undefined): InstallReport {
-  const clean: InstallReport = {};
-  for (const field of REPORT_FIELDS) {
-    const text = report?.[field];
-    // eslint-disable-next-line no-control-regex
-    if (typeof text === 'string' && text !== '') clean[field] = text.replaceAll(/[\u0000-\u001f\u007f]/g, '').slice(0, MAX_REPORT_TEXT);
-  }
-  return clean;
+function cleanText(text: unknown): string | null {
+  // eslint-disable-next-line no-control-regex
+  return typeof text === 'string' && text !== '' ? text.replaceAll(/[\u0000-\u001f\u007f]/g, '').slice(0, MAX_REPORT_TEXT) : null;
+}
+
+function cleanReport(report: InstallReport | undefined): Record<string, string | null> {
+  return { disk: cleanText(report?.disk), loader_path: cleanText(report?.loaderPath), esp_uuid: cleanText(report?.espUuid) };
 }
