@@ -2,6 +2,8 @@
 import type { Config } from '../config/config.js';
 import type { Db } from '../db/client.js';
 import type { EventFeed } from '../events/feed.js';
+import type { PowerAsk } from '../power/act.js';
+import type { Secrets } from '../power/secrets.js';
 import type { Logger } from '../shared/logger.js';
 import type { WorkWake } from './work-wake.js';
 
@@ -13,13 +15,8 @@ export type QueueInfo = {
   isReady(): Promise<boolean>;
 };
 
-export type PowerAction = { nodeId: number; action: 'on' | 'off' | 'cycle'; nextBoot: 'pxe' | 'disk' | null; signal: AbortSignal };
-
-/** Carries out a power action and returns when the BMC agrees. */
-export type Power = (action: PowerAction) => Promise<void>;
-
-/** Encrypts a BMC password for the database. */
-export type Secrets = { encrypt(plain: string): string };
+/** Carries out a power action and returns when the BMC agrees: `powerAction` with its drivers. */
+export type Power = (ask: PowerAsk) => Promise<void>;
 
 export type ApiDeps = {
   db: Db;
@@ -32,5 +29,6 @@ export type ApiDeps = {
   queueInfo: QueueInfo;
   wakeWork: WorkWake;
   power?: Power;
-  secrets?: Secrets;
+  /** Encrypts BMC passwords for the database. */
+  secrets?: Pick<Secrets, 'encrypt'>;
 };

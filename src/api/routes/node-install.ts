@@ -1,8 +1,7 @@
 /** Callbacks of an installer: the disk is claimed, the system is installed (netboot-rules 18, 20, 22). */
 import { completeInstall, markWiping } from '../../bootenvs/installs.js';
-import { NotFoundError } from '../../shared/errors.js';
 import { bearerToken } from '../auth.js';
-import { refuseToken, tokenOfNode, type NodeAuthDeps } from '../node-auth.js';
+import { refuseToken, tokenOfNode } from '../node-auth.js';
 import * as n from '../node-schemas.js';
 import { defineNodeRoute, type Call, type Route } from '../route.js';
 import type { NodeRouterDeps } from './node.js';
@@ -11,7 +10,7 @@ const tag = 'machines';
 
 type Report = { disk?: string | undefined; loader_path?: string | undefined; esp_uuid?: string | undefined };
 
-export function installRoutes(deps: NodeRouterDeps, auth: NodeAuthDeps): Route[] {
+export function installRoutes(deps: NodeRouterDeps): Route[] {
   return [
     defineNodeRoute({
       method: 'post',
@@ -22,9 +21,9 @@ export function installRoutes(deps: NodeRouterDeps, auth: NodeAuthDeps): Route[]
       body: n.installingSchema,
       refusals: [409],
       async handle({ params, body, call }) {
-        const token = await tokenOfNode(auth, call, 'install', params.id);
-        if (token.installId === null) throw await refuseToken(auth, call, 'install', 'other-install', token.nodeId);
-        await markWiping(deps.db, { installId: token.installId, disk: body?.disk ?? null });
+        const { installId } = await tokenOfNode(deps.db, call, 'install', params.id);
+        if (installId === null) throw await refuseToken(deps.db, call, params.id, 'the install token is of no installation');
+        await markWiping(deps.db, { installId, disk: body?.disk ?? null, bootId: body?.boot_id ?? null, source: call.address });
       },
     }),
     defineNodeRoute({
@@ -37,7 +36,7 @@ export function installRoutes(deps: NodeRouterDeps, auth: NodeAuthDeps): Route[]
       answer: n.bootenvLocalAnswerSchema,
       acceptsForm: true,
       refusals: [409],
-      handle: ({ params, body, call }) => complete(deps, auth, call, params.id, bearerToken(call.req.headers.authorization) ?? body?.token, body ?? {}),
+      handle: ({ params, body, call }) => complete(deps, call, params.id, bearerToken(call.req.headers.authorization) ?? body?.token, body ?? {}),
     }),
     defineNodeRoute({
       method: 'get',
@@ -49,18 +48,16 @@ export function installRoutes(deps: NodeRouterDeps, auth: NodeAuthDeps): Route[]
       refusals: [409],
       async handle({ params, call }) {
         if (isOnlyLooking(call)) return undefined;
-        return await complete(deps, auth, call, params.id, bearerToken(`Bearer ${params.token}`), {});
+        return await complete(deps, call, params.id, bearerToken(`Bearer ${params.token}`), {});
       },
     }),
   ];
 }
 
-async function complete({ db, config }: NodeRouterDeps, auth: NodeAuthDeps, call: Call, nodeId: number, plain: string | undefined, report: Report) {
-  await tokenOfNode(auth, call, 'install', nodeId, plain);
-  const node = await db.prisma.node.findUnique({ where: { id: nodeId }, select: { id: true, name: true } });
-  if (node === null) throw new NotFoundError('node', nodeId);
+async function complete({ db, config }: NodeRouterDeps, call: Call, nodeId: number, plain: string | undefined, report: Report) {
   const { disk, loader_path: loaderPath, esp_uuid: espUuid } = report;
-  const done = await completeInstall(db, { nodeId, token: plain ?? '', source: call.address, report: { disk: disk ?? null, loaderPath: loaderPath ?? null, espUuid: espUuid ?? null } });
+  const done = await completeInstall(db, { nodeId, token: plain, source: call.address, report: { disk: disk ?? null, loaderPath: loaderPath ?? null, espUuid: espUuid ?? null } });
+  const node = await db.prisma.node.findUniqueOrThrow({ where: { id: nodeId }, select: { id: true, name: true } });
   return {
     install_id: done.installId,
     node,

@@ -1,11 +1,9 @@
 /** `/nodes/:key/bmc` and `/nodes/:key/power`: how a machine is switched, and switching it. */
 import { z } from 'zod';
-import { withTransaction, type Db } from '../../db/client.js';
-import { nodeChanged } from '../../events/events.js';
-import { notify, writeEvents } from '../../events/outbox.js';
-import { AppError, ConflictError, NotFoundError } from '../../shared/errors.js';
+import { setBmc } from '../../power/bmcs.js';
+import { AppError, ConflictError, TimeoutError } from '../../shared/errors.js';
 import { writeAudit } from '../audit.js';
-import type { Power, Secrets } from '../deps.js';
+import type { ApiDeps } from '../deps.js';
 import { nodeId } from '../lookup.js';
 import { defineRoute, type Route } from '../route.js';
 import * as s from '../schemas.js';
@@ -17,9 +15,7 @@ const tag = 'nodes';
 /** A BMC answers in seconds, a machine that boots slowly turns on in ten: beyond this it is an error. */
 const POWER_MS = 60_000;
 
-export type NodePowerDeps = { db: Db; power?: Power; secrets?: Secrets };
-
-export function nodePowerRoutes({ db, power, secrets }: NodePowerDeps): Route[] {
+export function nodePowerRoutes({ db, power, secrets }: Pick<ApiDeps, 'db' | 'power' | 'secrets'>): Route[] {
   return [
     defineRoute({
       method: 'put',
@@ -33,7 +29,7 @@ export function nodePowerRoutes({ db, power, secrets }: NodePowerDeps): Route[] 
       async handle({ params, body, actor }) {
         const id = await nodeId(db, params.key);
         if (secrets === undefined) throw notConfigured('no key to encrypt BMC passwords with');
-        await storeBmc(db, id, { ...body, secret: body.password === '' ? '' : secrets.encrypt(body.password) });
+        await setBmc(db, secrets, id, body);
         await writeAudit(db, { actor: actor.name, action: 'node.bmc', target: `node/${id}`, detail: { driver: body.driver, address: body.address } });
         return await readNode(db, id);
       },
@@ -54,7 +50,10 @@ export function nodePowerRoutes({ db, power, secrets }: NodePowerDeps): Route[] 
         const bmc = await db.prisma.bmc.findUnique({ where: { nodeId: id }, select: { nodeId: true } });
         if (bmc === null) throw new ConflictError(`node '${params.key}' has no BMC: PUT /api/v2/nodes/${params.key}/bmc first`, { code: 'no-bmc' });
         await writeAudit(db, { actor: actor.name, action: `node.power-${body.action}`, target: `node/${id}` });
-        await power({ nodeId: id, action: body.action, nextBoot: body.next_boot ?? null, signal: AbortSignal.any([call.signal, AbortSignal.timeout(POWER_MS)]) });
+        const tooLong = AbortSignal.timeout(POWER_MS);
+        await power({ nodeId: id, action: body.action, nextBoot: body.next_boot ?? null, signal: AbortSignal.any([call.signal, tooLong]) }).catch((error: unknown) => {
+          throw tooLong.aborted ? new TimeoutError(`the BMC did not get it done in ${POWER_MS / 1000} s`, { cause: error }) : error;
+        });
         return await readNode(db, id);
       },
     }),
@@ -63,21 +62,4 @@ export function nodePowerRoutes({ db, power, secrets }: NodePowerDeps): Route[] 
 
 function notConfigured(what: string): AppError {
   return new AppError('not-configured', 503, false, `this server has ${what}`);
-}
-
-type StoredBmc = { driver: string; address: string; port: number; username: string; secret: string };
-
-async function storeBmc(db: Db, id: number, bmc: StoredBmc): Promise<void> {
-  await withTransaction(db.pool, async (tx) => {
-    const { rows } = await tx.query<{ version: number }>('UPDATE nodes SET version = version + 1 WHERE id = $1 RETURNING version', [id]);
-    const node = rows[0];
-    if (node === undefined) throw new NotFoundError('node', id);
-    await tx.query(
-      `INSERT INTO bmcs (node_id, driver, address, port, username, secret) VALUES ($1, $2, $3, $4, $5, $6)
-       ON CONFLICT (node_id) DO UPDATE SET driver = $2, address = $3, port = $4, username = $5, secret = $6, power = 'unknown', last_error = NULL, checked_at = NULL`,
-      [id, bmc.driver, bmc.address, bmc.port, bmc.username, bmc.secret],
-    );
-    await writeEvents(tx, [nodeChanged(id, node.version, ['bmc'])]);
-  });
-  notify(db.pool);
 }

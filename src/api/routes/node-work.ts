@@ -3,7 +3,7 @@ import { recordHeartbeat } from '../../nodes/boot.js';
 import { pollWork, finishWork, renewWork, type WorkOffer } from '../../runs/agent-work.js';
 import { appendRunLog } from '../../runs/log.js';
 import { ConflictError, NotFoundError } from '../../shared/errors.js';
-import { agentOfBoot, tokenOfNode, type NodeAuthDeps } from '../node-auth.js';
+import { agentOfBoot, tokenOfNode } from '../node-auth.js';
 import * as n from '../node-schemas.js';
 import { defineNodeRoute, type Call, type Route } from '../route.js';
 import type { NodeRouterDeps } from './node.js';
@@ -19,7 +19,7 @@ const AGENT_LOG_OFFSET = 1000;
 /** Without a ring the database is asked at least this often. The doorbell looks for all who wait much more often. */
 const POLL_AGAIN_MS = 5_000;
 
-export function workRoutes(deps: NodeRouterDeps, auth: NodeAuthDeps): Route[] {
+export function workRoutes(deps: NodeRouterDeps): Route[] {
   const { db } = deps;
   return [
     defineNodeRoute({
@@ -32,7 +32,7 @@ export function workRoutes(deps: NodeRouterDeps, auth: NodeAuthDeps): Route[] {
       answer: n.workOfferSchema,
       refusals: [409],
       async handle({ params, body, call }) {
-        await agentOfBoot(auth, call, params.id, body.boot_id);
+        await agentOfBoot(db, call, params.id, body.boot_id);
         if (!(await recordHeartbeat(db, params.id, body.boot_id))) throw new ConflictError('the node has booted anew since', { code: 'stale-boot' });
         call.res.locals.isStream = true;
         const offer = await waitForWork(deps, { nodeId: params.id, bootId: body.boot_id }, body.wait_seconds * 1000, call);
@@ -47,7 +47,7 @@ export function workRoutes(deps: NodeRouterDeps, auth: NodeAuthDeps): Route[] {
       params: n.nodeRunPathSchema,
       body: n.logChunkSchema,
       async handle({ params, body, call }) {
-        await tokenOfNode(auth, call, 'agent', params.id);
+        await tokenOfNode(db, call, 'agent', params.id);
         await requireOwnRun(deps, params.id, params.run_id);
         // Not taken means it was there already, or came too late to matter: the agent has nothing to do about either.
         await appendRunLog(db.pool, { runId: params.run_id, fence: body.fence, seq: body.seq + AGENT_LOG_OFFSET, text: body.text });
@@ -63,7 +63,7 @@ export function workRoutes(deps: NodeRouterDeps, auth: NodeAuthDeps): Route[] {
       answer: n.renewAnswerSchema,
       refusals: [409],
       async handle({ params, body, call }) {
-        await tokenOfNode(auth, call, 'agent', params.id);
+        await tokenOfNode(db, call, 'agent', params.id);
         const { leaseSeconds } = await renewWork(db, { nodeId: params.id, runId: params.run_id, fence: body.fence });
         return { lease_seconds: leaseSeconds };
       },
@@ -78,7 +78,7 @@ export function workRoutes(deps: NodeRouterDeps, auth: NodeAuthDeps): Route[] {
       answer: n.resultAnswerSchema,
       refusals: [409],
       async handle({ params, body, call }) {
-        await tokenOfNode(auth, call, 'agent', params.id);
+        await tokenOfNode(db, call, 'agent', params.id);
         await requireOwnRun(deps, params.id, params.run_id);
         const accepted = await finishWork(db, { nodeId: params.id, runId: params.run_id, fence: body.fence, exitStatus: body.exit_status, wall: body.wall ?? {} });
         return { accepted };

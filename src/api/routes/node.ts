@@ -14,9 +14,8 @@ import { mintToken, revokeTokens } from '../../nodes/tokens.js';
 import { ConflictError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logger.js';
 import { createErrorHandler } from '../error-handler.js';
-import { createFailedAuth } from '../failed-auth.js';
 import { mountRoutes } from '../mount.js';
-import { agentOfBoot, nodeToken, refuseToken, tokenOfNode, type NodeAuthDeps } from '../node-auth.js';
+import { agentOfBoot, nodeToken, refuseToken, tokenOfNode } from '../node-auth.js';
 import * as n from '../node-schemas.js';
 import { defineNodeRoute, type Route } from '../route.js';
 import type { WorkWake } from '../work-wake.js';
@@ -35,9 +34,6 @@ export type NodeRouterDeps = {
 /** Longest wait of a long poll, seconds: below the 30 s after which proxies and clients give up. */
 export const WAIT_SECONDS_MAX = 25;
 
-/** Wrong tokens a minute and address, before 429; a machine that reboots with an old one stays far below. */
-const REFUSED_TOKENS_PER_MINUTE = 60;
-
 /** An agent asks for a new token with every boot; an installed machine may run a year without one. */
 const AGENT_TOKEN_SECONDS = 365 * 24 * 3600;
 
@@ -53,11 +49,10 @@ export function createNodeRouter(deps: NodeRouterDeps): Router {
 
 /** The declarations, for the router and the OpenAPI document. */
 export function nodeFacingRoutes(deps: NodeRouterDeps): Route[] {
-  const auth = { db: deps.db, failures: createFailedAuth(REFUSED_TOKENS_PER_MINUTE) };
-  return [...bootRoutes(deps, auth), ...workRoutes(deps, auth), ...installRoutes(deps, auth)];
+  return [...bootRoutes(deps), ...workRoutes(deps), ...installRoutes(deps)];
 }
 
-function bootRoutes({ db, config }: NodeRouterDeps, auth: NodeAuthDeps): Route[] {
+function bootRoutes({ db, config }: NodeRouterDeps): Route[] {
   const start = (node: { id: number; name: string }, agentToken: string) => ({ node, agent_token: agentToken, heartbeat_seconds: config.heartbeatSeconds, wait_seconds: WAIT_SECONDS_MAX });
   return [
     defineNodeRoute({
@@ -69,8 +64,8 @@ function bootRoutes({ db, config }: NodeRouterDeps, auth: NodeAuthDeps): Route[]
       answer: n.agentStartSchema,
       refusals: [409],
       async handle({ body, call }) {
-        const token = await nodeToken(auth, call, 'boot');
-        if (token.address !== call.address || token.mac === null) throw await refuseToken(auth, call, 'boot', 'other-address', token.nodeId);
+        const token = await nodeToken(db, call, 'boot');
+        if (token.address !== call.address || token.mac === null) throw await refuseToken(db, call, token.nodeId ?? 0, 'the boot token is of another address');
         const found = await reportFacts(db, { facts: body, address: call.address, mac: token.mac, token: { bootenv: token.bootenv } });
         const agentToken = await newAgentToken(db, found.nodeId, body.boot_id);
         return start({ id: found.nodeId, name: found.name }, agentToken);
@@ -86,8 +81,8 @@ function bootRoutes({ db, config }: NodeRouterDeps, auth: NodeAuthDeps): Route[]
       answer: n.agentStartSchema,
       refusals: [409],
       async handle({ params, body, call }) {
-        const token = await tokenOfNode(auth, call, 'disk', params.id);
-        if (token.installId !== body.install_id) throw await refuseToken(auth, call, 'disk', 'other-install', token.nodeId);
+        const token = await tokenOfNode(db, call, 'disk', params.id);
+        if (token.installId !== body.install_id) throw await refuseToken(db, call, params.id, 'the disk token is of another installation');
         const { name, agentToken } = await startFromDisk(db, params.id, { bootId: body.boot_id, installId: body.install_id, address: call.address });
         await recordDiskPhase(db, params.id, [body.os, body.kernel].filter(Boolean).join(', '));
         return start({ id: params.id, name }, agentToken);
@@ -102,7 +97,7 @@ function bootRoutes({ db, config }: NodeRouterDeps, auth: NodeAuthDeps): Route[]
       body: n.heartbeatSchema,
       refusals: [409],
       async handle({ params, body, call }) {
-        await agentOfBoot(auth, call, params.id, body.boot_id);
+        await agentOfBoot(db, call, params.id, body.boot_id);
         if (!(await recordHeartbeat(db, params.id, body.boot_id))) throw new ConflictError('the node has booted anew since', { code: 'stale-boot' });
       },
     }),
