@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Command } from 'commander';
+import { buildProgram } from '../../../src/cli/program.js';
+import { createCli } from '../../../src/cli/session.js';
+import * as answer from './answers.js';
+import { openBench, type Bench } from './invoke.js';
+
+let bench: Bench;
+beforeAll(async () => {
+  bench = await openBench();
+});
+afterAll(() => bench.close());
+
+const ERROR_ONE = answer.noderole(12, 2, 'rack-n002', 'ERROR');
+const NODES = [answer.node(1, 'rack-n001', true), answer.node(2, 'rack-n002', false)];
+const NODE_ROLES = [answer.noderole(11, 1, 'rack-n001', 'ACTIVE'), ERROR_ONE];
+const COMMITTED = { revision: 1, committed: 2, deployment: answer.deployment };
+/** The API answers 204: there is no JSON to print. */
+const NOTHING = undefined;
+
+/** Every command, a command line for it, and what it prints: one document, or one on each line. */
+const COMMANDS: [string, string[], unknown][] = [
+  ['status', [], answer.status],
+  ['nodes list', ['--alive', '--state', 'error', '--limit', '5'], answer.page(NODES)],
+  ['nodes show', ['rack-n002'], NODES[1]],
+  ['nodes power', ['rack-n002', 'cycle', '--boot', 'pxe'], NODES[1]],
+  ['nodes bmc', ['rack-n002', '--driver', 'ipmi', '--address', '10.0.0.9'], NODES[1]],
+  ['nodes delete', ['rack-n002'], NOTHING],
+  [
+    'nodes timeline',
+    ['rack-n002'],
+    { node: { id: 2, name: 'rack-n002' }, items: [{ at: '2026-11-21T10:00:00.000Z', source: 'boot', id: 1, kind: 'dhcp', text: 'offer 127.77.0.11' }] },
+  ],
+  ['deployments list', ['--all'], answer.page([answer.deployment])],
+  ['deployments show', ['demo'], answer.deployment],
+  ['deployments create', ['demo', '--description', 'for show'], answer.deployment],
+  ['deployments bind', ['demo', 'rack-n002', '--role', 'base-packages', '--data', '{"packages":[]}'], answer.page([{ noderole: ERROR_ONE, created: [12] }])],
+  ['deployments commit', ['demo'], COMMITTED],
+  ['deployments recall', ['demo'], answer.deployment],
+  ['deployments watch', ['demo'], answer.deployment],
+  ['deployments delete', ['demo'], NOTHING],
+  ['roles list', [], answer.page([answer.role])],
+  ['roles show', ['base-packages'], answer.role],
+  ['noderoles list', ['--node', 'rack-n002'], answer.page(NODE_ROLES)],
+  ['noderoles show', ['base-packages@rack-n002'], ERROR_ONE],
+  ['noderoles retry', ['12'], ERROR_ONE],
+  ['noderoles cancel', ['12'], ERROR_ONE],
+  ['noderoles propose', ['12'], ERROR_ONE],
+  ['noderoles set-data', ['12', '{"packages":["vim"]}'], ERROR_ONE],
+  ['noderoles why', ['12'], answer.why],
+  ['runs list', ['--noderole', 'base-packages@rack-n002', '--outcome', 'failed'], answer.page([answer.run])],
+  ['runs show', ['31'], answer.run],
+  ['runs logs', ['31'], { items: [{ seq: 0, at: '2026-11-21T10:00:01.000Z', text: 'installing nginx\n' }], ended: true }],
+  ['why', ['rack-n002'], answer.page([answer.why])],
+  ['bootenvs list', [], answer.page([answer.bootenv])],
+  ['anneal', [], answer.anneal],
+];
+
+/** Tested elsewhere, because their answers are streams: events in watch.test.ts, up in up.test.ts. */
+const STREAMS = ['events', 'up'];
+
+function leaves(command: Command, path: string[] = []): string[] {
+  const own = command.parent === null ? path : [...path, command.name()];
+  return command.commands.length === 0 ? [own.join(' ')] : command.commands.flatMap((child) => leaves(child, own));
+}
+
+describe('--json', () => {
+  it('is tested for every command there is', () => {
+    const surroundings = {
+      env: {},
+      cwd: '/',
+      packageRoot: process.cwd(),
+      stdout: { write: () => true },
+      stderr: { write: () => true },
+      signal: new AbortController().signal,
+      now: Date.now,
+    };
+    const all = leaves(buildProgram(createCli(surroundings)));
+    expect([...COMMANDS.map(([name]) => name), ...STREAMS].sort()).toEqual(all.sort());
+  });
+
+  it.each(COMMANDS)('prints exactly the answer of the API: %s', async (name, args, expected) => {
+    const { exitCode, stdout, stderr } = await bench.prybar([...name.split(' '), ...args, '--json']);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    if (expected === NOTHING) expect(stdout).toBe('');
+    else expect(JSON.parse(stdout)).toEqual(expected);
+  });
+
+  it.each(COMMANDS)('prints text without it, and no control characters to a pipe: %s', async (name, args) => {
+    const { exitCode, stdout } = await bench.prybar([...name.split(' '), ...args]);
+    expect(exitCode).toBe(0);
+    // oxlint-disable-next-line no-control-regex
+    expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
+    expect(stdout).not.toMatch(/^[{[]/);
+  });
+
+  it('works before the command as well as after it', async () => {
+    const { stdout } = await bench.prybar(['--json', 'status']);
+    expect(JSON.parse(stdout)).toEqual(answer.status);
+  });
+
+  it('prints a problem document on stderr, and nothing on stdout, when the server refuses', async () => {
+    const { exitCode, stdout, stderr } = await bench.prybar(['nodes', 'show', 'nope', '--json']);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+    expect(JSON.parse(stderr)).toMatchObject({ status: 404, code: 'not-found', next: 'prybar nodes list' });
+  });
+
+  it('prints a problem document for a wrong command line too', async () => {
+    const { exitCode, stdout, stderr } = await bench.prybar(['nodes', 'lst', '--json']);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+    expect(JSON.parse(stderr)).toMatchObject({ code: 'usage', detail: expect.stringContaining('Did you mean list?') });
+  });
+});
