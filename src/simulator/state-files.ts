@@ -64,7 +64,7 @@ export class StateFiles {
     try {
       text = await readFile(path.join(this.folder, name), 'utf8');
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+      if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT') return undefined;
       throw error;
     }
     try {
