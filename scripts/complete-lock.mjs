@@ -20,7 +20,8 @@ export function platformOf(name) {
   const os = SYSTEMS.find((system) => words.includes(system));
   const cpu = Object.values(PROCESSORS).find((processor) => words.includes(processor));
   if (!os || !cpu) return undefined;
-  const libc = os !== 'linux' ? undefined : words.some((word) => word.startsWith('musl')) ? 'musl' : words.some((word) => word.startsWith('gnu')) ? 'glibc' : undefined;
+  const libc =
+    os !== 'linux' ? undefined : words.some((word) => word.startsWith('musl')) ? 'musl' : words.some((word) => word.startsWith('gnu')) ? 'glibc' : undefined;
   return { cpu: [cpu], ...(libc && { libc: [libc] }), os: [os] };
 }
 
@@ -52,7 +53,7 @@ async function completeLock() {
     process.stderr.write(`package-lock.json lacks ${names.length} packages of other platforms, npm ci will refuse it. Fix: node scripts/complete-lock.mjs\n`);
     return 1;
   }
-  lock.packages = Object.fromEntries(Object.entries({ ...lock.packages, ...missing }).sort(([a], [b]) => (a < b ? -1 : 1)));
+  lock.packages = Object.fromEntries(Object.entries({ ...lock.packages, ...missing }).toSorted(([a], [b]) => a.localeCompare(b, 'en')));
   writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);
   return 0;
 }

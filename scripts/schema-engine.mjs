@@ -20,9 +20,7 @@ const argv = process.argv.slice(2);
 const option = (name) => argv.filter((_, i) => argv[i - 1] === name);
 
 const log = (level, message, extra = {}) =>
-  process.stderr.write(
-    JSON.stringify({ timestamp: new Date().toISOString(), level, target: 'schema_engine::logger', fields: { message, ...extra } }) + '\n',
-  );
+  process.stderr.write(JSON.stringify({ timestamp: new Date().toISOString(), level, target: 'schema_engine::logger', fields: { message, ...extra } }) + '\n');
 
 async function loadEngine() {
   const gluePath = require.resolve('@prisma/schema-engine-wasm/schema_engine_bg');

@@ -38,7 +38,10 @@ const unpackedRoot = join(toolsHome, 'root');
 /** Libraries of unpacked packages, for programs that were unpacked with them. */
 function unpackedEnv() {
   const triplets = ['x86_64-linux-gnu', 'aarch64-linux-gnu'];
-  const folders = triplets.flatMap((triplet) => [`usr/lib/${triplet}`, `lib/${triplet}`]).map((folder) => join(unpackedRoot, folder)).filter((folder) => existsSync(folder));
+  const folders = triplets
+    .flatMap((triplet) => [`usr/lib/${triplet}`, `lib/${triplet}`])
+    .map((folder) => join(unpackedRoot, folder))
+    .filter((folder) => existsSync(folder));
   const inherited = process.env['LD_LIBRARY_PATH'];
   return { ...process.env, LD_LIBRARY_PATH: [...folders, ...(inherited ? [inherited] : [])].join(delimiter) };
 }
@@ -106,7 +109,11 @@ async function download(packages, note, use) {
     // Installed already, yet not usable from where it is (or its file was removed): fetch the package itself.
     const wanted = [...missing, ...packages.filter((name) => !missing.some((entry) => entry.startsWith(`${name}=`)))];
     await run('apt-get', ['-c', config, 'download', ...wanted], { cwd: join(workplace, 'cache'), onLine: note });
-    await use(readdirSync(join(workplace, 'cache')).filter((file) => file.endsWith('.deb')).map((file) => join(workplace, 'cache', file)));
+    await use(
+      readdirSync(join(workplace, 'cache'))
+        .filter((file) => file.endsWith('.deb'))
+        .map((file) => join(workplace, 'cache', file)),
+    );
   } finally {
     rmSync(workplace, { recursive: true, force: true });
   }
@@ -121,7 +128,14 @@ async function fetchTools(names, note) {
       for (const deb of debs) await run('dpkg', ['-x', deb, unpackedRoot]);
     });
   } catch (error) {
-    const reason = error instanceof CommandError ? error.output.split('\n').filter((line) => /^(E|Err|W):|Err:/.test(line)).slice(0, 4).join('\n') || error.message : String(error);
+    const reason =
+      error instanceof CommandError
+        ? error.output
+            .split('\n')
+            .filter((line) => /^(E|Err|W):|Err:/.test(line))
+            .slice(0, 4)
+            .join('\n') || error.message
+        : String(error);
     throw new Error(
       `Prybar needs ${packages.join(', ')} from Debian's archive and could not fetch it:\n${reason}\n` +
         `Fix: make the archive reachable and try again, or install as root: apt-get install ${packages.join(' ')}`,
@@ -183,6 +197,9 @@ export async function installOnSystem(names) {
   const packages = names.map((name) => TOOLS[name].package);
   await step(`installing ${packages.join(', ')}`, async (note) => {
     await run('apt-get', ['update'], { onLine: note });
-    await run('apt-get', ['install', '-y', '--no-install-recommends', ...packages], { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, onLine: note });
+    await run('apt-get', ['install', '-y', '--no-install-recommends', ...packages], {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      onLine: note,
+    });
   });
 }

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 const SAME_SIGNAL_MS = 500;
 
 function dropRepeatedSignals() {
-  const emit = process.emit;
+  const emit = process.emit.bind(process);
   /** @type {Map<unknown, number>} */
   const seenAt = new Map();
   /** @param {string | symbol} event @param {unknown[]} rest */

@@ -14,13 +14,16 @@ function areModulesInstalled() {
   if (!existsSync(record)) return false;
   const installed = JSON.parse(readFileSync(record, 'utf8')).packages;
   const wanted = Object.entries(JSON.parse(readFileSync(inProject('package-lock.json'), 'utf8')).packages);
-  return wanted.every(([path, entry]) => path === '' || entry.optional || entry.peer || installed[path]?.version === entry.version);
+  return wanted.every(([path, entry]) => path === '' || entry.optional || entry.peer || entry.cpu || installed[path]?.version === entry.version);
 }
 
 async function ensureModules() {
   if (areModulesInstalled()) return;
   await step('installing npm packages', (note) =>
-    run('npm', ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund'], { cwd: projectRoot, onLine: (line) => line.startsWith('npm warn') || note(line) }),
+    run('npm', ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund'], {
+      cwd: projectRoot,
+      onLine: (line) => line.startsWith('npm warn') || note(line),
+    }),
   );
 }
 

@@ -49,7 +49,11 @@ export function listFiles(places, keep = () => true) {
  */
 export function fingerprint(files) {
   const hash = createHash('sha256');
-  for (const file of files) hash.update(`${file}\0`).update(readFileSync(inProject(file))).update('\0');
+  for (const file of files)
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(inProject(file)))
+      .update('\0');
   return hash.digest('hex');
 }
 

@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 
 const REPORT_EVERY_MS = 2_000;
 
-const toTerminal = process.stderr.isTTY === true;
+const toTerminal = Boolean(process.stderr.isTTY);
 
 /** @param {string} line @param {boolean} [isFinal] on a terminal, a line that is not final is written over by the next */
 function show(line, isFinal = true) {
@@ -27,7 +27,8 @@ export async function step(title, action) {
   show(`- ${title}`, false);
   try {
     const result = await action((text) => void (newestNote = text.trim()));
-    if (toTerminal || Date.now() - startedAt >= REPORT_EVERY_MS) show(`${toTerminal ? '-' : ' '} ${title}: done in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
+    if (toTerminal || Date.now() - startedAt >= REPORT_EVERY_MS)
+      show(`${toTerminal ? '-' : ' '} ${title}: done in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
     return result;
   } catch (error) {
     show(`- ${title}: failed after ${seconds()} s`);
@@ -83,7 +84,8 @@ export function run(command, args, options = {}) {
     child.once('close', (status, signal) => {
       finish();
       if (status === 0) resolve(stdout);
-      else reject(new CommandError([command.split('/').pop(), ...args.slice(0, 3)].join(' '), status ?? signal, tail.trimEnd().split('\n').slice(-30).join('\n')));
+      else
+        reject(new CommandError([command.split('/').pop(), ...args.slice(0, 3)].join(' '), status ?? signal, tail.trimEnd().split('\n').slice(-30).join('\n')));
     });
   });
 }

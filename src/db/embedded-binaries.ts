@@ -22,7 +22,10 @@ export function findPackagedBinaries(): PackagedBinaries {
     }
     if (root === dirname(root)) break;
   }
-  throw new ConfigError(`there is no embedded PostgreSQL for ${process.platform}-${process.arch}`, 'run npm ci, or set DATABASE_URL to a PostgreSQL 15 or newer');
+  throw new ConfigError(
+    `there is no embedded PostgreSQL for ${process.platform}-${process.arch}`,
+    'run npm ci, or set DATABASE_URL to a PostgreSQL 15 or newer',
+  );
 }
 
 /**

@@ -71,7 +71,11 @@ async function ensureCluster(place: Place, onStep: (step: string) => void): Prom
   // The builtin locale sorts the same on every machine; those of the C library come and go with the system's packages.
   const locale = ['--locale', 'C', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8'];
   const identity = place.account && { uid: place.account.uid, gid: place.account.gid };
-  await run(join(place.bin, 'initdb'), ['-D', partial, ...options, ...locale], { ...identity, cwd: '/', env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' } });
+  await run(join(place.bin, 'initdb'), ['-D', partial, ...options, ...locale], {
+    ...identity,
+    cwd: '/',
+    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
+  });
   renameSync(partial, place.cluster);
 }
 
@@ -128,7 +132,9 @@ async function startServer(place: Place, options: EmbeddedPostgresOptions): Prom
     const said = server.logTail();
     const mayPass = /could not bind|pre-existing shared memory block|lock file .* already exists/.test(said);
     if (!mayPass || attempt === 30) {
-      throw new UpstreamError(`the embedded PostgreSQL did not start: ${said.trim().split('\n').slice(-3).join(' / ')}`, { details: { log: join(place.home, 'postgres.log') } });
+      throw new UpstreamError(`the embedded PostgreSQL did not start: ${said.trim().split('\n').slice(-3).join(' / ')}`, {
+        details: { log: join(place.home, 'postgres.log') },
+      });
     }
     if (attempt % 2 === 0) onStep('waiting for the remains of a killed PostgreSQL to go away');
     await sleep(1_000);

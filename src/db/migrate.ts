@@ -62,10 +62,10 @@ async function installFunctions(client: pg.Client, files: FunctionFile[]): Promi
     await client.query('BEGIN');
     try {
       await client.query(file.sql);
-      await client.query(
-        'INSERT INTO installed_functions (name, sha256) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256',
-        [file.name, file.sha256],
-      );
+      await client.query('INSERT INTO installed_functions (name, sha256) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256', [
+        file.name,
+        file.sha256,
+      ]);
       await client.query('COMMIT');
     } catch (error) {
       await client.query('ROLLBACK');

@@ -77,9 +77,9 @@ export interface StartedPostmaster {
   pid: number;
   /** Settles when the process is gone. */
   exited: Promise<void>;
-  hasExited(): boolean;
+  hasExited: () => boolean;
   /** What the server logged since this start. */
-  logTail(): string;
+  logTail: () => string;
 }
 
 /** Starts the server; returns at once, long before it is ready. */
@@ -124,7 +124,11 @@ async function waitUntilGone(pid: number, timeoutMs: number): Promise<boolean> {
  * after 10 more by SIGKILL. Data survive each of them; the later ones only cost a recovery at the next start.
  */
 export async function stopPostmaster(pid: number): Promise<void> {
-  for (const [signal, timeoutMs] of [['SIGINT', 20_000], ['SIGQUIT', 10_000], ['SIGKILL', 5_000]] as const) {
+  for (const [signal, timeoutMs] of [
+    ['SIGINT', 20_000],
+    ['SIGQUIT', 10_000],
+    ['SIGKILL', 5_000],
+  ] as const) {
     if (!isAlive(pid)) return;
     process.kill(pid, signal);
     if (await waitUntilGone(pid, timeoutMs)) return;

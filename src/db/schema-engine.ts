@@ -9,10 +9,11 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
+import type * as glueModule from '@prisma/schema-engine-wasm/schema_engine_bg';
 import pg from 'pg';
 import { parse } from 'pg-connection-string';
 
-type Glue = typeof import('@prisma/schema-engine-wasm/schema_engine_bg');
+type Glue = typeof glueModule;
 
 /** The part of the WebAssembly global used here: its types come with the DOM's, which a server must not see. */
 declare const WebAssembly: {
@@ -35,7 +36,7 @@ let loading: Promise<Glue> | undefined;
 async function loadGlue(): Promise<Glue> {
   const require = createRequire(import.meta.url);
   const gluePath = require.resolve('@prisma/schema-engine-wasm/schema_engine_bg');
-  const glue = (await import('@prisma/schema-engine-wasm/schema_engine_bg')) as Glue;
+  const glue = await import('@prisma/schema-engine-wasm/schema_engine_bg');
   const bytes = readFileSync(gluePath.replace(/\.js$/, '.wasm'));
   const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': importsWithoutLingering(glue) });
   glue.__wbg_set_wasm(instance.exports);
@@ -122,18 +123,19 @@ export async function applyMigrations(connectionString: string, directory: strin
   const glue = await loading;
   const pool = new pg.Pool({ ...connectionFields(connectionString), max: 3, connectionTimeoutMillis: 4_000, idleTimeoutMillis: 0 });
   pool.on('error', () => {}); // a connection lost while idle: the next query on it reports it
-  let scriptError: Error | undefined;
+  const scriptErrors: Error[] = [];
   try {
     await forgetUnfinishedMigrations(pool);
     const migrationsList = readMigrations(directory);
-    const adapter = bindMigrationAwareSqlAdapterFactory(atomicAdapterFactory(pool, migrationsList, (error) => (scriptError = error)));
+    const adapter = bindMigrationAwareSqlAdapterFactory(atomicAdapterFactory(pool, migrationsList, (error) => scriptErrors.push(error)));
     const engine = await glue.SchemaEngine.new({ datamodels: undefined }, () => {}, adapter);
     const output = await engine.applyMigrations({ migrationsList, filters: { externalTables: [], externalEnums: [] } });
     return output.appliedMigrationNames;
   } catch (error) {
-    if (!scriptError) throw error;
+    const reason = scriptErrors.at(-1)?.message;
+    if (reason === undefined) throw error;
     const name = /migration_name="([^"]+)"/.exec((error as Error).message)?.[1] ?? '';
-    throw new Error(`migration ${name} failed and was undone: ${(scriptError as Error).message}`, { cause: scriptError });
+    throw new Error(`migration ${name} failed and was undone: ${reason}`, { cause: error });
   } finally {
     await pool.end();
   }

@@ -89,8 +89,8 @@ it('joins a server that is still running', async () => {
 
 it('gives one server to two that start at the same time', async () => {
   const [first, second] = await Promise.all([start(), start()]);
-  expect([first?.reused, second?.reused].toSorted()).toEqual([false, true]);
-  expect(first?.url).toBe(second?.url);
+  expect([first, second].filter((server) => server.reused)).toHaveLength(1);
+  expect(first.url).toBe(second.url);
 });
 
 it('takes another port when its own was taken, says so and remembers it', async () => {

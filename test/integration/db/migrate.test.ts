@@ -42,13 +42,10 @@ afterEach(async () => {
 
 describe('migrate', () => {
   it('lets one of two concurrent callers apply everything, and both succeed', async () => {
-    const [first, second] = await Promise.all([
-      migrate({ connectionString: database.url, log }),
-      migrate({ connectionString: database.url, log }),
-    ]);
-    expect([first.applied.length, second.applied.length].toSorted()).toEqual([0, expect.any(Number)]);
+    const [first, second] = await Promise.all([migrate({ connectionString: database.url, log }), migrate({ connectionString: database.url, log })]);
+    expect([first.applied.length, second.applied.length]).toContain(0);
     expect(first.applied.length + second.applied.length).toBeGreaterThan(0);
-    expect(await query("SELECT count(*)::int AS unfinished FROM _prisma_migrations WHERE finished_at IS NULL")).toEqual([{ unfinished: 0 }]);
+    expect(await query('SELECT count(*)::int AS unfinished FROM _prisma_migrations WHERE finished_at IS NULL')).toEqual([{ unfinished: 0 }]);
     expect(await query("SELECT to_regclass('node_roles') IS NOT NULL OR to_regclass('node_role') IS NOT NULL AS present")).toEqual([{ present: true }]);
   });
 
