@@ -1,14 +1,15 @@
 import type { Tone } from '../terminal/look.js';
 
 /** The phases of a boot, in the order a machine goes through them. */
-export const PHASES: readonly string[] = ['off', 'unseen', 'dhcp', 'tftp', 'ipxe', 'kernel', 'agent', 'installing', 'installed', 'disk'];
+export const PHASES: readonly string[] = ['unseen', 'off', 'dhcp', 'tftp', 'ipxe', 'script', 'kernel', 'agent', 'installing', 'installed', 'disk'];
 
 const TONES: Record<string, Tone> = {
-  off: 'faint',
   unseen: 'faint',
+  off: 'faint',
   dhcp: 'boot',
   tftp: 'boot',
   ipxe: 'boot',
+  script: 'boot',
   kernel: 'boot',
   agent: 'active',
   installing: 'running',

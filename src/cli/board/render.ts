@@ -34,6 +34,8 @@ export type Picture = { lines: string[]; shown: ReadonlySet<number> };
 /** Above this many nodes the lines are too many to read even where they would fit. */
 const MOST_LINES = 30;
 const NARROWEST = 40;
+/** Lines from which there is room for everything. */
+const SPACIOUS = 30;
 /** Wider than this, the eye loses the line between a node's name and its bar. */
 const WIDEST = 140;
 
@@ -116,9 +118,13 @@ export function renderBoard(frame: BoardFrame, size: Size, look: Look): Picture 
   const width = Math.min(WIDEST, Math.max(NARROWEST, size.width));
   const head = [titleLine(frame, width, look), '', deploymentLine(frame, width, look), totalsLine(frame, width, look), ''];
   const note = frame.note === '' ? [] : [look.paint('warn', truncate(` ${printableLine(frame.note)}`, width, look.glyphs.ellipsis))];
-  const legend = renderLegend(frame.roles, width, look);
-  const fixed = head.length + 1 + 1 + legend.length + note.length;
-  const all = frame.rows.length <= MOST_LINES && fixed + frame.rows.length <= size.height;
+  const explained = renderLegend(frame.roles, width, look);
+  // Headings of the nodes, and the blank line after them.
+  const around = head.length + 2 + note.length;
+  const all = frame.rows.length <= MOST_LINES && around + explained.length + frame.rows.length <= size.height;
+  // On a small terminal the lines of nodes in trouble are worth more than what the marks mean.
+  const legend = all || size.height >= SPACIOUS ? explained : [];
+  const fixed = around + legend.length;
   const summary = all ? [] : [...renderSummary(frame.rows, frame.roles, width, look), ''];
   const room = size.height - fixed - (all ? 0 : SUMMARY_LINES + 1);
   const chosen = all ? [...frame.rows] : chooseRows(frame.rows, room, frame.shown);

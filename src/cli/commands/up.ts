@@ -13,6 +13,8 @@ import type { Cli, Session } from '../session.js';
 type UpOptions = {
   rack: number | false | undefined;
   untilActive?: boolean;
+  timeout?: number;
+  seed?: string;
   interface?: string;
   split?: boolean;
   plain?: boolean;
@@ -28,6 +30,8 @@ export function upArguments(options: UpOptions): string[] {
   if (options.rack === false) args.push('--no-rack');
   else if (typeof options.rack === 'number') args.push('--rack', String(options.rack));
   if (options.untilActive === true) args.push('--until-active');
+  if (options.timeout !== undefined) args.push('--timeout', String(options.timeout));
+  if (options.seed !== undefined) args.push('--seed', options.seed);
   if (options.interface !== undefined) args.push('--interface', options.interface);
   if (options.split === true) args.push('--split');
   if (options.plain === true) args.push('--plain');
@@ -105,9 +109,11 @@ export function addUp(program: Command, cli: Cli): void {
   program
     .command('up')
     .description('start everything here, in the foreground: database, API, annealer, workers, DHCP, TFTP, boot HTTP, and a simulated rack')
-    .addOption(new Option('--rack <n>', 'simulated nodes (default 12)').argParser(wholeNumber(1, 100_000)))
+    .addOption(new Option('--rack <n>', 'simulated nodes (default 12)').argParser(wholeNumber(1, 16_000)))
     .option('--no-rack', 'no simulated nodes')
     .option('--until-active', 'end when the demo deployment is ACTIVE (exit 0) or cannot become so (exit 1, with the reasons)')
+    .addOption(new Option('--timeout <seconds>', 'with --until-active: give up after this long (default 600)').argParser(wholeNumber(1, 86_400)))
+    .option('--seed <text>', 'the same seed makes the same rack')
     .option('--interface <names>', 'serve a real segment on these interfaces, DHCP on 67 and TFTP on 69; for example eth1')
     .option('--split', 'every service in a process of its own')
     .option('--plain', 'lines instead of the live board')

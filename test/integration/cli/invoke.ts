@@ -15,11 +15,7 @@ export type Bench = {
   /** Runs one command line against the stub. */
   prybar: (
     args: string[],
-    options?: {
-      env?: NodeJS.ProcessEnv;
-      signal?: AbortSignal;
-      tty?: { columns: number; rows: number };
-    },
+    options?: { env?: NodeJS.ProcessEnv; signal?: AbortSignal; tty?: { columns: number; rows: number }; onOutput?: (stdout: string) => void },
   ) => Promise<Outcome>;
   close: () => Promise<void>;
 };
@@ -97,7 +93,10 @@ export async function openBench(): Promise<Bench> {
         cwd: home,
         packageRoot: process.cwd(),
         stdout: {
-          write: (text) => void (stdout += text),
+          write: (text) => {
+            stdout += text;
+            options.onOutput?.(stdout);
+          },
           isTTY: options.tty !== undefined,
           ...options.tty,
         },

@@ -15,6 +15,8 @@ export type StubApi = {
   requests: StubRequest[];
   /** Sends an event to every open stream. */
   emit: (event: Record<string, unknown>) => void;
+  /** Event streams that are open. */
+  streams: () => number;
   close: () => Promise<void>;
 };
 
@@ -80,6 +82,7 @@ export async function startStubApi(): Promise<StubApi> {
     url: `http://127.0.0.1:${address.port}`,
     answers,
     requests,
+    streams: () => streams.size,
     emit: (event) => {
       position += 1;
       for (const stream of streams) stream.write(`id: 1.${position}.0\nevent: ${String(event.kind)}\ndata: ${JSON.stringify(event)}\n\n`);

@@ -43,6 +43,7 @@ describe('up', () => {
   it.each([
     [[], '[]'],
     [['--rack', '200', '--until-active', '--plain'], '["--rack","200","--until-active","--plain"]'],
+    [['--timeout', '90', '--seed', 'x'], '["--timeout","90","--seed","x"]'],
     [['--no-rack', '--interface', 'eth1', '--split'], '["--no-rack","--interface","eth1","--split"]'],
   ])('hands its arguments to the server and ends as it ends: %j', async (args, expected) => {
     putServer(`process.exit(JSON.stringify(process.argv.slice(2)) === ${JSON.stringify(expected)} ? 7 : 1);`);

@@ -5,6 +5,7 @@ import { createClient } from '../../../src/client/client.js';
 import * as answer from './answers.js';
 import { openBench, type Bench } from './invoke.js';
 import { TOKEN } from './stub-api.js';
+import { waitFor } from '../../support/wait-for.js';
 
 let bench: Bench;
 beforeEach(async () => {
@@ -27,21 +28,13 @@ function setStates(states: NodeRoleState[], version: number): void {
   });
 }
 
-async function waitUntil(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('it did not happen within 10 s');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 const snapshots = (): number => bench.api.requests.filter(({ path }) => path.endsWith('/matrix')).length;
 
 describe('watching a deployment', () => {
   it('ends with 0 when all is ACTIVE', async () => {
     setStates(['ACTIVE', 'TRANSITION'], 5);
     const watching = bench.prybar(['deployments', 'watch', 'demo']);
-    await waitUntil(() => snapshots() > 0);
+    await waitFor(() => snapshots() > 0, { what: 'the first snapshot' });
     setStates(['ACTIVE', 'ACTIVE'], 6);
     const { exitCode, stdout, stderr } = await watching;
     expect(exitCode).toBe(0);
@@ -60,8 +53,7 @@ describe('watching a deployment', () => {
   it('prints the events and then the deployment with --json, and the reasons as a problem', async () => {
     setStates(['ACTIVE', 'TRANSITION'], 5);
     const watching = bench.prybar(['deployments', 'watch', 'demo', '--json']);
-    // The stream is open once its second snapshot has been read.
-    await waitUntil(() => snapshots() > 1);
+    await waitFor(() => bench.api.streams() > 0, { what: 'the stream to open' });
     setStates(['ACTIVE', 'ERROR'], 6);
     const { exitCode, stdout, stderr } = await watching;
     const lines = stdout
@@ -104,7 +96,7 @@ describe('watching a deployment', () => {
     setStates(['ACTIVE', 'TRANSITION'], 5);
     const stop = new AbortController();
     const watching = bench.prybar(['deployments', 'watch', 'demo'], { signal: stop.signal });
-    await waitUntil(() => snapshots() > 0);
+    await waitFor(() => snapshots() > 0, { what: 'the first snapshot' });
     stop.abort();
     expect((await watching).exitCode).toBe(130);
   });
@@ -113,11 +105,10 @@ describe('watching a deployment', () => {
 describe('events', () => {
   it('are printed one JSON document a line, with the cursor to go on after', async () => {
     const stop = new AbortController();
-    const following = bench.prybar(['events', '--follow', '--json'], { signal: stop.signal });
-    const sending = setInterval(() => setStates(['ACTIVE', 'ERROR'], 6), 50);
-    setTimeout(() => stop.abort(), 600);
+    const following = bench.prybar(['events', '--follow', '--json'], { signal: stop.signal, onOutput: () => stop.abort() });
+    await waitFor(() => bench.api.streams() > 0, { what: 'the stream to open' });
+    setStates(['ACTIVE', 'ERROR'], 6);
     const { exitCode, stdout } = await following;
-    clearInterval(sending);
     expect(exitCode).toBe(0);
     expect(JSON.parse(stdout.split('\n')[0] ?? '')).toMatchObject({ id: expect.any(String), kind: 'noderole-changed', data: { to: 'ACTIVE' } });
   });
@@ -145,7 +136,7 @@ describe('the live board', () => {
   it('tells nodes that become ACTIVE, and ends with a summary when all are', async () => {
     setStates(['ACTIVE', 'TRANSITION'], 5);
     const { ended, text } = board({});
-    await waitUntil(() => text().includes('rack-n001 ACTIVE'));
+    await waitFor(() => text().includes('rack-n001 ACTIVE'), { what: 'rack-n001 ACTIVE' });
     setStates(['ACTIVE', 'ACTIVE'], 6);
     const { outcome, summary, reasons } = await ended;
     expect({ outcome, reasons }).toEqual({ outcome: 'active', reasons: [] });
@@ -158,7 +149,7 @@ describe('the live board', () => {
     const matrix = bench.api.answers.get('GET /api/v2/deployments/demo/matrix');
     bench.api.answers.delete('GET /api/v2/deployments/demo/matrix');
     const { ended, text } = board({ expectNodes: 2 });
-    await waitUntil(() => text().includes('deployment demo is not there yet'));
+    await waitFor(() => text().includes('deployment demo is not there yet'), { what: 'deployment demo is not there yet' });
     if (matrix !== undefined) bench.api.answers.set('GET /api/v2/deployments/demo/matrix', matrix);
     expect((await ended).outcome).toBe('active');
   });
@@ -186,7 +177,7 @@ describe('the live board', () => {
       body: { type: 'about:blank', title: 'x', status: 503, detail: 'the database does not answer', code: 'unavailable' },
     });
     const { ended, text } = board({});
-    await waitUntil(() => text().includes('the database does not answer'));
+    await waitFor(() => text().includes('the database does not answer'), { what: 'the database does not answer' });
     if (status !== undefined) bench.api.answers.set('GET /api/v2/status', status);
     expect((await ended).outcome).toBe('active');
   });
@@ -197,7 +188,7 @@ describe('the live board', () => {
     let text = '';
     const out = { write: (part: string) => void (text += part), isTTY: true, columns: 100, rows: 30 };
     const { ended } = board({ signal: stop.signal, untilActive: false, out, plain: false });
-    await waitUntil(() => text.includes('rack-n002'));
+    await waitFor(() => text.includes('rack-n002'), { what: 'rack-n002' });
     stop.abort();
     expect((await ended).outcome).toBe('stopped');
     expect(text.startsWith('\u001b[?1049h\u001b[?25l')).toBe(true);
