@@ -119,9 +119,11 @@ type Binding = { address: string; port: number } | { fd: number; exclusive: true
 
 async function bindSocket(binding: Binding, reuseAddr: boolean): Promise<Socket> {
   const socket = createSocket({ type: 'udp4', reuseAddr });
+  // Asked for before the bind: an inherited descriptor is listening already, and says so at once.
+  const listening = once(socket, 'listening');
   try {
     socket.bind(binding);
-    await once(socket, 'listening');
+    await listening;
   } catch (error) {
     socket.close();
     throw await explainBindFailure(binding, error);

@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, describe, it, expect } from '@jest/globals';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { ensureTools } from '../../../scripts/lib/debian-tools.mjs';
+import { inProject } from '../../../scripts/lib/project.mjs';
+import type { DhcpCounters } from '../../../src/dhcp/counters.js';
+import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
+import { waitFor } from '../../support/wait-for.js';
+import { bridgeDatabase, makeFabric, whyNoFabric, type Fabric, type Segment } from './fabric.js';
+
+const run = promisify(execFile);
+const LAUNCHER = ['perl', inProject('scripts/dhcp-sockets.pl'), 'eth1', 'eth2', '--'];
+
+/** Prints what udhcpc was told, in the words of its script interface, and configures the interface. */
+const UDHCPC_SCRIPT = `#!/bin/sh
+case $1 in bound|renew)
+  ip addr replace "$ip/$mask" dev "$interface"
+  echo "$1 ip=$ip subnet=$subnet router=$router dns=$dns serverid=$serverid siaddr=$siaddr boot_file=$boot_file lease=$lease"
+esac
+`;
+
+let fabric: Fabric | undefined;
+let database: TestDatabase;
+let pool: pg.Pool;
+let bridge: Awaited<ReturnType<typeof bridgeDatabase>>;
+let busybox = '';
+let folder = '';
+
+beforeAll(async () => {
+  const reason = await whyNoFabric();
+  if (reason !== undefined) {
+    process.stderr.write(`left out: DHCP by broadcast in network namespaces ${reason}\n`);
+    return;
+  }
+  busybox = (await ensureTools(['busybox'])).busybox.path;
+  folder = await mkdtemp(join(tmpdir(), 'prybar-udhcpc-'));
+  await writeFile(join(folder, 'script'), UDHCPC_SCRIPT);
+  await chmod(join(folder, 'script'), 0o755);
+  database = await createTestDatabase();
+  bridge = await bridgeDatabase(database.url);
+  pool = new pg.Pool({ connectionString: database.url });
+  await pool.query(
+    `INSERT INTO networks (id, name, subnet, router, dns, dhcp_mode, lease_seconds)
+     VALUES (1, 'one', '10.201.1.0/24', '10.201.1.1', '{}', 'authoritative', 3600),
+            (2, 'two', '10.201.2.0/24', '10.201.2.1', '{10.201.2.53}', 'authoritative', 3600)`,
+  );
+  await pool.query(
+    `INSERT INTO network_ranges (network_id, name, first_address, last_address)
+     VALUES (1, 'dhcp', '10.201.1.100', '10.201.1.199'), (2, 'dhcp', '10.201.2.100', '10.201.2.199')`,
+  );
+  await pool.query(`INSERT INTO reservations (network_id, address, mac) VALUES (2, '10.201.2.7', '52:54:00:c9:02:05')`);
+  fabric = await makeFabric();
+}, 120_000);
+
+afterAll(async () => {
+  if (fabric === undefined) return;
+  await fabric.remove();
+  await pool.end();
+  await bridge.close();
+  await database.drop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Starts the server in the server namespace; the launcher's command is what comes before node. */
+async function startServer(launcher: readonly string[], env: Record<string, string> = {}): Promise<{ child: ChildProcess; output: () => string }> {
+  const node = [process.execPath, '--import', 'tsx', inProject('test/support/dhcp-server-main.ts')];
+  const child = spawn('ip', ['netns', 'exec', fabric?.server ?? '', ...launcher, ...node], {
+    cwd: inProject(),
+    env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: bridge.url, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let text = '';
+  const collect = (chunk: Buffer): void => {
+    text += chunk.toString();
+  };
+  child.stdout.on('data', collect);
+  child.stderr.on('data', collect);
+  try {
+    await waitFor(() => text.includes('listening\n') || child.exitCode !== null, { what: 'the server to listen', timeoutMs: 30_000 });
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw new Error(`the server did not start: ${text}`, { cause: error });
+  }
+  return { child, output: () => text };
+}
+
+/** Stops it cleanly and gives its counters. */
+async function stopServer(server: { child: ChildProcess; output: () => string }): Promise<DhcpCounters> {
+  const exited = once(server.child, 'exit');
+  const guard = setTimeout(() => server.child.kill('SIGKILL'), 10_000);
+  server.child.stdin?.end();
+  await exited;
+  clearTimeout(guard);
+  const counters: DhcpCounters = JSON.parse(server.output().trim().split('\n').at(-1) ?? '');
+  return counters;
+}
+
+/** Runs udhcpc until it has an address; gives the words its script printed, or rejects when there was none. */
+async function udhcpc(segment: Segment, extra: readonly string[] = []): Promise<Map<string, string>> {
+  const command = [busybox, 'udhcpc', '-f', '-q', '-n', '-t', '5', '-T', '1', '-i', 'eth0', '-s', join(folder, 'script'), ...extra];
+  const { stdout } = await run('ip', ['netns', 'exec', segment.client, ...command], { timeout: 20_000 });
+  return new Map([...stdout.matchAll(/(\w+)=(\S*)/g)].map((match) => [match[1] ?? '', match[2] ?? '']));
+}
+
+describe('DISCOVER to ACK by broadcast', () => {
+  it('rule 1: gives each client the subnet of the interface that heard it, through inherited sockets', async () => {
+    if (fabric === undefined) return;
+    const [one, two] = fabric.segments;
+    const server = await startServer(LAUNCHER);
+    try {
+      const firmware = ['-V', 'PXEClient:Arch:00007:UNDI:003016', '-x', '0x5d:0007', '-O', 'bootfile'];
+      const [first, second] = await Promise.all([udhcpc(one), udhcpc(two, firmware)]);
+      expect(first.get('ip')).toMatch(/^10\.201\.1\.1\d\d$/);
+      expect(Object.fromEntries(first)).toMatchObject({ router: '10.201.1.1', dns: '10.201.1.1', serverid: '10.201.1.1', subnet: '255.255.255.0', boot_file: '' });
+      expect(Object.fromEntries(second)).toMatchObject({
+        ip: '10.201.2.7',
+        router: '10.201.2.1',
+        dns: '10.201.2.53',
+        serverid: '10.201.2.1',
+        siaddr: '10.201.2.1',
+        boot_file: 'snponly.efi',
+      });
+      const { rows } = await pool.query<{ mac: string; network_id: number }>(`SELECT mac, network_id FROM leases WHERE state = 'active' ORDER BY network_id`);
+      expect(rows).toEqual(fabric.segments.map((segment, index) => ({ mac: segment.mac, network_id: index + 1 })));
+
+      const rival = await startServer([], { DHCP_INTERFACE: 'eth1' });
+      expect(rival.output()).toContain(`UDP port 67 is in use by node (pid ${server.child.pid ?? 0})`);
+    } finally {
+      expect(await stopServer(server)).toMatchObject({ offers: 2, acks: 2, naks: 0, malformed: 0 });
+    }
+  }, 90_000);
+
+  it('renews by unicast to the interface address', async () => {
+    if (fabric === undefined) return;
+    const segment = fabric.segments[1];
+    const server = await startServer(LAUNCHER);
+    const command = [busybox, 'udhcpc', '-f', '-R', '-t', '5', '-T', '1', '-i', 'eth0', '-s', join(folder, 'script')];
+    const client = spawn('ip', ['netns', 'exec', segment.client, ...command], { stdio: ['ignore', 'pipe', 'ignore'] });
+    try {
+      let text = '';
+      client.stdout.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+      });
+      await waitFor(() => text.includes('bound ip=10.201.2.7'), { what: 'the first lease' });
+      client.kill('SIGUSR1'); // udhcpc: renew now
+      await waitFor(() => text.includes('renew ip=10.201.2.7'), { what: 'the renewal' });
+    } finally {
+      const exited = once(client, 'exit');
+      client.kill('SIGTERM'); // with -R it releases
+      await exited;
+    }
+    await waitFor(async () => (await pool.query(`SELECT 1 FROM leases WHERE address = '10.201.2.7' AND state = 'released'`)).rowCount === 1, {
+      what: 'the release to be written',
+    });
+    expect(await stopServer(server)).toMatchObject({ acks: 2, releases: 1 });
+  }, 90_000);
+
+  it('rule 1: serves exactly one interface without the launcher', async () => {
+    if (fabric === undefined) return;
+    const server = await startServer([], { DHCP_INTERFACE: 'eth1' });
+    try {
+      expect((await udhcpc(fabric.segments[0])).get('ip')).toMatch(/^10\.201\.1\.1\d\d$/);
+    } finally {
+      expect(await stopServer(server)).toMatchObject({ offers: 1, acks: 1 });
+    }
+  }, 60_000);
+});
