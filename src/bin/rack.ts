@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import type { Node } from '../api/schemas.js';
 import { ClientError, createClient, type Client } from '../client/client.js';
+import { ConfigError } from '../shared/errors.js';
 import { createLogger } from '../shared/logger.js';
 import { ensureDemo } from '../simulator/demo.js';
 import { enrolNodes } from '../simulator/enrol.js';
@@ -47,10 +48,17 @@ function readArguments(argv: string[]): Arguments {
   const options = Object.fromEntries(
     Object.keys(argumentsSchema.shape).map((name) => [name, { type: name === 'no-demo' ? ('boolean' as const) : ('string' as const) }]),
   );
-  const { values } = parseArgs({ args: argv, options, strict: true });
-  const parsed = argumentsSchema.safeParse(values);
-  if (!parsed.success) throw new Error(z.prettifyError(parsed.error));
+  const parsed = argumentsSchema.safeParse(parseValues(argv, options));
+  if (!parsed.success) throw new ConfigError(z.prettifyError(parsed.error), `known are --${Object.keys(argumentsSchema.shape).join(', --')}`);
   return parsed.data;
+}
+
+function parseValues(argv: string[], options: Record<string, { type: 'boolean' | 'string' }>): unknown {
+  try {
+    return parseArgs({ args: argv, options, strict: true }).values;
+  } catch (cause) {
+    throw new ConfigError(cause instanceof Error ? cause.message : String(cause), `known are --${Object.keys(options).join(', --')}`, { cause });
+  }
 }
 
 /** The demo, tried until it stands: the annealer and the API may restart under it. */
@@ -67,9 +75,17 @@ async function keepTryingDemo(client: Client, nodes: readonly Node[], signal: Ab
   }
 }
 
+async function readToken(file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch (cause) {
+    throw new ConfigError(`${file} cannot be read`, 'start Prybar first, or say --home', { cause });
+  }
+}
+
 async function main(): Promise<void> {
   const args = readArguments(process.argv.slice(2));
-  const token = (await readFile(path.join(args.home, 'admin-token'), 'utf8')).trim();
+  const token = await readToken(path.join(args.home, 'admin-token'));
   const client = createClient({ baseUrl: args.api, token });
   const rack = await Rack.open({
     nodes: args.nodes,
@@ -88,6 +104,7 @@ async function main(): Promise<void> {
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
   // The supervisor is gone, and with it whoever reads: a rack that nobody watches ends.
+  process.once('disconnect', stop);
   process.stdout.once('error', stop);
 
   rack.powerUp();
@@ -106,7 +123,10 @@ async function main(): Promise<void> {
   }
 }
 
+/** Tells the supervisor that starting again will not help. */
+const STATUS_MISCONFIGURED = 2;
+
 main().catch((error: unknown) => {
-  createLogger('rack', 'error').error({ err: error }, 'the rack cannot run');
-  process.exitCode = 1;
+  createLogger('rack', 'error').error({ err: error, ...(error instanceof ConfigError ? { fix: error.fix } : {}) }, 'the rack cannot run');
+  process.exitCode = error instanceof ConfigError ? STATUS_MISCONFIGURED : 1;
 });

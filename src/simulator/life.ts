@@ -57,6 +57,8 @@ export type BootLife = {
   readonly faults: FaultRates;
   readonly timing: MachineTiming;
   readonly show: (phase: MachinePhase, detail?: string) => void;
+  /** Gives the place at the boot gate back: this boot waits for something now. May be called twice. */
+  readonly leaveGate: () => void;
 };
 
 /** The pause before try `failures` + 1. */

@@ -11,9 +11,7 @@ const savedMachineSchema = z.object({
   /** Address of its last lease; for the operator only, a machine asks anew. */
   address: z.string().nullable(),
   /** The system on its disk, null when there is none. */
-  disk: z
-    .object({ installId: z.string(), nodeId: z.number(), diskToken: z.string(), agentUrl: z.string(), bootenv: z.string() })
-    .nullable(),
+  disk: z.object({ installId: z.string(), nodeId: z.number(), diskToken: z.string(), agentUrl: z.string(), bootenv: z.string() }).nullable(),
 });
 export type SavedMachine = z.infer<typeof savedMachineSchema>;
 

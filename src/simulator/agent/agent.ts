@@ -43,7 +43,13 @@ async function keepAlive(life: BootLife, session: NodeSession, signal: AbortSign
 
 async function doWork(life: BootLife, session: NodeSession, signal: AbortSignal): Promise<AgentEnd> {
   const json = { boot_id: life.bootId, wait_seconds: session.waitSeconds };
-  const question: HttpQuestion = { method: 'POST', url: `${session.nodeUrl}/work`, token: session.token, json, timeoutMs: session.waitSeconds * 1000 + POLL_SLACK_MS };
+  const question: HttpQuestion = {
+    method: 'POST',
+    url: `${session.nodeUrl}/work`,
+    token: session.token,
+    json,
+    timeoutMs: session.waitSeconds * 1000 + POLL_SLACK_MS,
+  };
   let failures = 0;
   for (;;) {
     const answer = await tryOnce(life, question, signal);

@@ -11,11 +11,7 @@ export type InstallOrders = {
 };
 
 const CALLBACK = /(https?:\/\/[^\s"'\\<>]+\/node\/\d+)\/(?:installing|bootenv-local)\b/;
-const TOKEN = [
-  /Authorization:\s*Bearer\s+([A-Za-z0-9_-]{16,})/i,
-  /\/bootenv-local\/([A-Za-z0-9_-]{16,})/,
-  /\btoken["']?\s*[=:]\s*["']?([A-Za-z0-9_-]{16,})/i,
-];
+const TOKEN = [/Authorization:\s*Bearer\s+([A-Za-z0-9_-]{16,})/i, /\/bootenv-local\/([A-Za-z0-9_-]{16,})/, /\btoken["']?\s*[=:]\s*["']?([A-Za-z0-9_-]{16,})/i];
 const HOSTNAME = [/^d-i\s+netcfg\/(?:get_)?hostname\s+string\s+(\S+)/m, /--hostname[= ](\S+)/, /^\s*hostname:\s*(\S+)/m];
 
 /** Reads the file; a string says what is missing, in which case a real installer would stand at a question for ever. */

@@ -29,10 +29,13 @@ export async function runScript(life: BootLife, session: NodeSession, work: Scri
   };
   life.counters.works += 1;
 
-  const renewal = setInterval(() => {
-    // A renewal that fails is not the script's end: the next one may arrive, and the server owns the lease.
-    report('renew', {}, running).catch(() => undefined);
-  }, (work.lease_seconds * 1000) / 3);
+  const renewal = setInterval(
+    () => {
+      // A renewal that fails is not the script's end: the next one may arrive, and the server owns the lease.
+      report('renew', {}, running).catch(() => undefined);
+    },
+    (work.lease_seconds * 1000) / 3,
+  );
   try {
     const plan = planScript(work.script, work.env, life.timing.scriptSeconds);
     const exitStatus = await perform(plan.steps, work.timeout_seconds, async (seq, text) => report('log', { seq, text }, running), running);

@@ -30,7 +30,34 @@ const MAX_COMMANDS = 2_000;
 const VALUED = ['--name', '-n', '--drive', '-d', '--timeout', '-t', '--filename', '-f', '--label', '--extra', '-e', '--uuid', '-u'];
 
 /** Commands that succeed and change nothing a simulated machine has. */
-const NO_EFFECT = new Set(['dhcp', 'ifopen', 'ifclose', 'ifconf', 'ifstat', 'route', 'console', 'colour', 'color', 'cpair', 'imgfree', 'imgstat', 'imgtrust', 'sync', 'nstat', 'show', 'params', 'param', 'prompt', 'login', 'menu', 'item', 'inc', 'time', 'config', 'ntp']);
+const NO_EFFECT = new Set([
+  'dhcp',
+  'ifopen',
+  'ifclose',
+  'ifconf',
+  'ifstat',
+  'route',
+  'console',
+  'colour',
+  'color',
+  'cpair',
+  'imgfree',
+  'imgstat',
+  'imgtrust',
+  'sync',
+  'nstat',
+  'show',
+  'params',
+  'param',
+  'prompt',
+  'login',
+  'menu',
+  'item',
+  'inc',
+  'time',
+  'config',
+  'ntp',
+]);
 
 type Loaded = { kernelUrl: string | undefined; kernelLine: string; initrdUrls: string[] };
 

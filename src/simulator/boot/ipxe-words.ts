@@ -41,7 +41,10 @@ export function splitCommands(line: string): IpxeCommand[] {
 
 /** Lines of a script, continued lines (a backslash at the end) joined. */
 export function scriptLines(script: string): string[] {
-  return script.replaceAll(/\\\r?\n/g, ' ').split(/\r?\n/).map((line) => line.trim());
+  return script
+    .replaceAll(/\\\r?\n/g, ' ')
+    .split(/\r?\n/)
+    .map((line) => line.trim());
 }
 
 /** Splits `--name value`, `--name=value` and bare flags from what follows. `valued` are the options that take a value. */

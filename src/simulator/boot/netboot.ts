@@ -10,8 +10,10 @@ import { isBootNic, parseKernelLine, type KernelLine } from './kernel-line.js';
 /** What the network told the machine to run. */
 export type BootTarget = { kind: 'disk' } | { kind: 'ramdisk'; line: KernelLine };
 
-/** Scripts that chain scripts that chain scripts: deeper than this is a circle. */
-const MAX_CHAIN = 8;
+/** Scripts that chain scripts: a machine that is told to wait asks for its script every 10 s, and reboots after ten minutes of it. */
+const MAX_CHAIN = 60;
+/** A script that sleeps longer than this gives its place at the boot gate to another machine. */
+const SHORT_SLEEP_SECONDS = 1;
 
 /** Extensions a firmware can start; a BIOS that is given an .efi file hangs, and so does the reverse. */
 const LOADERS = { bios: /\.(?:kpxe|kkpxe|pxe|0)$/i, uefi: /\.efi$/i } as const;
@@ -37,6 +39,8 @@ export async function bootScript(life: BootLife, lease: Lease, complain: (what: 
     case 'sanboot':
       return { kind: 'disk' };
     case 'exit':
+      if (end.success && life.identity.firmware === 'uefi')
+        throw new BootFailure('script-failed', 'exit with status 0: OVMF opens its setup and stays there (testbed 5d)');
       // The firmware goes on with the next entry of its boot order, which is the disk.
       return { kind: 'disk' };
     case 'boot':
@@ -69,7 +73,7 @@ async function chain(life: BootLife, url: string, machine: IpxeMachine, signal: 
 
 async function chainProgram(life: BootLife, url: string, signal: AbortSignal): Promise<IpxeEnd> {
   if (life.identity.firmware === 'bios') return { kind: 'failed', reason: `${url}: Exec format error` };
-  return (await fetchFile(life, url, signal)) ? { kind: 'exit', success: true } : { kind: 'failed', reason: `${url}: not fetched` };
+  return (await fetchFile(life, url, signal)) ? { kind: 'sanboot', drive: 'by its boot manager' } : { kind: 'failed', reason: `${url}: not fetched` };
 }
 
 async function perform(life: BootLife, effect: Exclude<IpxeEffect, { kind: 'chain' }>, base: string, signal: AbortSignal): Promise<boolean> {
@@ -78,9 +82,11 @@ async function perform(life: BootLife, effect: Exclude<IpxeEffect, { kind: 'chai
       if (effect.role === 'kernel') life.show('kernel');
       return fetchFile(life, new URL(effect.url, base).href, signal);
     case 'sleep':
+      if (effect.seconds > SHORT_SLEEP_SECONDS) life.leaveGate();
       await pause(effect.seconds * 1000, signal);
       return true;
     case 'print':
+      life.show('script', effect.text);
       return true;
   }
 }

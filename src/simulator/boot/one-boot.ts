@@ -57,7 +57,7 @@ export async function bootOnce(context: BootContext, signal: AbortSignal): Promi
     const { nextBoot } = context.saved();
     if (nextBoot !== null) await context.keep({ nextBoot: null });
 
-    const network = nextBoot === 'disk' ? undefined : await bootNetwork(context, connections, signal);
+    const network = nextBoot === 'disk' ? undefined : await bootNetwork(context, connections, leave, signal);
     if (network?.target.kind === 'ramdisk') {
       leave();
       await runRamdisk(context, network, network.target.line, signal);
@@ -71,7 +71,7 @@ export async function bootOnce(context: BootContext, signal: AbortSignal): Promi
 }
 
 /** Firmware and iPXE: DHCP, the loader, DHCP again, the script and what it loads. */
-async function bootNetwork(context: BootContext, connections: HttpClient[], signal: AbortSignal): Promise<Running & { target: BootTarget }> {
+async function bootNetwork(context: BootContext, connections: HttpClient[], leave: () => void, signal: AbortSignal): Promise<Running & { target: BootTarget }> {
   const { identity, servers, timing, faults, random, counters, show, complain } = context;
   show('dhcp');
   const firmware = await lease(context, 'firmware', signal);
@@ -85,7 +85,7 @@ async function bootNetwork(context: BootContext, connections: HttpClient[], sign
   show('ipxe');
   const second = await lease(context, 'ipxe', signal);
   if (second.address !== firmware.address) complain(`iPXE was leased ${second.address}, firmware ${firmware.address} (netboot-rules 5)`);
-  const life = beginLife(context, second, connections);
+  const life = beginLife(context, second, connections, leave);
   return { life, lease: second, target: await bootScript(life, second, complain, signal) };
 }
 
@@ -111,7 +111,7 @@ async function bootDisk(context: BootContext, connections: HttpClient[], leave: 
   context.show('disk', disk?.bootenv ?? '');
   if (disk === null) throw new BootFailure('no-system-on-disk', 'No bootable device');
   const own = await lease(context, 'system', signal);
-  const life = beginLife(context, own, connections);
+  const life = beginLife(context, own, connections, leave);
   leave();
   await serve(context, { life, lease: own }, async () => reportBoot(life, disk, signal), signal);
 }
@@ -160,9 +160,9 @@ function dhcpOptions(context: BootContext): DhcpClientOptions {
   return { identity, server, timeoutsMs: timing.dhcpTimeoutsMs, lossRate: faults.loss, random, counters, complain };
 }
 
-function beginLife(context: BootContext, granted: Lease, connections: HttpClient[]): BootLife {
+function beginLife(context: BootContext, granted: Lease, connections: HttpClient[], leaveGate: () => void): BootLife {
   const { identity, counters, random, faults, timing, show } = context;
   const http = new HttpClient(granted.address, counters);
   connections.push(http);
-  return { identity, bootId: randomUUID(), http, counters, random, faults, timing, show };
+  return { identity, bootId: randomUUID(), http, counters, random, faults, timing, show, leaveGate };
 }

@@ -75,7 +75,10 @@ export function decodeDhcp(bytes: Buffer): Result<DhcpMessage, string> {
   const inOptions = readOptions(bytes.subarray(FIXED_BYTES + 4), options);
   if (inOptions !== undefined) return err(inOptions);
   const overload = options.get(52)?.[0] ?? 0;
-  for (const [bit, start, end] of [[1, 108, 236], [2, 44, 108]] as const) {
+  for (const [bit, start, end] of [
+    [1, 108, 236],
+    [2, 44, 108],
+  ] as const) {
     const problem = (overload & bit) === 0 ? undefined : readOptions(bytes.subarray(start, end), options);
     if (problem !== undefined) return err(`overloaded field: ${problem}`);
   }

@@ -26,18 +26,14 @@ const UNDI_VERSION: Record<FirmwareKind, string> = { bios: '002001', uefi: '0030
 
 /** What OVMF asks for. */
 const FIRMWARE_WANTS = Buffer.from([
-  1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 18, 22, 23, 28, 40, 41, 42, 43, 50, 51, 54, 58, 59, 60, 66, 67, 97, 128, 129, 130,
-  131, 132, 133, 134, 135,
+  1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 18, 22, 23, 28, 40, 41, 42, 43, 50, 51, 54, 58, 59, 60, 66, 67, 97, 128, 129, 130, 131, 132, 133, 134, 135,
 ]);
 /** What iPXE asks for. */
 const IPXE_WANTS = Buffer.from([1, 3, 6, 7, 12, 15, 17, 26, 43, 60, 66, 67, 119, 128, 129, 130, 131, 132, 133, 134, 135, 175, 203]);
 /** What dhclient of a Debian system asks for. */
 const SYSTEM_WANTS = Buffer.from([1, 28, 2, 3, 15, 6, 119, 12, 44, 47, 26, 121, 42]);
 /** iPXE's own space: bus id (177), version (235), then a byte for each feature built in, as the option ROM of 2019 sends it. */
-const IPXE_FEATURES = Buffer.from(
-  'b105011af41000eb030100001701012201011301011401011101012701011901011001022101011501011801011b0101120101',
-  'hex',
-);
+const IPXE_FEATURES = Buffer.from('b105011af41000eb030100001701012201011301011401011101012701011901011001022101011501011801011b0101120101', 'hex');
 
 /** A DISCOVER as the relay agent sends it on: hops 1, giaddr, option 82 last (RFC 3046 section 2.1). */
 export function discoverMessage(question: DhcpQuestion): DhcpMessage {

@@ -19,11 +19,7 @@ export type TftpTransfer = {
   gapReported: boolean;
 };
 
-export type TftpStep =
-  | { kind: 'wait' }
-  | { kind: 'send'; bytes: Buffer }
-  | { kind: 'done'; bytes: Buffer }
-  | { kind: 'failed'; reason: string };
+export type TftpStep = { kind: 'wait' } | { kind: 'send'; bytes: Buffer } | { kind: 'done'; bytes: Buffer } | { kind: 'failed'; reason: string };
 
 /** A transfer for which the RRQ has just been sent. Until an OACK says otherwise RFC 1350 holds: 512 bytes, one block at a time. */
 export function startTransfer(): TftpTransfer {

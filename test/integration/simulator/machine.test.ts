@@ -46,7 +46,7 @@ afterEach(async () => {
 });
 
 function script(mac: string): string {
-  if (bootClass === 'local') return '#!ipxe\nsanboot --no-describe --drive 0x80 || exit';
+  if (bootClass === 'local') return '#!ipxe\nsanboot --no-describe --drive 0x80 || exit 1';
   const answers = bootClass === 'installer' ? ` url=${site.base}/boot/answers/read/preseed.cfg` : '';
   return `#!ipxe
 kernel ${site.base}/boot/files/${bootClass}/linux initrd=initrd BOOTIF=01-${mac} prybar.url=${site.base} prybar.token=boottoken prybar.bootenv=${bootClass} prybar.class=${bootClass}${answers}
@@ -188,6 +188,29 @@ describe('a simulated machine', () => {
     await waitFor(isRunning(machine), { what: 'the agent' });
   });
 
+  it('hangs in its setup, as OVMF does, when a script ends with success on UEFI', async () => {
+    site.script = () => '#!ipxe\nexit';
+    const machine = await powerUpOnly(3);
+    await waitFor(() => machine.counters.failedBoots > 0, { what: 'the failed boot' });
+    expect(events).toContainEqual(expect.objectContaining({ detail: expect.stringContaining('OVMF opens its setup') as unknown }));
+  });
+
+  it('boots its disk from an EFI boot manager that a script chains', async () => {
+    bootClass = 'installer';
+    site.script = (mac) => (bootClass === 'local' ? `#!ipxe\nchain --autofree ${site.base}/boot/files/local.efi || exit 1` : script(mac));
+    const machine = await powerUpOnly(3);
+    await waitFor(isRunning(machine), { what: 'the installed agent' });
+    expect(site.requests('GET /boot/files/local.efi')).toHaveLength(1);
+  });
+
+  it('asks for its script again as often as it is told to wait', async () => {
+    let waits = 2;
+    site.script = (mac) => (waits-- > 0 ? `#!ipxe\n:again\nsleep 0\nchain --replace ${site.base}/boot/ipxe/${mac} || goto again` : script(mac));
+    const machine = await powerUp();
+    await waitFor(isRunning(machine), { what: 'the agent' });
+    expect(machine.counters.boots).toBe(1);
+  });
+
   it('does not run a loader of the other firmware', async () => {
     site.loader = 'snponly.efi';
     const machine = await powerUp();
@@ -216,7 +239,16 @@ describe('a simulated machine', () => {
 });
 
 describe('its agent', () => {
-  const offer = (text: string, more = {}) => ({ kind: 'script', run_id: 5, fence: 2, script: text, env: { WHO: 'you' }, timeout_seconds: 60, lease_seconds: 30, ...more });
+  const offer = (text: string, more = {}) => ({
+    kind: 'script',
+    run_id: 5,
+    fence: 2,
+    script: text,
+    env: { WHO: 'you' },
+    timeout_seconds: 60,
+    lease_seconds: 30,
+    ...more,
+  });
 
   it('sends the log in chunks, then the exit status and the wall, under the fence', async () => {
     work = [offer('echo a $WHO\necho b\n# sim: sleep 0.01\necho c\n# sim: wall {"key":1}\n# sim: exit 3')];

@@ -146,7 +146,12 @@ export class TinySite {
     };
     this.heard.push(heard);
     const mac = /^\/boot\/ipxe\/(.+)$/.exec(heard.path)?.[1];
-    const reply: Reply = mac !== undefined ? { status: 200, text: this.script(mac) } : heard.path.startsWith('/boot/files/') ? { status: 200, text: 'x'.repeat(100_000) } : (this.routes(heard) ?? { status: 404, json: {} });
+    const reply: Reply =
+      mac !== undefined
+        ? { status: 200, text: this.script(mac) }
+        : heard.path.startsWith('/boot/files/')
+          ? { status: 200, text: 'x'.repeat(100_000) }
+          : (this.routes(heard) ?? { status: 404, json: {} });
     await reply.hold;
     const body = reply.text ?? (reply.json === undefined ? '' : JSON.stringify(reply.json));
     res.writeHead(reply.status, { 'content-length': Buffer.byteLength(body) });

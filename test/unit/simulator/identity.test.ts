@@ -6,7 +6,13 @@ import { createRandom } from '../../../src/simulator/random.js';
 describe('a machine', () => {
   it('is the same whenever it is built', () => {
     expect(machineIdentity(5)).toEqual(machineIdentity(5));
-    expect(machineIdentity(1)).toMatchObject({ serial: 'SIM0001', mac: '52:54:77:00:00:01', firmware: 'bios', relayAddress: '127.77.128.1', circuitId: 'rack1/port1' });
+    expect(machineIdentity(1)).toMatchObject({
+      serial: 'SIM0001',
+      mac: '52:54:77:00:00:01',
+      firmware: 'bios',
+      relayAddress: '127.77.128.1',
+      circuitId: 'rack1/port1',
+    });
     expect(machineIdentity(300)).toMatchObject({ serial: 'SIM0300', mac: '52:54:77:00:01:2c', firmware: 'uefi', relayAddress: '127.77.129.44' });
   });
 

@@ -11,7 +11,11 @@ describe('an installer reads', () => {
       'n1',
     ],
     ['a kickstart', `network --bootproto=dhcp --hostname=n1\n%post\ncurl -fsS -X POST http://127.0.0.1:8191/node/7/bootenv-local/${TOKEN}\n%end`, 'n1'],
-    ['user-data', `#cloud-config\nautoinstall:\n  identity:\n    hostname: n1\n  late-commands:\n    - curl -d "token=${TOKEN}" http://127.0.0.1:8191/node/7/bootenv-local`, 'n1'],
+    [
+      'user-data',
+      `#cloud-config\nautoinstall:\n  identity:\n    hostname: n1\n  late-commands:\n    - curl -d "token=${TOKEN}" http://127.0.0.1:8191/node/7/bootenv-local`,
+      'n1',
+    ],
   ])('%s', (_, text, hostname) => {
     expect(readAnswers(text)).toEqual({ nodeUrl: 'http://127.0.0.1:8191/node/7', installToken: TOKEN, hostname });
   });

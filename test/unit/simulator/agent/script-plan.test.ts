@@ -5,11 +5,12 @@ const lines = (script: string, env = {}) => planScript(script, env, 0).steps.fla
 
 describe('a simulated script', () => {
   it('prints what echo and comments say, with its environment', () => {
-    expect(lines('#!/bin/sh\n# joins the cluster\necho "joining $PRYBAR_NODE as ${ROLE}" >> /tmp/log\necho \'done\'\nrm -rf /', { PRYBAR_NODE: 'n1', ROLE: 'worker' })).toEqual([
-      '# joins the cluster',
-      'joining n1 as worker',
-      'done',
-    ]);
+    expect(
+      lines('#!/bin/sh\n# joins the cluster\necho "joining $PRYBAR_NODE as ${ROLE}" >> /tmp/log\necho \'done\'\nrm -rf /', {
+        PRYBAR_NODE: 'n1',
+        ROLE: 'worker',
+      }),
+    ).toEqual(['# joins the cluster', 'joining n1 as worker', 'done']);
   });
 
   it('shows that it ran when the script says nothing', () => {

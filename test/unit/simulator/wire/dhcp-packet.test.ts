@@ -82,11 +82,23 @@ describe('the DHCP client codec', () => {
   });
 
   it('reads options from overloaded file and sname fields', () => {
-    const bytes = encodeDhcp({ ...discoverMessage({ identity: BIOS, stage: 'system', transactionId: 1, secs: 0 }), options: new Map([[52, Buffer.from([3])], [53, Buffer.from([2])]]) });
+    const bytes = encodeDhcp({
+      ...discoverMessage({ identity: BIOS, stage: 'system', transactionId: 1, secs: 0 }),
+      options: new Map([
+        [52, Buffer.from([3])],
+        [53, Buffer.from([2])],
+      ]),
+    });
     Buffer.from([54, 4, 127, 0, 0, 1, 255]).copy(bytes, 108);
     Buffer.from([66, 2, 0x61, 0x62, 255]).copy(bytes, 44);
     const message = decoded(bytes);
-    expect([addressOption(message, 54), textOption(message, 66), message.file, message.serverName, messageType(message)]).toEqual(['127.0.0.1', 'ab', '', '', 2]);
+    expect([addressOption(message, 54), textOption(message, 66), message.file, message.serverName, messageType(message)]).toEqual([
+      '127.0.0.1',
+      'ab',
+      '',
+      '',
+      2,
+    ]);
   });
 
   it('returns an error, and never throws, for a message cut at any length', () => {

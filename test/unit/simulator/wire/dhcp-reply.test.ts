@@ -61,7 +61,14 @@ describe('a reply to firmware', () => {
 
 describe('a lease', () => {
   it('takes server and file from the fields, else from options 66 and 67', () => {
-    expect(readLease(offer())).toEqual({ address: '127.77.0.10', leaseSeconds: 3600, renewSeconds: 1800, serverId: '127.0.0.1', nextServer: '127.0.0.1', bootFile: 'snponly.efi' });
+    expect(readLease(offer())).toEqual({
+      address: '127.77.0.10',
+      leaseSeconds: 3600,
+      renewSeconds: 1800,
+      serverId: '127.0.0.1',
+      nextServer: '127.0.0.1',
+      bootFile: 'snponly.efi',
+    });
     const byOptions = offer({ nextServer: '0.0.0.0', file: '' }, [
       [66, Buffer.from('127.0.0.2')],
       [67, Buffer.from('http://127.0.0.1/boot\0')],

@@ -21,7 +21,9 @@ function agreed(options: Record<string, string>): TftpTransfer {
 
 describe('TFTP packets', () => {
   it('writes the RRQ that OVMF writes', () => {
-    expect(encodeReadRequest('snponly.efi', OFFERED).toString('latin1')).toBe('\0\u0001snponly.efi\0octet\0tsize\u00000\0blksize\u00001468\0windowsize\u00004\0');
+    expect(encodeReadRequest('snponly.efi', OFFERED).toString('latin1')).toBe(
+      '\0\u0001snponly.efi\0octet\0tsize\u00000\0blksize\u00001468\0windowsize\u00004\0',
+    );
   });
 
   it.each([
