@@ -1,6 +1,8 @@
 /** The commands against the real API on a real database: what the stub answers elsewhere must be what the server answers. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { runBoard } from '../../../src/cli/board/live.js';
 import { runCli } from '../../../src/cli/main.js';
+import { createClient } from '../../../src/client/client.js';
 import { defineRoles, startApi, type ApiFixture } from '../api/api-fixture.js';
 
 let api: ApiFixture;
@@ -96,6 +98,30 @@ describe('the command line and the real server', () => {
     const { exitCode, stderr } = await prybar(['deployments', 'create', 'mine'], api.tokens.viewer);
     expect(exitCode).toBe(4);
     expect(stderr).toContain('wider scope');
+  });
+
+  it('agree on what the live board reads, down to the reasons', async () => {
+    let text = '';
+    const { outcome, reasons } = await runBoard({
+      client: createClient({ baseUrl: api.baseUrl, token: api.tokens.viewer }),
+      home: api.home,
+      url: api.baseUrl,
+      tokenFile: `${api.home}/admin-token`,
+      signal: new AbortController().signal,
+      out: { write: (part) => void (text += part) },
+      untilActive: true,
+      deploymentName: 'shop',
+      expectNodes: 1,
+      timeoutSeconds: 1,
+      env: {},
+    });
+    expect(outcome).toBe('error');
+    expect(text).toContain('0/1 nodes alive (unseen 1); shop: 0/2 noderoles active, 0 running, 1 ready, 1 blocked, 0 error');
+    expect(reasons).toEqual([
+      expect.stringContaining('not all ACTIVE after'),
+      expect.stringContaining('base@n1 is TODO'),
+      expect.stringContaining('app@n1 is BLOCKED'),
+    ]);
   });
 
   it('recall and delete what was made', async () => {
