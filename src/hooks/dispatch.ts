@@ -17,6 +17,8 @@ export type HookDispatcherOptions = {
   log: Logger;
   /** Its hints make the loop run at once; without it the loop polls. */
   feed?: EventFeed;
+  /** Runs after every round that did not fail: what else looks at the database as often, e.g. `publishServed`. */
+  afterRound?: () => Promise<void>;
   pollMs?: number;
   hookTimeoutMs?: number;
   /** Milliseconds until the next try after so many failures; for tests. */
@@ -27,13 +29,15 @@ export type HookDispatcher = {
   start(): void;
   /** Runs one round and whatever it made due, until nothing is; for tests and for a clean stop. */
   drain(): Promise<void>;
-  /** Waits for the hooks that run. */
+  /** Gives the hooks that run a moment, then takes them for failed; they run again in another process. */
   close(): Promise<void>;
 };
 
 const POLL_MS = 200;
 /** Roles are imported rarely; cohorts and ids are read again after this long. */
 const ROLES_FRESH_MS = 5_000;
+/** How long hooks that run may go on when the process stops. */
+const STOP_GRACE_MS = 2_000;
 
 export function createHookDispatcher(db: Db, options: HookDispatcherOptions): HookDispatcher {
   const busy = new Map<string, Promise<void>>();
@@ -47,6 +51,7 @@ export function createHookDispatcher(db: Db, options: HookDispatcherOptions): Ho
   let round: Promise<void> | undefined;
   let isAgain = false;
   let isClosed = false;
+  const stop = new AbortController();
 
   async function refreshRoles(): Promise<void> {
     if (performance.now() - rolesReadAt < ROLES_FRESH_MS) return;
@@ -88,7 +93,7 @@ export function createHookDispatcher(db: Db, options: HookDispatcherOptions): Ho
         await completeDeliveries(db.pool, group); // the role has this hook no more
         continue;
       }
-      const deps = { db, log: options.log, ...(options.hookTimeoutMs === undefined ? {} : { timeoutMs: options.hookTimeoutMs }) };
+      const deps = { db, log: options.log, stop: stop.signal, ...(options.hookTimeoutMs === undefined ? {} : { timeoutMs: options.hookTimeoutMs }) };
       const results = await executeHook(deps, hook, group);
       await completeDeliveries(db.pool, results.filter((result) => result.error === null).map((result) => result.delivery));
       const failures = results.flatMap(({ delivery, error }) => (error === null ? [] : [{ delivery, error, backoffMs: putOff(delivery.attempts + 1) }]));
@@ -111,6 +116,7 @@ export function createHookDispatcher(db: Db, options: HookDispatcherOptions): Ho
       isAgain = false;
       try {
         await runRound();
+        await options.afterRound?.();
       } catch (error) {
         // Nothing is lost: the cursor and the deliveries are rows. The next poll tries again.
         if (!isClosed) options.log.warn({ err: error }, 'hook round failed');
@@ -137,8 +143,10 @@ export function createHookDispatcher(db: Db, options: HookDispatcherOptions): Ho
       isClosed = true;
       clearInterval(timer);
       stopHints?.();
+      const grace = setTimeout(() => stop.abort(), STOP_GRACE_MS);
       await round;
       await Promise.all(busy.values());
+      clearTimeout(grace);
     },
   };
 }

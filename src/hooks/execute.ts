@@ -14,7 +14,8 @@ const HOOK_TIMEOUT_MS = 60_000;
 /** Null: it went well. */
 export type Result = { delivery: Claimed; error: string | null };
 
-export type ExecuteDeps = { db: Db; log: Logger; timeoutMs?: number };
+/** `stop` ends when the process stops: hooks that run then have failed. */
+export type ExecuteDeps = { db: Db; log: Logger; stop: AbortSignal; timeoutMs?: number };
 
 /** The deliveries are all of one role, one hook and one cause depth. Never rejects. */
 export async function executeHook(deps: ExecuteDeps, hook: Hook, deliveries: readonly Claimed[]): Promise<Result[]> {
@@ -30,7 +31,7 @@ export async function executeHook(deps: ExecuteDeps, hook: Hook, deliveries: rea
 
 /** Undefined: the whole call threw and there are several to try alone. */
 async function callHook(deps: ExecuteDeps, hook: Hook, deliveries: readonly Claimed[], isLast = deliveries.length === 1): Promise<Result[] | undefined> {
-  const signal = AbortSignal.timeout(deps.timeoutMs ?? HOOK_TIMEOUT_MS);
+  const signal = AbortSignal.any([deps.stop, AbortSignal.timeout(deps.timeoutMs ?? HOOK_TIMEOUT_MS)]);
   const depth = Math.max(...deliveries.map((delivery) => delivery.causeDepth));
   const context: HookContext = {
     db: deps.db,
@@ -68,7 +69,8 @@ function itemOf(delivery: Claimed): HookItem {
 async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
-    onAbort = () => reject(new Error('the hook took too long'));
+    onAbort = () => reject(new Error('the hook took too long, or the process stopped'));
+    if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
   });
   try {

@@ -1,0 +1,165 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { openDb, type Db } from '../../../src/db/client.js';
+import { createBmcLocks, type BmcLocks } from '../../../src/power/exclusive.js';
+import { powerAction, readPower, type PowerAsk, type PowerDeps } from '../../../src/power/act.js';
+import { setBmc } from '../../../src/power/bmcs.js';
+import { openDriver } from '../../../src/power/drivers.js';
+import { openSecrets } from '../../../src/power/secrets.js';
+import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
+import { bootedNode, seedSystemDeployment } from '../nodes/builders.js';
+
+/** A power switch that answers HTTP: it obeys after some looks, or never, or not at once. */
+class Switch {
+  power: 'on' | 'off' = 'on';
+  readonly actions: { action: string; next_boot: string | null }[] = [];
+  readonly server: Server;
+  /** Status queries that still show the old power after an action. */
+  lag = 0;
+  obeys = true;
+  failures = 0;
+  active = 0;
+  mostActive = 0;
+  #shown: 'on' | 'off' = 'on';
+  #stale = 0;
+
+  constructor() {
+    this.server = createServer((req, res) => void this.#answer(req, res));
+  }
+
+  async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    if (req.headers.authorization !== `Basic ${Buffer.from('admin:calvin').toString('base64')}`) return void res.writeHead(401).end();
+    if (this.failures > 0) {
+      this.failures -= 1;
+      return void req.socket.destroy();
+    }
+    if (req.method === 'POST') await this.#act(req);
+    if (this.#stale > 0) this.#stale -= 1;
+    else this.#shown = this.power;
+    res.setHeader('content-type', 'application/json').end(JSON.stringify({ power: this.#shown, next_boot: null }));
+  }
+
+  async #act(req: IncomingMessage): Promise<void> {
+    this.active += 1;
+    this.mostActive = Math.max(this.mostActive, this.active);
+    let text = '';
+    for await (const chunk of req) text += String(chunk);
+    const body = JSON.parse(text) as { action: string; next_boot: string | null };
+    this.actions.push(body);
+    this.#stale = this.lag;
+    if (this.obeys) this.power = body.action === 'off' ? 'off' : 'on';
+    this.active -= 1;
+  }
+}
+
+let database: TestDatabase;
+let db: Db;
+let home: string;
+let bmcSwitch: Switch;
+let locks: BmcLocks;
+let deps: PowerDeps;
+let nodeId: number;
+beforeEach(async () => {
+  database = await createTestDatabase();
+  db = openDb({ url: database.url, applicationName: 'test' });
+  home = await mkdtemp(path.join(tmpdir(), 'prybar-power-'));
+  bmcSwitch = new Switch();
+  bmcSwitch.server.listen(0, '127.0.0.1');
+  await once(bmcSwitch.server, 'listening');
+  locks = createBmcLocks(database.url);
+  const secrets = await openSecrets(home);
+  deps = {
+    secrets,
+    locks,
+    openDriver: (bmc, machine) => ({ driver: openDriver(bmc, machine).driver, timing: { spacingMs: 0, verifyEveryMs: 5, verifyTimeoutMs: 300 } }),
+  };
+  await seedSystemDeployment(db);
+  nodeId = await bootedNode(db, 1);
+  await setBmc(db, secrets, nodeId, { driver: 'simulated', address: '127.0.0.1', port: portOf(bmcSwitch.server), username: 'admin', password: 'calvin' });
+});
+afterEach(async () => {
+  await locks.close();
+  await db.close();
+  await database.drop();
+  bmcSwitch.server.closeAllConnections();
+  bmcSwitch.server.close();
+  await rm(home, { recursive: true, force: true });
+});
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+const ask = (action: PowerAsk['action'], more: Partial<PowerAsk> = {}): PowerAsk => ({ nodeId, action, nextBoot: null, signal: AbortSignal.timeout(10_000), ...more });
+const row = async () => (await db.pool.query('SELECT b.power, b.last_error, n.alive FROM bmcs b JOIN nodes n ON n.id = b.node_id')).rows[0];
+
+describe('powerAction', () => {
+  it('cycles with the next boot, and what ran before is not alive any more', async () => {
+    await powerAction(db, ask('cycle', { nextBoot: 'pxe' }), deps);
+    expect(bmcSwitch.actions).toEqual([{ action: 'cycle', next_boot: 'pxe' }]);
+    expect(await row()).toEqual({ power: 'on', last_error: null, alive: false });
+  });
+
+  it('waits until the BMC agrees', async () => {
+    bmcSwitch.lag = 5;
+    await powerAction(db, ask('off'), deps);
+    expect(await row()).toMatchObject({ power: 'off' });
+  });
+
+  it('does not believe a BMC that took the command and did nothing', async () => {
+    bmcSwitch.obeys = false;
+    await expect(powerAction(db, ask('off'), deps)).rejects.toMatchObject({ code: 'timeout', retryable: true });
+    expect(await row()).toMatchObject({ alive: true, last_error: expect.stringContaining('power is on instead of off') });
+  });
+
+  it('turns on a machine that is off when asked to cycle it, and leaves one alone that is as asked', async () => {
+    bmcSwitch.power = 'off';
+    await powerAction(db, ask('off'), deps);
+    expect(bmcSwitch.actions).toEqual([]);
+    await powerAction(db, ask('cycle'), deps);
+    expect(bmcSwitch.actions.map((each) => each.action)).toEqual(['on']);
+  });
+
+  it('tries again when the connection breaks', async () => {
+    bmcSwitch.failures = 1;
+    expect(await readPower(db, { nodeId, signal: AbortSignal.timeout(10_000) }, deps)).toBe('on');
+  });
+
+  it('says that the password is refused, without trying again', async () => {
+    const secrets = await openSecrets(home);
+    await setBmc(db, secrets, nodeId, { driver: 'simulated', address: '127.0.0.1', port: portOf(bmcSwitch.server), username: 'admin', password: 'wrong' });
+    await expect(powerAction(db, ask('on'), deps)).rejects.toMatchObject({ code: 'bmc-credentials', retryable: false });
+    expect((await row()).last_error).not.toContain('wrong');
+  });
+
+  it('does one thing at a time to a BMC, also from two processes', async () => {
+    const others = createBmcLocks(database.url);
+    const verbs = ['cycle', 'cycle', 'cycle', 'cycle'] as const;
+    await Promise.all(verbs.map((verb, i) => powerAction(db, ask(verb), i % 2 === 0 ? deps : { ...deps, locks: others })));
+    await others.close();
+    expect(bmcSwitch.actions).toHaveLength(4);
+    expect(bmcSwitch.mostActive).toBe(1);
+  });
+
+  it('refuses a node without a BMC and an unknown driver', async () => {
+    await db.pool.query(`UPDATE bmcs SET driver = 'toString'`);
+    await expect(powerAction(db, ask('on'), deps)).rejects.toMatchObject({ code: 'no-such-driver' });
+    await db.pool.query('DELETE FROM bmcs');
+    await expect(powerAction(db, ask('on'), deps)).rejects.toMatchObject({ code: 'no-bmc' });
+  });
+});
+
+describe('the secret key', () => {
+  it('is made once, for its owner alone, also when two processes start together', async () => {
+    const other = await mkdtemp(path.join(tmpdir(), 'prybar-key-'));
+    const both = await Promise.all([openSecrets(other), openSecrets(other)]);
+    expect(both[1].decrypt(both[0].encrypt('x')).reveal()).toBe('x');
+    expect((await stat(path.join(other, 'secret.key'))).mode & 0o777).toBe(0o600);
+    await rm(other, { recursive: true });
+  });
+});
