@@ -33,13 +33,7 @@ export async function reportServing(pool: Pool, server: BootServer, heartbeat: H
          status = CASE WHEN status = 'draining' THEN status ELSE 'serving' END,
          lease_until = clock_timestamp() + make_interval(secs => $5)
      WHERE id = $1`,
-    [
-      server.id,
-      heartbeat.revision.toString(),
-      [...heartbeat.networkIds],
-      JSON.stringify(heartbeat.counters),
-      SERVER_LEASE_SECONDS,
-    ],
+    [server.id, heartbeat.revision.toString(), [...heartbeat.networkIds], JSON.stringify(heartbeat.counters), SERVER_LEASE_SECONDS],
   );
   return rowCount !== null && rowCount > 0;
 }

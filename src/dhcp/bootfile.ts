@@ -63,12 +63,7 @@ const NO_PROXY_OFFERS = Buffer.from([0xb0, 0x01, 0x01]);
  * Chooses by the asking program. iPXE always gets the absolute URL of its script and never a loader, which is what ends the
  * chain: firmware -> iPXE -> script. `mayBoot` false (engine-rules 6) keeps every boot file back except a local one's.
  */
-export function chooseBootfile(
-  client: Client,
-  boot: BootRecord,
-  mayBoot: boolean,
-  settings: BootSettings,
-): BootAnswer | NoBootFile {
+export function chooseBootfile(client: Client, boot: BootRecord, mayBoot: boolean, settings: BootSettings): BootAnswer | NoBootFile {
   if (client.stage === 'other') return 'not a boot client';
   if (!mayBoot && !boot.bootLocal) return 'boot files withheld: no contact to the database';
   const httpOrigin = `http://${formatIpv4(settings.bootHost)}:${settings.bootHttpPort}`;

@@ -61,11 +61,7 @@ function readArchitecture(packet: DhcpPacket, vendorClass: string | undefined): 
   return inClass === undefined ? undefined : Number(inClass);
 }
 
-function bootStage(
-  packet: DhcpPacket,
-  vendorClass: string | undefined,
-  architecture: number | undefined,
-): BootStage {
+function bootStage(packet: DhcpPacket, vendorClass: string | undefined, architecture: number | undefined): BootStage {
   if (isIpxe(packet)) return 'ipxe';
   if (vendorClass?.startsWith('HTTPClient') === true) return 'http';
   if (vendorClass?.startsWith('PXEClient') === true) return 'pxe';

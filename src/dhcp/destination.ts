@@ -25,12 +25,7 @@ export type Arrival = {
  * which a UDP socket cannot put there (netboot-rules 1), so a client without an address is broadcast to, as the last
  * paragraph of RFC 2131 section 4.1 allows. A NAK is never sent to ciaddr: that address is what is being refused.
  */
-export function chooseDestination(
-  request: DhcpPacket,
-  relay: Relay,
-  replyType: MessageType | undefined,
-  arrival: Arrival,
-): Destination {
+export function chooseDestination(request: DhcpPacket, relay: Relay, replyType: MessageType | undefined, arrival: Arrival): Destination {
   if (request.relayIpAddress !== 0) {
     return { address: request.relayIpAddress, port: relay.wantsSourcePort ? arrival.sourcePort : SERVER_PORT };
   }

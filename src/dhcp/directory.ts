@@ -168,9 +168,7 @@ export class Directory {
   }
 
   async #readRevision(): Promise<bigint> {
-    const { rows } = await this.#ask(
-      this.#deps.pool.query<{ revision: string }>('SELECT revision FROM dhcp_table WHERE id = 1'),
-    );
+    const { rows } = await this.#ask(this.#deps.pool.query<{ revision: string }>('SELECT revision FROM dhcp_table WHERE id = 1'));
     return BigInt(rows[0]?.revision ?? 0);
   }
 
@@ -210,9 +208,7 @@ export class Directory {
     const { pool, logger } = this.#deps;
     const [networks, ranges, reservations] = await this.#ask(
       Promise.all([
-        pool.query<NetworkRow>(
-          'SELECT id, name, subnet, router, dns, domain, dhcp_mode, lease_seconds FROM networks ORDER BY id',
-        ),
+        pool.query<NetworkRow>('SELECT id, name, subnet, router, dns, domain, dhcp_mode, lease_seconds FROM networks ORDER BY id'),
         pool.query<RangeRow>('SELECT network_id, name, first_address, last_address FROM network_ranges ORDER BY id'),
         pool.query<ReservationRow>('SELECT network_id, address, mac FROM reservations'),
       ]),

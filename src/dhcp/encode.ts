@@ -28,11 +28,7 @@ type Entry = readonly [code: number, value: Buffer];
  * the unused `file` and `sname` fields under option 52, and what still does not fit is left out and reported.
  */
 export function encodePacket(packet: DhcpPacket, limitBytes = DEFAULT_LIMIT_BYTES): Result<EncodedPacket, EncodeError> {
-  if (
-    packet.clientHardwareAddress.length > CHADDR_BYTES ||
-    packet.serverName.length > SNAME_BYTES ||
-    packet.bootFile.length > FILE_BYTES
-  ) {
+  if (packet.clientHardwareAddress.length > CHADDR_BYTES || packet.serverName.length > SNAME_BYTES || packet.bootFile.length > FILE_BYTES) {
     return err('field-too-long');
   }
   for (const code of packet.options.keys()) {

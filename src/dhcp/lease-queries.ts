@@ -38,10 +38,9 @@ export async function readLeases(pool: Pool): Promise<LeaseRow[]> {
 
 /** The rows of some addresses, whoever has them. */
 export async function readLeasesAt(pool: Pool, addresses: readonly number[]): Promise<LeaseRow[]> {
-  const { rows } = await pool.query<SqlRow>(
-    `SELECT ${COLUMNS} FROM leases WHERE address = ANY($1) AND state IN ('active', 'declined')`,
-    [addresses.map(formatIpv4)],
-  );
+  const { rows } = await pool.query<SqlRow>(`SELECT ${COLUMNS} FROM leases WHERE address = ANY($1) AND state IN ('active', 'declined')`, [
+    addresses.map(formatIpv4),
+  ]);
   return rows.flatMap(leaseRow);
 }
 
@@ -91,11 +90,7 @@ export async function moveAndGrantLeases(pool: Pool, asks: readonly LeaseAsk[]):
        FROM unnest($1::int[], $2::text[], $3::text[]) AS ask (network_id, mac, address)
        WHERE leases.network_id = ask.network_id AND leases.mac = ask.mac
          AND leases.state = 'active' AND leases.address <> ask.address`,
-      [
-        asks.map((ask) => ask.networkId),
-        asks.map((ask) => ask.mac),
-        asks.map((ask) => formatIpv4(ask.address)),
-      ],
+      [asks.map((ask) => ask.networkId), asks.map((ask) => ask.mac), asks.map((ask) => formatIpv4(ask.address))],
     );
     const granted = await grantLeases(client, asks);
     await client.query('COMMIT');
@@ -119,11 +114,7 @@ export async function releaseLease(pool: Pool, address: number, mac: string): Pr
 }
 
 /** Puts an address in quarantine, unless another machine got it meanwhile. RFC 2131 section 4.3.3. */
-export async function declineLease(
-  pool: Pool,
-  lease: { address: number; networkId: number; mac: string },
-  quarantineSeconds: number,
-): Promise<void> {
+export async function declineLease(pool: Pool, lease: { address: number; networkId: number; mac: string }, quarantineSeconds: number): Promise<void> {
   await pool.query(
     `INSERT INTO leases AS held (address, network_id, mac, state, expires_at, updated_at)
      VALUES ($1, $2, $3, 'declined', clock_timestamp() + make_interval(secs => $4), clock_timestamp())

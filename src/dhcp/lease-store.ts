@@ -7,16 +7,7 @@ import type { Logger } from 'pino';
 import { withDeadline } from './deadline.js';
 import { errorCode } from './error-code.js';
 import type { Lease, LeaseBook } from './lease-book.js';
-import {
-  declineLease,
-  grantLeases,
-  moveAndGrantLeases,
-  readLeases,
-  readLeasesAt,
-  releaseLease,
-  type LeaseAsk,
-  type LeaseRow,
-} from './lease-queries.js';
+import { declineLease, grantLeases, moveAndGrantLeases, readLeases, readLeasesAt, releaseLease, type LeaseAsk, type LeaseRow } from './lease-queries.js';
 
 /** What became of one ask. `unavailable`: the database did not answer; nothing is known, the client asks again. */
 export type GrantOutcome = 'granted' | 'taken' | 'unavailable';

@@ -34,8 +34,7 @@ export function chooseAddress(question: AddressQuestion, book: LeaseBook, nowMs:
   }
   if (network.mode !== 'authoritative') return { kind: 'none', reason: 'no-reservation' };
 
-  const isFree = (address: number): boolean =>
-    isPoolAddress(network, address) && !taken.includes(address) && book.isFreeFor(address, mac, nowMs);
+  const isFree = (address: number): boolean => isPoolAddress(network, address) && !taken.includes(address) && book.isFreeFor(address, mac, nowMs);
   const lease = book.leaseOf(network.id, mac);
   if (lease !== undefined && isFree(lease.address)) return { kind: 'address', address: lease.address, source: 'leased' };
   const offer = book.offerTo(network.id, mac, nowMs);

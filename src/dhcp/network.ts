@@ -47,11 +47,7 @@ const NOT_POOL = new Set(['host', 'admin', 'static', 'reserved', 'bmc', 'router'
 const POOL = new Set(['dhcp', 'pool', 'dynamic']);
 
 /** Builds the networks. A row that makes no sense is reported and left out: the others go on. */
-export function buildNetworks(
-  rows: readonly NetworkRow[],
-  ranges: readonly RangeRow[],
-  reservations: readonly ReservationRow[],
-): BuiltNetworks {
+export function buildNetworks(rows: readonly NetworkRow[], ranges: readonly RangeRow[], reservations: readonly ReservationRow[]): BuiltNetworks {
   const problems: string[] = [];
   const networks: Network[] = [];
   const reservationsOf = groupByNetwork(reservations);
@@ -118,12 +114,7 @@ function buildPool(row: NetworkRow, subnet: Subnet, ranges: readonly RangeRow[],
   for (const range of chosen) {
     const first = parseIpv4(range.first_address);
     const last = parseIpv4(range.last_address);
-    const isUsable =
-      first !== undefined &&
-      last !== undefined &&
-      first <= last &&
-      subnetContains(subnet, first) &&
-      subnetContains(subnet, last);
+    const isUsable = first !== undefined && last !== undefined && first <= last && subnetContains(subnet, first) && subnetContains(subnet, last);
     if (isUsable) pool.push({ first, last });
     else problems.push(`network ${row.name}: range ${range.name} is not inside ${row.subnet}`);
   }

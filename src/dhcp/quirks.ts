@@ -23,9 +23,7 @@ export const quirks: readonly Quirk[] = [
     name: 'raspberry-pi',
     // The boot ROM says architecture 0 (BIOS) and looks for the words "Raspberry Pi Boot" in a boot menu of option 43.
     matches: (client) =>
-      client.stage === 'pxe' &&
-      (client.architecture === 0 || client.architecture === 41) &&
-      RASPBERRY_PI_PREFIXES.includes(client.mac.slice(0, 8)),
+      client.stage === 'pxe' && (client.architecture === 0 || client.architecture === 41) && RASPBERRY_PI_PREFIXES.includes(client.mac.slice(0, 8)),
     firmware: 'raspberry-pi',
     vendorOptions: Buffer.from('0601030a0400505845091400001152617370626572727920506920426f6f74ff', 'hex'),
     source: 'Raspberry Pi documentation, "Network booting"; bytes as sent by tinkerbell smee',

@@ -27,11 +27,7 @@ export type IgnoreReason =
   | 'no-address';
 
 /** Why a REQUEST is refused; the text goes into option 56 and the node's timeline. */
-export type NakReason =
-  | 'address is not on this network'
-  | 'address is not assigned to this client'
-  | 'no lease known'
-  | 'address is in use';
+export type NakReason = 'address is not on this network' | 'address is not assigned to this client' | 'no lease known' | 'address is in use';
 
 export type Decision =
   | { readonly kind: 'offer'; readonly address: number; readonly source: AddressSource }
@@ -157,11 +153,7 @@ function decideInform(situation: Situation): Decision {
 
 function isKnown(situation: Situation): boolean {
   const { network, mac, book, nowMs } = situation;
-  return (
-    network.reservationByMac.has(mac) ||
-    book.leaseOf(network.id, mac) !== undefined ||
-    book.offerTo(network.id, mac, nowMs) !== undefined
-  );
+  return network.reservationByMac.has(mac) || book.leaseOf(network.id, mac) !== undefined || book.offerTo(network.id, mac, nowMs) !== undefined;
 }
 
 function chooseFor(situation: Situation, requested: number | undefined): AddressChoice {

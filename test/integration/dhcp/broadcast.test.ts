@@ -116,7 +116,13 @@ describe('DISCOVER to ACK by broadcast', () => {
       const firmware = ['-V', 'PXEClient:Arch:00007:UNDI:003016', '-x', '0x5d:0007', '-O', 'bootfile'];
       const [first, second] = await Promise.all([udhcpc(one), udhcpc(two, firmware)]);
       expect(first.get('ip')).toMatch(/^10\.201\.1\.1\d\d$/);
-      expect(Object.fromEntries(first)).toMatchObject({ router: '10.201.1.1', dns: '10.201.1.1', serverid: '10.201.1.1', subnet: '255.255.255.0', boot_file: '' });
+      expect(Object.fromEntries(first)).toMatchObject({
+        router: '10.201.1.1',
+        dns: '10.201.1.1',
+        serverid: '10.201.1.1',
+        subnet: '255.255.255.0',
+        boot_file: '',
+      });
       expect(Object.fromEntries(second)).toMatchObject({
         ip: '10.201.2.7',
         router: '10.201.2.1',

@@ -30,9 +30,7 @@ export async function openLab(): Promise<Lab> {
     `INSERT INTO networks (id, name, subnet, router, dns, dhcp_mode, lease_seconds)
      VALUES (1, 'admin', '127.77.0.0/16', '127.77.0.1', '{127.77.0.2}', 'authoritative', 3600)`,
   );
-  await pool.query(
-    `INSERT INTO network_ranges (network_id, name, first_address, last_address) VALUES (1, 'dhcp', '127.77.200.1', '127.77.200.4')`,
-  );
+  await pool.query(`INSERT INTO network_ranges (network_id, name, first_address, last_address) VALUES (1, 'dhcp', '127.77.200.1', '127.77.200.4')`);
   await pool.query(`INSERT INTO reservations (network_id, address, mac) VALUES (1, '127.77.1.7', $1)`, [RESERVED]);
   await pool.query(`INSERT INTO deployments (id, name, system) VALUES (900, 'dhcp-lab', true)`);
   await pool.query(`INSERT INTO nodes (id, name, deployment_id) VALUES (900, 'n7.lab.example', 900)`);
@@ -66,11 +64,7 @@ export async function openLab(): Promise<Lab> {
   };
 }
 
-async function putEntry(
-  pool: pg.Pool,
-  mac: string,
-  words: { bootenv?: string; bootLocal?: boolean; deleted?: boolean; options?: object },
-): Promise<bigint> {
+async function putEntry(pool: pg.Pool, mac: string, words: { bootenv?: string; bootLocal?: boolean; deleted?: boolean; options?: object }): Promise<bigint> {
   const client = await pool.connect();
   try {
     await client.query('BEGIN');

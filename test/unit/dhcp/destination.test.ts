@@ -14,7 +14,12 @@ describe('chooseDestination (RFC 2131 section 4.1)', () => {
   it.each<[string, RequestWords, 2 | 5 | 6, { address: number; port: number }]>([
     ['to the relay on port 67', { giaddr: '10.7.0.1' }, 2, { address: ip('10.7.0.1'), port: 67 }],
     ['to the relay for a client with an address too', { giaddr: '10.7.0.1', ciaddr: '10.7.0.9' }, 5, { address: ip('10.7.0.1'), port: 67 }],
-    ['rule 10: to the relay source port when sub-option 19 asks', { giaddr: '10.7.0.1', options: SOURCE_PORT_ASKED }, 2, { address: ip('10.7.0.1'), port: 40_123 }],
+    [
+      'rule 10: to the relay source port when sub-option 19 asks',
+      { giaddr: '10.7.0.1', options: SOURCE_PORT_ASKED },
+      2,
+      { address: ip('10.7.0.1'), port: 40_123 },
+    ],
     ['to a client that has an address', { ciaddr: '10.7.0.9' }, 5, { address: ip('10.7.0.9'), port: 68 }],
     ['by broadcast to a client without one, flag or not', {}, 2, { address: LIMITED_BROADCAST, port: 68 }],
     ['by broadcast with the flag', { flags: 0x8000 }, 5, { address: LIMITED_BROADCAST, port: 68 }],

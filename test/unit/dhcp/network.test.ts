@@ -23,7 +23,11 @@ describe('buildNetworks', () => {
     const range = (name: string, last: number) => ({ network_id: 1, name, first_address: `10.0.0.${last}`, last_address: `10.0.0.${last}` });
     const network = { ...ROW, id: 1, name: 'n', subnet: '10.0.0.0/24' };
     const poolOf = (names: string[]) =>
-      buildNetworks([network], names.map((name, index) => range(name, index + 10)), []).networks[0]?.pool.map((pool) => pool.first & 255);
+      buildNetworks(
+        [network],
+        names.map((name, index) => range(name, index + 10)),
+        [],
+      ).networks[0]?.pool.map((pool) => pool.first & 255);
     expect(poolOf(['host', 'dhcp', 'other'])).toEqual([11]);
     expect(poolOf(['host', 'other'])).toEqual([11]);
     expect(poolOf(['host'])).toEqual([]);
@@ -44,11 +48,7 @@ describe('addresses and networks', () => {
       [],
       [],
     );
-    expect(['10.7.0.5', '10.8.0.5', '11.0.0.1'].map((text) => networkOfAddress(networks, ip(text))?.name)).toEqual([
-      'narrow',
-      'wide',
-      undefined,
-    ]);
+    expect(['10.7.0.5', '10.8.0.5', '11.0.0.1'].map((text) => networkOfAddress(networks, ip(text))?.name)).toEqual(['narrow', 'wide', undefined]);
   });
 
   it('keeps the network, broadcast, router and reserved addresses out of the pool', () => {

@@ -141,7 +141,12 @@ describe('encodePacket', () => {
     );
   });
 
-  it.each([[255, 1], [256, 2], [510, 2], [511, 3]])('splits an option of %i bytes into %i parts', (length, parts) => {
+  it.each([
+    [255, 1],
+    [256, 2],
+    [510, 2],
+    [511, 3],
+  ])('splits an option of %i bytes into %i parts', (length, parts) => {
     const packet = request({ type: 1, options: { 43: Buffer.alloc(length, 7) } });
     const bytes = bytesOf(packet);
     expect(bytes.length).toBe(Math.max(300, 240 + 3 + length + 2 * parts + 1));
@@ -171,7 +176,10 @@ describe('encodePacket', () => {
 
   it('never passes the limit and never loses an option silently', () => {
     const options = fc.dictionary(
-      fc.integer({ min: 1, max: 254 }).filter((code) => code !== 52).map(String),
+      fc
+        .integer({ min: 1, max: 254 })
+        .filter((code) => code !== 52)
+        .map(String),
       fc.uint8Array({ maxLength: 400 }).map((bytes) => Buffer.from(bytes)),
       { maxKeys: 12 },
     );

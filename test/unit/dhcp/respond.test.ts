@@ -39,7 +39,11 @@ describe('decide', () => {
     ['DISCOVER with a wish', { type: 1, options: { 50: '@10.7.0.103' } }, 'offer 10.7.0.103'],
     ['selecting our offer', { type: 3, mac: OFFERED, options: { 54: OURS, 50: '@10.7.0.101' } }, 'acknowledge 10.7.0.101'],
     ['selecting another server', { type: 3, mac: OFFERED, options: { 54: OTHERS, 50: '@10.7.0.101' } }, 'ignore: other-server'],
-    ['rule 6: selecting an offer that is no longer right', { type: 3, mac: RESERVED, options: { 54: OURS, 50: '@10.7.0.101' } }, 'refuse: address is not assigned to this client'],
+    [
+      'rule 6: selecting an offer that is no longer right',
+      { type: 3, mac: RESERVED, options: { 54: OURS, 50: '@10.7.0.101' } },
+      'refuse: address is not assigned to this client',
+    ],
     ['selecting an address that is held', { type: 3, options: { 54: OURS, 50: '@10.7.0.100' } }, 'refuse: address is not assigned to this client'],
     ['init-reboot with its own lease', { type: 3, mac: LEASED, options: { 50: '@10.7.0.100' } }, 'acknowledge 10.7.0.100'],
     ['init-reboot with another address', { type: 3, mac: LEASED, options: { 50: '@10.7.0.102' } }, 'refuse: address is not assigned to this client'],

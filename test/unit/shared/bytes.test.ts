@@ -9,12 +9,7 @@ describe('reading numbers', () => {
   });
 
   it('gives undefined past the end', () => {
-    expect([uint8At(bytes, 5), uint16At(bytes, 4), uint32At(bytes, 2), uint8At(bytes, -1)]).toEqual([
-      undefined,
-      undefined,
-      undefined,
-      undefined,
-    ]);
+    expect([uint8At(bytes, 5), uint16At(bytes, 4), uint32At(bytes, 2), uint8At(bytes, -1)]).toEqual([undefined, undefined, undefined, undefined]);
   });
 
   it('writes what it reads', () => {

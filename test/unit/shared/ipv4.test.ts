@@ -11,12 +11,9 @@ describe('parseIpv4', () => {
     );
   });
 
-  it.each(['', '1.2.3', '1.2.3.4.5', '1.2.3.256', '01.2.3.4', '1.2.3.-4', ' 1.2.3.4', '1.2.3.4 ', '0x1.2.3.4', '1.2.3.'])(
-    'refuses "%s"',
-    (text) => {
-      expect(parseIpv4(text)).toBeUndefined();
-    },
-  );
+  it.each(['', '1.2.3', '1.2.3.4.5', '1.2.3.256', '01.2.3.4', '1.2.3.-4', ' 1.2.3.4', '1.2.3.4 ', '0x1.2.3.4', '1.2.3.'])('refuses "%s"', (text) => {
+    expect(parseIpv4(text)).toBeUndefined();
+  });
 });
 
 describe('parseSubnet', () => {
@@ -42,11 +39,6 @@ describe('parseSubnet', () => {
   });
 
   it('masks by prefix', () => {
-    expect([0, 1, 24, 32].map((prefix) => formatIpv4(maskOfPrefix(prefix)))).toEqual([
-      '0.0.0.0',
-      '128.0.0.0',
-      '255.255.255.0',
-      '255.255.255.255',
-    ]);
+    expect([0, 1, 24, 32].map((prefix) => formatIpv4(maskOfPrefix(prefix)))).toEqual(['0.0.0.0', '128.0.0.0', '255.255.255.0', '255.255.255.255']);
   });
 });
