@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startTimeOf } from './os-process.js';
 
 /** An abstract unix socket: the kernel gives it to one process and takes it back when that process dies, so it is never stale. */
 function tryLock(name: string): Promise<Server | undefined> {
@@ -27,16 +28,6 @@ export async function withStartLock<T>(home: string, onStep: (step: string) => v
     return await action();
   } finally {
     lock.close();
-  }
-}
-
-/** When a process began, in clock ticks since boot: with the pid it names one process for ever, also after the pid is reused. */
-function startTimeOf(pid: number): string | undefined {
-  try {
-    // Field 22; the program's name in field 2 may hold spaces and brackets, so count from its last bracket.
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').pop()?.split(' ')[19];
-  } catch {
-    return undefined;
   }
 }
 

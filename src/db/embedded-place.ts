@@ -5,7 +5,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { ConfigError } from '../shared/errors.js';
 import { canEnter, ensurePostgresAccount, findAccount, type Account } from './embedded-account.js';
@@ -68,9 +68,10 @@ function movedHomeOf(wanted: string): string {
 
 /** Decides the place and prepares it. `wantedHome` need not exist. Repeating it gives the same answer. */
 export function preparePlace(wantedHome: string, onStep: (step: string) => void): Place {
-  const wanted = resolve(wantedHome);
   const packaged = findPackagedBinaries();
-  mkdirSync(dirname(wanted), { recursive: true });
+  mkdirSync(dirname(resolve(wantedHome)), { recursive: true });
+  // Through any link to one name: a running server is recognised by the path on its command line.
+  const wanted = join(realpathSync(dirname(resolve(wantedHome))), basename(wantedHome));
   const account = accountFor(wanted, onStep);
   const moved = account !== undefined && !(canEnter(account, dirname(wanted)) && canEnter(account, join(packaged.native, 'bin')));
   const home = moved ? movedHomeOf(wanted) : wanted;

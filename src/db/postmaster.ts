@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Place } from './embedded-place.js';
+import { isAlive, isPidTaken } from './os-process.js';
 
 /** A PostgreSQL server that runs on our data directory now. */
 export interface RunningPostmaster {
@@ -16,15 +17,6 @@ export interface RunningPostmaster {
 
 /** Above any pid the kernel gives out (PID_MAX_LIMIT is 2^22), so certainly not alive. */
 const IMPOSSIBLE_PID = 2 ** 22 + 1;
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
 
 /** By the command line, which every user may read; /proc/<pid>/cwd needs more rights than root has in a container. */
 function isPostmasterOf(pid: number, cluster: string): boolean {
@@ -46,8 +38,8 @@ export function findPostmaster(cluster: string): RunningPostmaster | undefined {
   if (!existsSync(pidFile)) return undefined;
   const lines = readFileSync(pidFile, 'utf8').split('\n');
   const pid = Number(lines[0]);
-  if (!(pid > 0) || !isAlive(pid)) return undefined;
-  if (isPostmasterOf(pid, cluster)) return { pid, port: Number(lines[3]), status: lines[7]?.trim() ?? 'starting' };
+  if (!(pid > 0) || !isPidTaken(pid)) return undefined;
+  if (isAlive(pid) && isPostmasterOf(pid, cluster)) return { pid, port: Number(lines[3]), status: lines[7]?.trim() ?? 'starting' };
   writeFileSync(pidFile, [String(IMPOSSIBLE_PID), ...lines.slice(1)].join('\n'));
   return undefined;
 }

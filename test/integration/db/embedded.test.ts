@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../../src/db/embedded.js';
-import { findPostmaster, isAlive } from '../../../src/db/postmaster.js';
+import { isAlive } from '../../../src/db/os-process.js';
+import { findPostmaster } from '../../../src/db/postmaster.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const log = { info: () => {}, warn: () => {} };
