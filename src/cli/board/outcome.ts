@@ -6,15 +6,21 @@ import { isDone } from './rows.js';
 /** `going`: something may still move. `active`: all is ACTIVE. `stuck`: something is in ERROR and nothing else can move. */
 export type Verdict = 'going' | 'active' | 'stuck';
 
+/** How many machines have noderoles in the deployment; the admin node is none. */
+export function boundMachines(state: BoardState): number {
+  const bound = new Set([...state.cells.values()].map((cell) => cell.nodeId));
+  return [...bound].filter((id) => state.nodes.get(id)?.kind === 'machine').length;
+}
+
 /**
- * Judges the deployment. `expectNodes` is how many nodes must have noderoles in it before it can be done. A deployment that does not
+ * Judges the deployment. `expectNodes` is how many machines must have noderoles in it before it can be done. A deployment that does not
  * exist, is not committed or is empty is still going: someone is about to fill it.
  */
 export function judge(state: BoardState, expectNodes: number): Verdict {
   if (state.deployment === null || !state.deployment.committed || state.cells.size === 0) return 'going';
   const cells = [...state.cells.values()];
   if (cells.every((cell) => cell.state === 'ACTIVE')) {
-    return new Set(cells.map((cell) => cell.nodeId)).size >= expectNodes ? 'active' : 'going';
+    return boundMachines(state) >= expectNodes ? 'active' : 'going';
   }
   const movable = cells.some((cell) => cell.state === 'TODO' || cell.state === 'TRANSITION');
   const failed = cells.some((cell) => cell.state === 'ERROR');

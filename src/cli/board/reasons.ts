@@ -4,7 +4,7 @@ import type { Why } from '../answers.js';
 import { countText, durationText, rateText } from '../terminal/words.js';
 import type { BoardFeed } from './feed.js';
 import type { BoardState } from './model.js';
-import { cellName, unfinished } from './outcome.js';
+import { boundMachines, cellName, unfinished } from './outcome.js';
 import { boardRows, boardTotals } from './rows.js';
 
 /** More reasons than this are not read: they are counted. */
@@ -58,7 +58,7 @@ export async function explain(client: Client, feed: BoardFeed, options: ExplainO
   if (feed.problem() !== '') lines.push(feed.problem());
   if (state.deployment === null) return [...lines, `deployment ${options.deploymentName} does not exist; look: prybar deployments list`];
   if (!state.deployment.committed) lines.push(`deployment ${state.deployment.name} is not committed; next: prybar deployments commit ${state.deployment.name}`);
-  const bound = new Set([...state.cells.values()].map((cell) => cell.nodeId)).size;
+  const bound = boundMachines(state);
   if (bound < options.expectNodes)
     lines.push(`${bound} of ${countText(options.expectNodes, 'expected node')} have noderoles in ${state.deployment.name}; look: prybar nodes list`);
   const open = unfinished(state);

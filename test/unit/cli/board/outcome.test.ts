@@ -30,6 +30,13 @@ describe('whether a deployment is over', () => {
     expect(judge(state, expectNodes)).toBe(verdict);
   });
 
+  it('counts machines, not the admin node, against the nodes expected', () => {
+    const state = board([['ACTIVE'], ['ACTIVE']]);
+    const nodes = new Map(state.nodes).set(1, { ...rackNode(0), kind: 'admin' });
+    expect(judge({ ...state, nodes }, 2)).toBe('going');
+    expect(judge({ ...state, nodes }, 1)).toBe('active');
+  });
+
   it('names what is unfinished, what explains most first', () => {
     const state = board([
       ['BLOCKED', 'ACTIVE', 'TODO'],
