@@ -1,0 +1,35 @@
+/**
+ * PURE: Liquid as boot environments may use it (attacks 23, 24): own properties only, undefined variables and filters are
+ * errors, no files, no includes, no unescaped output, bounded in time and memory.
+ */
+import { Liquid, type Template } from 'liquidjs';
+import { ESCAPING_FILTERS, writeValue } from './filters.js';
+
+const PARSE_LIMIT_CHARACTERS = 200_000;
+const RENDER_LIMIT_MS = 500;
+const MEMORY_LIMIT_UNITS = 2_000_000;
+
+const liquid = new Liquid({
+  strictVariables: true,
+  strictFilters: true,
+  ownPropertyOnly: true,
+  // In-memory and empty: `include`, `render` and `layout` find nothing.
+  templates: {},
+  outputEscape: writeValue,
+  parseLimit: PARSE_LIMIT_CHARACTERS,
+  renderLimit: RENDER_LIMIT_MS,
+  memoryLimit: MEMORY_LIMIT_UNITS,
+});
+for (const [name, filter] of Object.entries(ESCAPING_FILTERS)) liquid.registerFilter(name, filter);
+// Liquid's own `raw` would pass a value by the escaping.
+liquid.registerFilter('raw', () => {
+  throw new Error('the filter raw is not available: use an escaping filter');
+});
+
+export type CompiledTemplate = (context: Record<string, unknown>) => string;
+
+/** Compiles once. Throws with line and column when the text is no template; the returned function throws when it does not render. */
+export function compileTemplate(text: string): CompiledTemplate {
+  const parsed: Template[] = liquid.parse(text);
+  return (context) => String(liquid.renderSync(parsed, context));
+}
