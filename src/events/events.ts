@@ -6,29 +6,10 @@
  */
 
 /** What an event is about. `engine` is Prybar itself: its subject id is 0. */
-export type SubjectType =
-  | "noderole"
-  | "run"
-  | "node"
-  | "deployment"
-  | "network"
-  | "install"
-  | "engine";
+export type SubjectType = 'noderole' | 'run' | 'node' | 'deployment' | 'network' | 'install' | 'engine';
 
 /** A part of a node that can change; hooks subscribe to these words. */
-export type NodeField =
-  | "bootenv"
-  | "nics"
-  | "name"
-  | "alive"
-  | "available"
-  | "boot"
-  | "deployment"
-  | "deleting"
-  | "description"
-  | "hint"
-  | "bmc"
-  | "discovery";
+export type NodeField = 'bootenv' | 'nics' | 'name' | 'alive' | 'available' | 'boot' | 'deployment' | 'deleting' | 'description' | 'hint' | 'bmc' | 'discovery';
 
 type Subject<Type extends SubjectType> = {
   subjectType: Type;
@@ -37,8 +18,8 @@ type Subject<Type extends SubjectType> = {
   version: number;
 };
 
-export type NodeRoleChanged = Subject<"noderole"> & {
-  kind: "noderole-changed";
+export type NodeRoleChanged = Subject<'noderole'> & {
+  kind: 'noderole-changed';
   data: {
     from: string;
     to: string;
@@ -48,46 +29,46 @@ export type NodeRoleChanged = Subject<"noderole"> & {
     reason?: string;
   };
 };
-export type RunEvent = Subject<"run"> & {
-  kind: "run-started" | "run-waiting" | "run-ended";
+export type RunEvent = Subject<'run'> & {
+  kind: 'run-started' | 'run-waiting' | 'run-ended';
   data: { noderole_id: number; node_id: number; outcome?: string; code?: string; key?: string };
 };
-export type NodeCreated = Subject<"node"> & {
-  kind: "node-created";
+export type NodeCreated = Subject<'node'> & {
+  kind: 'node-created';
   data: { name: string; deployment_id: number; macs: string[] };
 };
-export type NodeChanged = Subject<"node"> & {
-  kind: "node-changed";
+export type NodeChanged = Subject<'node'> & {
+  kind: 'node-changed';
   data: { changed: NodeField[] };
 };
-export type NodeDeleted = Subject<"node"> & {
-  kind: "node-deleted";
+export type NodeDeleted = Subject<'node'> & {
+  kind: 'node-deleted';
   data: { name: string; macs: string[] };
 };
-export type DeploymentEvent = Subject<"deployment"> & {
-  kind: "deployment-created" | "deployment-changed" | "deployment-committed" | "deployment-deleted";
+export type DeploymentEvent = Subject<'deployment'> & {
+  kind: 'deployment-created' | 'deployment-changed' | 'deployment-committed' | 'deployment-deleted';
   data: Record<string, unknown>;
 };
 /** Subject id 0: the MAC belongs to no node that we know. */
-export type BootPhaseSeen = Subject<"node"> & {
-  kind: "boot-phase";
+export type BootPhaseSeen = Subject<'node'> & {
+  kind: 'boot-phase';
   data: { mac: string; phase: string; detail: string };
 };
-export type InstallChanged = Subject<"install"> & {
-  kind: "install-changed";
+export type InstallChanged = Subject<'install'> & {
+  kind: 'install-changed';
   data: Record<string, unknown>;
 };
-export type NetworkChanged = Subject<"network"> & {
-  kind: "network-changed";
-  data: { change: "created" | "changed" | "deleted"; name: string };
+export type NetworkChanged = Subject<'network'> & {
+  kind: 'network-changed';
+  data: { change: 'created' | 'changed' | 'deleted'; name: string };
 };
-export type TokenRefused = Subject<"node"> & {
-  kind: "token-refused";
+export type TokenRefused = Subject<'node'> & {
+  kind: 'token-refused';
   data: Record<string, unknown>;
 };
 /** A human must look. `code` is for programs, `message` for people; more fields may say what it is about. */
 export type Alarm = Subject<SubjectType> & {
-  kind: "alarm";
+  kind: 'alarm';
   data: { code: string; message: string; [field: string]: unknown };
 };
 
@@ -104,7 +85,7 @@ export type DomainEvent =
   | TokenRefused
   | Alarm;
 
-export type EventKind = DomainEvent["kind"];
+export type EventKind = DomainEvent['kind'];
 
 /** An event as its followers get it. `data` is what the writer put there; older rows may lack newer fields. */
 export type PublishedEvent = {
@@ -123,8 +104,8 @@ export type PublishedEvent = {
 /** The event "these parts of the node changed"; `version` is nodes.version after the change. */
 export function nodeChanged(nodeId: number, version: number, changed: NodeField[]): NodeChanged {
   return {
-    kind: "node-changed",
-    subjectType: "node",
+    kind: 'node-changed',
+    subjectType: 'node',
     subjectId: nodeId,
     version,
     data: { changed },
@@ -132,12 +113,6 @@ export function nodeChanged(nodeId: number, version: number, changed: NodeField[
 }
 
 /** The event "a human must look at this". */
-export function alarm(
-  subjectType: SubjectType,
-  subjectId: number,
-  code: string,
-  message: string,
-  more: Record<string, unknown> = {},
-): Alarm {
-  return { kind: "alarm", subjectType, subjectId, version: 0, data: { ...more, code, message } };
+export function alarm(subjectType: SubjectType, subjectId: number, code: string, message: string, more: Record<string, unknown> = {}): Alarm {
+  return { kind: 'alarm', subjectType, subjectId, version: 0, data: { ...more, code, message } };
 }

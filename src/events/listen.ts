@@ -19,7 +19,13 @@ export function listen(url: string, channel: string, onHint: () => void, log?: L
   let opening: Promise<void> = Promise.resolve();
 
   async function open(): Promise<void> {
-    const fresh = new pg.Client({ connectionString: url, application_name: 'prybar listen', keepAlive: true, connectionTimeoutMillis: 5_000, query_timeout: 5_000 });
+    const fresh = new pg.Client({
+      connectionString: url,
+      application_name: 'prybar listen',
+      keepAlive: true,
+      connectionTimeoutMillis: 5_000,
+      query_timeout: 5_000,
+    });
     let isLost = false;
     const lose = (error?: Error) => {
       if (isLost) return;

@@ -2,24 +2,20 @@
  * Writing events: the last statement of a writing transaction adds one batch (engine-rules 13). What is written here is
  * not yet readable: the sequencer gives the batch its position after the commit.
  */
-import type { Pool, Tx } from "../db/client.js";
-import type { DomainEvent } from "./events.js";
+import type { Pool, Tx } from '../db/client.js';
+import type { DomainEvent } from './events.js';
 
 /** Channel of the hint that something may be there to read. The payload is always empty. */
-export const EVENTS_CHANNEL = "prybar_events";
+export const EVENTS_CHANNEL = 'prybar_events';
 
 /** Transaction-local setting that carries the depth of the hook whose writes these are (engine-rules 19). */
-const CAUSE_DEPTH_SETTING = "prybar.cause_depth";
+const CAUSE_DEPTH_SETTING = 'prybar.cause_depth';
 
 /**
  * Adds the events as one batch of the caller's transaction, in order; nothing when there are none. Call it last, when
  * every lock is held. `causeDepth` defaults to the depth of the running hook, 0 outside one.
  */
-export async function writeEvents(
-  tx: Tx,
-  events: readonly DomainEvent[],
-  causeDepth?: number,
-): Promise<void> {
+export async function writeEvents(tx: Tx, events: readonly DomainEvent[], causeDepth?: number): Promise<void> {
   if (events.length === 0) return;
   await tx.query(
     `WITH batch AS (INSERT INTO outbox_batches (created_at) VALUES (clock_timestamp()) RETURNING id)
@@ -43,7 +39,7 @@ export async function writeEvents(
 
 /** Makes every event of this transaction, whoever writes it, carry the depth. For the hook dispatcher. */
 export async function setCauseDepth(tx: Tx, depth: number): Promise<void> {
-  await tx.query("SELECT set_config($1, $2, true)", [CAUSE_DEPTH_SETTING, String(depth)]);
+  await tx.query('SELECT set_config($1, $2, true)', [CAUSE_DEPTH_SETTING, String(depth)]);
 }
 
 /** NOTIFY takes a lock of the whole cluster at commit, so one process notifies at most this often. */

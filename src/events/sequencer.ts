@@ -2,8 +2,8 @@
  * Gives positions to committed batches (engine-rules 13). A serial number is taken before the commit, so a reader that
  * follows it skips whoever commits late; a position is given afterwards, under one lock, so it never does.
  */
-import { withTransaction, type Pool } from "../db/client.js";
-import { notify } from "./outbox.js";
+import { withTransaction, type Pool } from '../db/client.js';
+import { notify } from './outbox.js';
 
 /** Key of the advisory lock: the letters `pbox`. */
 const SEQUENCER_LOCK = 0x70626f78;
@@ -18,9 +18,7 @@ const BATCHES_PER_PASS = 5_000;
 export async function sequence(pool: Pool): Promise<number> {
   let total = 0;
   for (;;) {
-    const { rows } = await pool.query<{ some: boolean }>(
-      "SELECT EXISTS (SELECT 1 FROM outbox_batches WHERE pos IS NULL) AS some",
-    );
+    const { rows } = await pool.query<{ some: boolean }>('SELECT EXISTS (SELECT 1 FROM outbox_batches WHERE pos IS NULL) AS some');
     if (rows[0]?.some !== true) break;
     const numbered = await sequencePass(pool);
     total += numbered;
@@ -37,7 +35,7 @@ export async function sequence(pool: Pool): Promise<number> {
  */
 async function sequencePass(pool: Pool): Promise<number> {
   return withTransaction(pool, async (tx) => {
-    await tx.query("SELECT pg_advisory_xact_lock($1)", [SEQUENCER_LOCK]);
+    await tx.query('SELECT pg_advisory_xact_lock($1)', [SEQUENCER_LOCK]);
     const { rows } = await tx.query<{ count: number }>(
       `WITH base AS (
          SELECT greatest(coalesce((SELECT max(pos) FROM outbox_batches), 0),

@@ -95,7 +95,10 @@ export function createHookDispatcher(db: Db, options: HookDispatcherOptions): Ho
       }
       const deps = { db, log: options.log, stop: stop.signal, ...(options.hookTimeoutMs === undefined ? {} : { timeoutMs: options.hookTimeoutMs }) };
       const results = await executeHook(deps, hook, group);
-      await completeDeliveries(db.pool, results.filter((result) => result.error === null).map((result) => result.delivery));
+      await completeDeliveries(
+        db.pool,
+        results.filter((result) => result.error === null).map((result) => result.delivery),
+      );
       const failures = results.flatMap(({ delivery, error }) => (error === null ? [] : [{ delivery, error, backoffMs: putOff(delivery.attempts + 1) }]));
       for (const { delivery, error } of failures) options.log.warn({ role, hook: delivery.hook, subjectId: delivery.subjectId, reason: error }, 'hook failed');
       await failDeliveries(db.pool, failures);

@@ -18,7 +18,7 @@ export type Delivery = {
 };
 
 /** What is known of the roles that have hooks; `id` is null when the role is not in the database. */
-export type Subscribing = { name: string; id: number | null; cohort: number; hooks: ReadonlySet<HookName>; };
+export type Subscribing = { name: string; id: number | null; cohort: number; hooks: ReadonlySet<HookName> };
 
 const STATE_HOOKS: Record<string, HookName> = { TODO: 'onTodo', TRANSITION: 'onTransition', ACTIVE: 'onActive', BLOCKED: 'onBlocked', ERROR: 'onError' };
 const NETWORK_HOOKS: Record<string, HookName> = { created: 'onNetworkCreate', changed: 'onNetworkChange', deleted: 'onNetworkDelete' };
@@ -36,7 +36,10 @@ function hooksFor(event: PublishedEvent, milestones: ReadonlySet<number>): { hoo
       return [{ hook: 'onNodeCreate', ownRole: null }];
     case 'node-changed':
       return Array.isArray(data.changed) && data.changed.includes('deployment')
-        ? [{ hook: 'onNodeChange', ownRole: null }, { hook: 'onNodeMove', ownRole: null }]
+        ? [
+            { hook: 'onNodeChange', ownRole: null },
+            { hook: 'onNodeMove', ownRole: null },
+          ]
         : [{ hook: 'onNodeChange', ownRole: null }];
     case 'node-deleted':
       return [{ hook: 'onNodeDelete', ownRole: null }];

@@ -75,7 +75,9 @@ async function upsertDeliveries(tx: Tx, deliveries: Delivery[]): Promise<void> {
   if (loops.length === 0 || rows.length === 0) return;
   await writeEvents(
     tx,
-    loops.map((d) => alarm('engine', 0, 'hook-loop', `${d.hook} of ${d.role} for ${d.subjectType} ${d.subjectId} was caused by ${d.causeDepth} hooks in a row; parked`)),
+    loops.map((d) =>
+      alarm('engine', 0, 'hook-loop', `${d.hook} of ${d.role} for ${d.subjectType} ${d.subjectId} was caused by ${d.causeDepth} hooks in a row; parked`),
+    ),
   );
 }
 
@@ -88,8 +90,18 @@ export type Claimed = Delivery & { id: number; attempts: number; mark: string };
  */
 export async function claimDeliveries(pool: Pool, roles: readonly string[]): Promise<Claimed[]> {
   const { rows } = await pool.query<{
-    id: number; role: string; hook: HookName; subject_type: string; subject_id: number; version: number;
-    changed: string[]; data: Record<string, unknown>; cause_depth: number; cohort: number; attempts: number; mark: string;
+    id: number;
+    role: string;
+    hook: HookName;
+    subject_type: string;
+    subject_id: number;
+    version: number;
+    changed: string[];
+    data: Record<string, unknown>;
+    cause_depth: number;
+    cohort: number;
+    attempts: number;
+    mark: string;
   }>(
     `UPDATE hook_deliveries h SET running_until = clock_timestamp() + make_interval(secs => $2)
       WHERE h.id IN (
@@ -104,8 +116,18 @@ export async function claimDeliveries(pool: Pool, roles: readonly string[]): Pro
   );
   return rows
     .map((row) => ({
-      id: row.id, role: row.role, hook: row.hook, subjectType: row.subject_type, subjectId: row.subject_id, version: row.version,
-      changed: row.changed, data: row.data, causeDepth: row.cause_depth, cohort: row.cohort, attempts: row.attempts, mark: row.mark,
+      id: row.id,
+      role: row.role,
+      hook: row.hook,
+      subjectType: row.subject_type,
+      subjectId: row.subject_id,
+      version: row.version,
+      changed: row.changed,
+      data: row.data,
+      causeDepth: row.cause_depth,
+      cohort: row.cohort,
+      attempts: row.attempts,
+      mark: row.mark,
     }))
     .sort((a, b) => a.cohort - b.cohort || a.id - b.id);
 }
@@ -144,9 +166,18 @@ export async function failDeliveries(pool: Pool, failures: readonly Failure[]): 
       rows
         .filter((row) => row.is_parked)
         .map((row) =>
-          alarm('engine', 0, 'hook-parked', `${row.hook} of ${row.role} for ${row.subject_type} ${row.subject_id} failed ${ATTEMPTS_MAX} times: ${row.last_error}`, {
-            role: row.role, hook: row.hook, subject_type: row.subject_type, subject_id: row.subject_id,
-          }),
+          alarm(
+            'engine',
+            0,
+            'hook-parked',
+            `${row.hook} of ${row.role} for ${row.subject_type} ${row.subject_id} failed ${ATTEMPTS_MAX} times: ${row.last_error}`,
+            {
+              role: row.role,
+              hook: row.hook,
+              subject_type: row.subject_type,
+              subject_id: row.subject_id,
+            },
+          ),
         ),
     );
   });
@@ -163,7 +194,10 @@ export async function replayParked(pool: Pool, role: string | null): Promise<num
 }
 
 /** Ids and cohorts of the roles with hooks, and the roles flagged milestone. */
-export async function readRoles(pool: Pool, names: readonly string[]): Promise<{ known: Map<string, { id: number; cohort: number }>; milestones: Set<number> }> {
+export async function readRoles(
+  pool: Pool,
+  names: readonly string[],
+): Promise<{ known: Map<string, { id: number; cohort: number }>; milestones: Set<number> }> {
   const { rows } = await pool.query<{ id: number; name: string; cohort: number; is_milestone: boolean }>(
     `SELECT id, name, cohort, 'milestone' = ANY(flags) AS is_milestone FROM roles WHERE name = ANY($1) OR 'milestone' = ANY(flags)`,
     [names],

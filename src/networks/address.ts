@@ -21,7 +21,8 @@ export function networkProblems(network: NetworkText): FieldProblem[] {
     const last = parseIpv4(range.last);
     if (first === undefined || last === undefined) problems.push({ field, message: 'first and last must be IPv4 addresses' });
     else if (first > last) problems.push({ field, message: 'the first address must not come after the last' });
-    else if (!isHostAddress(subnet, first) || !isHostAddress(subnet, last)) problems.push({ field, message: `must lie between the first and the last host of ${network.subnet}` });
+    else if (!isHostAddress(subnet, first) || !isHostAddress(subnet, last))
+      problems.push({ field, message: `must lie between the first and the last host of ${network.subnet}` });
     else {
       const other = seen.find((known) => first <= known.last && last >= known.first);
       if (other !== undefined) problems.push({ field, message: `overlaps range ${other.name}` });

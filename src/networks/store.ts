@@ -48,7 +48,8 @@ async function insertNetwork(tx: Tx, spec: NetworkSpec): Promise<{ networkId: nu
   const same = existing.find((network) => network.name === spec.name);
   if (same !== undefined) return { networkId: same.id, isNew: false };
   const overlapping = existing.find((network) => subnetsOverlap(network.subnet, spec.subnet));
-  if (overlapping !== undefined) throw new ConflictError(`${spec.subnet} overlaps network ${overlapping.name} (${overlapping.subnet})`, { code: 'network-overlap' });
+  if (overlapping !== undefined)
+    throw new ConflictError(`${spec.subnet} overlaps network ${overlapping.name} (${overlapping.subnet})`, { code: 'network-overlap' });
   const { rows } = await tx.query<{ id: number }>(
     `INSERT INTO networks (name, category, subnet, router, dns, domain, dhcp_mode, lease_seconds)
      VALUES ($1, coalesce($2, 'admin'), $3, $4, $5, coalesce($6, 'prybar.internal'), coalesce($7, 'authoritative'), coalesce($8, 3600)) RETURNING id`,

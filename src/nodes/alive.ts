@@ -2,9 +2,9 @@
  * Who is alive no more. Alive is derived from heartbeats (engine-rules 21): a machine that was silent for the grace loses
  * it here, in one place, under the lock of its row, so that no claim races it (engine-rules 10).
  */
-import { withTransaction, type Db, type Tx } from "../db/client.js";
-import { nodeChanged } from "../events/events.js";
-import { notify, writeEvents } from "../events/outbox.js";
+import { withTransaction, type Db, type Tx } from '../db/client.js';
+import { nodeChanged } from '../events/events.js';
+import { notify, writeEvents } from '../events/outbox.js';
 
 const NODES_PER_PASS = 500;
 
@@ -43,7 +43,7 @@ async function loseAlive(tx: Tx, nodeIds: number[], graceSeconds: number): Promi
   );
   await writeEvents(
     tx,
-    rows.map((row) => nodeChanged(row.id, row.version, ["alive"])),
+    rows.map((row) => nodeChanged(row.id, row.version, ['alive'])),
   );
   return rows.map((row) => row.id);
 }
@@ -52,13 +52,9 @@ async function loseAlive(tx: Tx, nodeIds: number[], graceSeconds: number): Promi
  * The BMC has confirmed that the machine lost power: what ran in `bootId` runs no more. Does nothing when the node has
  * booted since. Faster than the grace, never in conflict with it.
  */
-export async function recordPowerLoss(
-  db: Db,
-  nodeId: number,
-  bootId: string | null,
-): Promise<void> {
+export async function recordPowerLoss(db: Db, nodeId: number, bootId: string | null): Promise<void> {
   await withTransaction(db.pool, async (tx) => {
-    await tx.query("SELECT 1 FROM nodes WHERE id = $1 FOR NO KEY UPDATE", [nodeId]);
+    await tx.query('SELECT 1 FROM nodes WHERE id = $1 FOR NO KEY UPDATE', [nodeId]);
     const { rows } = await tx.query<{ version: number }>(
       `UPDATE nodes n SET alive = false, version = n.version + 1
         WHERE n.id = $1 AND n.alive AND n.kind = 'machine'
@@ -67,7 +63,7 @@ export async function recordPowerLoss(
       [nodeId, bootId],
     );
     const row = rows[0];
-    if (row !== undefined) await writeEvents(tx, [nodeChanged(nodeId, row.version, ["alive"])]);
+    if (row !== undefined) await writeEvents(tx, [nodeChanged(nodeId, row.version, ['alive'])]);
   });
   notify(db.pool);
 }

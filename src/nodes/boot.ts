@@ -3,29 +3,25 @@
  * reports, in `node_status`, apart from the node row that is the mutex of its work (engine-rules 11). Whoever writes the
  * node row locks it first; the lock order is nodes, facts, outbox.
  */
-import type { BootClass } from "../generated/prisma/enums.js";
-import { withTransaction, type Db, type Tx } from "../db/client.js";
-import { nodeChanged, type NodeField } from "../events/events.js";
-import { notify, writeEvents } from "../events/outbox.js";
-import { NotFoundError } from "../shared/errors.js";
-import { raiseFact } from "./facts.js";
+import type { BootClass } from '../generated/prisma/enums.js';
+import { withTransaction, type Db, type Tx } from '../db/client.js';
+import { nodeChanged, type NodeField } from '../events/events.js';
+import { notify, writeEvents } from '../events/outbox.js';
+import { NotFoundError } from '../shared/errors.js';
+import { raiseFact } from './facts.js';
 
-export { sweepAlive } from "./alive.js";
+export { sweepAlive } from './alive.js';
 
 /**
  * What the node shall boot from now on. Raises the desired generation and tells so, unless it is that already: then
  * nothing changes and the present generation comes back. The caller commits and notifies.
  */
-export async function setDesiredBootenv(
-  tx: Tx,
-  wish: { nodeId: number; bootenv: string; reason: string },
-): Promise<{ generation: number }> {
-  const { rows } = await tx.query<{ bootenv: string; desired_gen: number }>(
-    "SELECT bootenv, desired_gen FROM nodes WHERE id = $1 FOR NO KEY UPDATE",
-    [wish.nodeId],
-  );
+export async function setDesiredBootenv(tx: Tx, wish: { nodeId: number; bootenv: string; reason: string }): Promise<{ generation: number }> {
+  const { rows } = await tx.query<{ bootenv: string; desired_gen: number }>('SELECT bootenv, desired_gen FROM nodes WHERE id = $1 FOR NO KEY UPDATE', [
+    wish.nodeId,
+  ]);
   const node = rows[0];
-  if (node === undefined) throw new NotFoundError("node", wish.nodeId);
+  if (node === undefined) throw new NotFoundError('node', wish.nodeId);
   if (node.bootenv === wish.bootenv) return { generation: node.desired_gen };
   const updated = await tx.query<{ desired_gen: number; version: number }>(
     `UPDATE nodes SET bootenv = $2, boot_reason = $3, desired_gen = desired_gen + 1, version = version + 1
@@ -33,8 +29,8 @@ export async function setDesiredBootenv(
     [wish.nodeId, wish.bootenv, wish.reason],
   );
   const row = updated.rows[0];
-  if (row === undefined) throw new NotFoundError("node", wish.nodeId);
-  await writeEvents(tx, [nodeChanged(wish.nodeId, row.version, ["bootenv"])]);
+  if (row === undefined) throw new NotFoundError('node', wish.nodeId);
+  await writeEvents(tx, [nodeChanged(wish.nodeId, row.version, ['bootenv'])]);
   return { generation: row.desired_gen };
 }
 
@@ -53,10 +49,7 @@ export type BootReport = {
  * and makes the node alive; a repeated one only refreshes. An installer brings no agent and ends no validity
  * (engine-rules 16): it is written down, and neither the epoch nor alive move.
  */
-export async function recordBoot(
-  tx: Tx,
-  report: BootReport,
-): Promise<{ bootEpoch: number; isNew: boolean }> {
+export async function recordBoot(tx: Tx, report: BootReport): Promise<{ bootEpoch: number; isNew: boolean }> {
   const { rows } = await tx.query<{
     alive: boolean;
     boot_epoch: number;
@@ -68,21 +61,23 @@ export async function recordBoot(
     [report.nodeId],
   );
   const node = rows[0];
-  if (node === undefined) throw new NotFoundError("node", report.nodeId);
+  if (node === undefined) throw new NotFoundError('node', report.nodeId);
   const isNew = node.boot_id !== report.bootId;
-  const isInstaller = report.bootClass === "installer";
+  const isInstaller = report.bootClass === 'installer';
   const bootEpoch = isNew && !isInstaller ? node.boot_epoch + 1 : node.boot_epoch;
   // Nothing of an earlier boot runs when an installer has been booted.
   const alive = isInstaller ? node.alive && !isNew : true;
   await observe(tx, report);
   const changed: NodeField[] = [];
-  if (isNew) changed.push("boot");
-  if (alive !== node.alive) changed.push("alive");
+  if (isNew) changed.push('boot');
+  if (alive !== node.alive) changed.push('alive');
   if (changed.length === 0) return { bootEpoch, isNew };
-  await tx.query(
-    `UPDATE nodes SET boot_epoch = $2, boot_class = $3, alive = $4, version = version + 1 WHERE id = $1`,
-    [report.nodeId, bootEpoch, report.bootClass, alive],
-  );
+  await tx.query(`UPDATE nodes SET boot_epoch = $2, boot_class = $3, alive = $4, version = version + 1 WHERE id = $1`, [
+    report.nodeId,
+    bootEpoch,
+    report.bootClass,
+    alive,
+  ]);
   if (isNew && !isInstaller) {
     await raiseFact(tx, `boot:${report.nodeId}`, bootEpoch, {
       boot_id: report.bootId,
@@ -123,14 +118,14 @@ export async function recordHeartbeat(db: Db, nodeId: number, bootId: string): P
 
 async function revive(db: Db, nodeId: number, bootId: string): Promise<void> {
   await withTransaction(db.pool, async (tx) => {
-    await tx.query("SELECT 1 FROM nodes WHERE id = $1 FOR NO KEY UPDATE", [nodeId]);
+    await tx.query('SELECT 1 FROM nodes WHERE id = $1 FOR NO KEY UPDATE', [nodeId]);
     const { rows } = await tx.query<{ version: number }>(
       `UPDATE nodes n SET alive = true, version = n.version + 1 FROM node_status s
         WHERE n.id = $1 AND NOT n.alive AND s.node_id = n.id AND s.boot_id = $2 RETURNING n.version`,
       [nodeId, bootId],
     );
     const row = rows[0];
-    if (row !== undefined) await writeEvents(tx, [nodeChanged(nodeId, row.version, ["alive"])]);
+    if (row !== undefined) await writeEvents(tx, [nodeChanged(nodeId, row.version, ['alive'])]);
   });
   notify(db.pool);
 }

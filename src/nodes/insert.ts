@@ -11,10 +11,9 @@ export async function lockIdentity(tx: Tx, macs: readonly string[], uuid: string
   const keys = macs.map((mac) => `mac ${mac}`);
   if (uuid !== null) keys.push(`uuid ${uuid}`);
   // Taken in the order of the keys' hashes, the same for everybody: no deadlock.
-  await tx.query(
-    `SELECT pg_advisory_xact_lock(k.key) FROM (SELECT DISTINCT hashtextextended(t, 7) AS key FROM unnest($1::text[]) AS t ORDER BY key) k`,
-    [keys],
-  );
+  await tx.query(`SELECT pg_advisory_xact_lock(k.key) FROM (SELECT DISTINCT hashtextextended(t, 7) AS key FROM unnest($1::text[]) AS t ORDER BY key) k`, [
+    keys,
+  ]);
 }
 
 export type NewNode = {
@@ -53,7 +52,13 @@ export async function insertNode(tx: Tx, node: NewNode): Promise<{ nodeId: numbe
   if (inserted.rowCount !== macs.length) throw await whoHasTheMac(tx, row.id, macs);
   return {
     nodeId: row.id,
-    event: { kind: 'node-created', subjectType: 'node', subjectId: row.id, version: row.version, data: { name: node.name, deployment_id: row.deployment_id, macs } },
+    event: {
+      kind: 'node-created',
+      subjectType: 'node',
+      subjectId: row.id,
+      version: row.version,
+      data: { name: node.name, deployment_id: row.deployment_id, macs },
+    },
   };
 }
 

@@ -6,14 +6,21 @@ import { z } from 'zod';
 import { parseMac } from '../shared/mac.js';
 
 /** Printable text without control characters: it is stored, logged and shown. */
-const text = (max: number) => z.string().max(max).regex(/^[^\p{Cc}\p{Cs}]*$/u, 'no control characters');
+const text = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'no control characters');
 
-const mac = z.string().max(40).transform((value, ctx) => {
-  const parsed = parseMac(value);
-  if (parsed !== undefined) return parsed;
-  ctx.addIssue({ code: 'custom', message: 'six bytes in hex, with colons or dashes between them' });
-  return z.NEVER;
-});
+const mac = z
+  .string()
+  .max(40)
+  .transform((value, ctx) => {
+    const parsed = parseMac(value);
+    if (parsed !== undefined) return parsed;
+    ctx.addIssue({ code: 'custom', message: 'six bytes in hex, with colons or dashes between them' });
+    return z.NEVER;
+  });
 
 const nicSchema = z.strictObject({ name: text(64), mac, speed: z.number().int().min(0).max(10_000_000).nullish(), carrier: z.boolean().nullish() });
 

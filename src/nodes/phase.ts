@@ -52,15 +52,13 @@ export async function writePhases(tx: Tx, seen: readonly PhaseSeen[]): Promise<v
   );
   await writeEvents(
     tx,
-    rows.map(
-      (row): BootPhaseSeen => ({
-        kind: 'boot-phase',
-        subjectType: 'node',
-        subjectId: row.node_id,
-        version: row.version,
-        data: { mac: row.mac, phase: row.phase, detail: row.detail },
-      }),
-    ),
+    rows.map((row): BootPhaseSeen => ({
+      kind: 'boot-phase',
+      subjectType: 'node',
+      subjectId: row.node_id,
+      version: row.version,
+      data: { mac: row.mac, phase: row.phase, detail: row.detail },
+    })),
   );
 }
 

@@ -42,7 +42,9 @@ async function refuseWhileUsed(tx: Tx, nodeId: number): Promise<void> {
     [nodeId],
   );
   if (dependants.rows.length > 0)
-    throw new ConflictError(`other nodes depend on it: ${dependants.rows.map((row) => row.name).join(', ')}; propose or unbind them first`, { code: 'node-in-use' });
+    throw new ConflictError(`other nodes depend on it: ${dependants.rows.map((row) => row.name).join(', ')}; propose or unbind them first`, {
+      code: 'node-in-use',
+    });
 }
 
 /**
@@ -86,7 +88,13 @@ async function removeRows(db: Db, nodeId: number): Promise<boolean> {
     await tx.query('DELETE FROM reservations WHERE node_id = $1', [nodeId]);
     await tx.query('UPDATE boot_events SET node_id = NULL WHERE node_id = $1', [nodeId]);
     await tx.query('DELETE FROM nodes WHERE id = $1', [nodeId]);
-    const event: NodeDeleted = { kind: 'node-deleted', subjectType: 'node', subjectId: nodeId, version: node.version + 1, data: { name: node.name, macs: node.macs } };
+    const event: NodeDeleted = {
+      kind: 'node-deleted',
+      subjectType: 'node',
+      subjectId: nodeId,
+      version: node.version + 1,
+      data: { name: node.name, macs: node.macs },
+    };
     await writeEvents(tx, [event]);
     return true;
   });

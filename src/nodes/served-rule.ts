@@ -50,7 +50,8 @@ export function decideServed(input: ServedInput): Served {
   const members = confirmingSet(input.servers, input.networkId);
   if (!members.some((server) => server.kind === REQUIRED_KIND)) waitingFor.push('no DHCP server serves the network of the node');
   for (const server of members) {
-    if (server.servedRevision < revision) waitingFor.push(`the ${server.kind} server on ${server.host} serves revision ${server.servedRevision} of ${revision}`);
+    if (server.servedRevision < revision)
+      waitingFor.push(`the ${server.kind} server on ${server.host} serves revision ${server.servedRevision} of ${revision}`);
   }
   return { served: waitingFor.length === 0, generation, bootenv: bootNics[0]?.entry?.bootenv ?? null, waitingFor };
 }

@@ -26,11 +26,12 @@ const FACTS_PER_TRANSACTION = 50;
  * Level, not edge: safe to call at any rate, from any number of processes. One query when nobody waits.
  */
 export async function publishServed(db: Db): Promise<number> {
-  const { rows } = await db.pool.query<{ node_id: number }>(
-    `SELECT DISTINCT substring(key FROM 8)::int AS node_id FROM waits WHERE key ~ '^served:[0-9]+$'`,
-  );
+  const { rows } = await db.pool.query<{ node_id: number }>(`SELECT DISTINCT substring(key FROM 8)::int AS node_id FROM waits WHERE key ~ '^served:[0-9]+$'`);
   if (rows.length === 0) return 0;
-  const inputs = await readInputs(db.pool, rows.map((row) => row.node_id));
+  const inputs = await readInputs(
+    db.pool,
+    rows.map((row) => row.node_id),
+  );
   const served: { key: string; generation: number }[] = [];
   for (const [nodeId, input] of inputs) {
     const answer = decideServed(input);

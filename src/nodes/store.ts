@@ -23,7 +23,10 @@ export async function findNodeId(db: Queryable, key: string | number): Promise<n
  * Registers a machine before it was ever seen: when one of its MACs boots, it is this node. MACs in any usual spelling;
  * without a deployment it goes to the system one. Throws ConflictError `name-taken` or `mac-taken`.
  */
-export async function createNode(db: Db, node: { name: string; macs?: string[]; deploymentId?: number | null; description?: string }): Promise<{ nodeId: number }> {
+export async function createNode(
+  db: Db,
+  node: { name: string; macs?: string[]; deploymentId?: number | null; description?: string },
+): Promise<{ nodeId: number }> {
   const macs = [...new Set((node.macs ?? []).map(readMac))];
   const nodeId = await withTransaction(db.pool, async (tx) => {
     await lockIdentity(tx, macs, null);
@@ -96,6 +99,8 @@ async function dragNodeRoles(tx: Tx, nodeId: number, from: number, to: number): 
   );
   const committed = rows.filter((row) => row.committed);
   if (committed.length > 0)
-    throw new ConflictError(`the node has committed noderoles in its deployment: ${committed.map((row) => row.role).join(', ')}; unbind them first`, { code: 'node-in-use' });
+    throw new ConflictError(`the node has committed noderoles in its deployment: ${committed.map((row) => row.role).join(', ')}; unbind them first`, {
+      code: 'node-in-use',
+    });
   await tx.query('UPDATE node_roles SET deployment_id = $2, version = version + 1 WHERE id = ANY($1)', [rows.map((row) => row.id), to]);
 }

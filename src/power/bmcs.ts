@@ -26,7 +26,11 @@ export async function setBmc(db: Db, secrets: Pick<Secrets, 'encrypt'>, nodeId: 
 }
 
 /** The node's BMC with its machine's serial number and running boot. Throws NotFoundError, AppError `no-bmc`. */
-export async function readBmc(db: Db, secrets: Pick<Secrets, 'decrypt'>, nodeId: number): Promise<{ bmc: BmcAddress; machine: MachineRef; bootId: string | null }> {
+export async function readBmc(
+  db: Db,
+  secrets: Pick<Secrets, 'decrypt'>,
+  nodeId: number,
+): Promise<{ bmc: BmcAddress; machine: MachineRef; bootId: string | null }> {
   const { rows } = await db.pool.query<{
     name: string;
     serial: string | null;

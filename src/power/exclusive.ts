@@ -24,7 +24,13 @@ export function createBmcLocks(url: string): BmcLocks {
 
   function connect(): Promise<pg.Client> {
     if (connection !== undefined) return connection;
-    const client = new pg.Client({ connectionString: url, application_name: 'prybar power', keepAlive: true, connectionTimeoutMillis: 5_000, query_timeout: 5_000 });
+    const client = new pg.Client({
+      connectionString: url,
+      application_name: 'prybar power',
+      keepAlive: true,
+      connectionTimeoutMillis: 5_000,
+      query_timeout: 5_000,
+    });
     const drop = () => (connection = undefined);
     client.on('error', drop);
     client.on('end', drop);
@@ -68,9 +74,11 @@ export function createBmcLocks(url: string): BmcLocks {
         () => alone(nodeId, spacingMs, signal, work),
         () => alone(nodeId, spacingMs, signal, work),
       );
-      const tail = mine.catch(() => undefined).finally(() => {
-        if (tails.get(nodeId) === tail) tails.delete(nodeId);
-      });
+      const tail = mine
+        .catch(() => undefined)
+        .finally(() => {
+          if (tails.get(nodeId) === tail) tails.delete(nodeId);
+        });
       tails.set(nodeId, tail);
       return mine;
     },

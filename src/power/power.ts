@@ -71,7 +71,12 @@ export function bmcUnreachable(bmc: BmcAddress, reason: string, cause?: unknown)
 
 /** Thrown when the BMC refuses user name or password. Not retryable: more tries lock accounts. */
 export function bmcRefused(bmc: BmcAddress, reason: string): AppError {
-  return new AppError('bmc-credentials', 502, false, `BMC ${bmc.address}:${bmc.port} (${bmc.driver}) refuses ${bmc.username || 'the anonymous user'}: ${reason}`);
+  return new AppError(
+    'bmc-credentials',
+    502,
+    false,
+    `BMC ${bmc.address}:${bmc.port} (${bmc.driver}) refuses ${bmc.username || 'the anonymous user'}: ${reason}`,
+  );
 }
 
 /** Thrown when the BMC took the command and its power does not follow. Retryable. */

@@ -23,7 +23,11 @@ export type Secrets = {
 export async function openSecrets(home: string): Promise<Secrets> {
   const file = path.join(home, 'secret.key');
   const key = (await readKey(file)) ?? (await makeKey(home, file));
-  if (key.length !== KEY_BYTES) throw new ConfigError(`${file}: the key has ${key.length} bytes instead of ${KEY_BYTES}`, 'restore the file from a backup, or remove it and set the BMC passwords again');
+  if (key.length !== KEY_BYTES)
+    throw new ConfigError(
+      `${file}: the key has ${key.length} bytes instead of ${KEY_BYTES}`,
+      'restore the file from a backup, or remove it and set the BMC passwords again',
+    );
   return secretsOf(key);
 }
 
@@ -80,5 +84,9 @@ export function secretsOf(key: Buffer): Secrets {
 }
 
 function unreadable(cause?: unknown): ConfigError {
-  return new ConfigError('a BMC password cannot be read with the key in secret.key', 'restore secret.key of this installation, or set the BMC passwords again', { cause });
+  return new ConfigError(
+    'a BMC password cannot be read with the key in secret.key',
+    'restore secret.key of this installation, or set the BMC passwords again',
+    { cause },
+  );
 }

@@ -21,7 +21,13 @@ export const dhcpDatabaseHooks: RoleHooks = {
 };
 
 async function refresh(items: HookItem[], ctx: HookContext): Promise<HookAnswer[]> {
-  if (items.length > 0) await ctx.transaction((tx) => rewriteEntries(tx, items.map((item) => item.subjectId)));
+  if (items.length > 0)
+    await ctx.transaction((tx) =>
+      rewriteEntries(
+        tx,
+        items.map((item) => item.subjectId),
+      ),
+    );
   return allOk(items);
 }
 
@@ -32,7 +38,14 @@ async function refresh(items: HookItem[], ctx: HookContext): Promise<HookAnswer[
 export async function rewriteEntries(tx: Tx, nodeIds: readonly number[]): Promise<number | null> {
   await tx.query('SELECT 1 FROM dhcp_table WHERE id = 1 FOR UPDATE');
   const nics = await readNics(tx, nodeIds);
-  const plan = planEntries(nics, await readEntries(tx, nodeIds, nics.map((nic) => nic.mac)));
+  const plan = planEntries(
+    nics,
+    await readEntries(
+      tx,
+      nodeIds,
+      nics.map((nic) => nic.mac),
+    ),
+  );
   if (plan.write.length === 0 && plan.withdraw.length === 0) return null;
   const raised = await tx.query<{ revision: number }>('UPDATE dhcp_table SET revision = revision + 1 WHERE id = 1 RETURNING revision');
   const revision = raised.rows[0]?.revision ?? 0;
@@ -74,10 +87,10 @@ async function readEntries(tx: Tx, nodeIds: readonly number[], macs: readonly st
     boot_local: boolean;
     applied_gen: number;
     deleted: boolean;
-  }>(
-    'SELECT mac, node_id, hostname, bootenv, boot_local, applied_gen, deleted FROM dhcp_entries WHERE node_id = ANY($1) OR mac = ANY($2) ORDER BY mac',
-    [nodeIds, macs],
-  );
+  }>('SELECT mac, node_id, hostname, bootenv, boot_local, applied_gen, deleted FROM dhcp_entries WHERE node_id = ANY($1) OR mac = ANY($2) ORDER BY mac', [
+    nodeIds,
+    macs,
+  ]);
   return rows.map((row) => ({
     mac: row.mac,
     nodeId: row.node_id,

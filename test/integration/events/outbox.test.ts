@@ -19,7 +19,13 @@ afterEach(async () => {
   await database.drop();
 });
 
-const event = (subjectId: number): DomainEvent => ({ kind: 'alarm', subjectType: 'engine', subjectId, version: 0, data: { code: 'test', message: `number ${subjectId}` } });
+const event = (subjectId: number): DomainEvent => ({
+  kind: 'alarm',
+  subjectType: 'engine',
+  subjectId,
+  version: 0,
+  data: { code: 'test', message: `number ${subjectId}` },
+});
 const write = (ids: number[]) => withTransaction(db.pool, (tx) => writeEvents(tx, ids.map(event)));
 
 describe('the outbox (engine-rules 13)', () => {

@@ -30,7 +30,8 @@ function dispatcher(roles: Record<string, RoleHooks>, more: { hookTimeoutMs?: nu
 }
 const change = (nodeId: number, version: number, changed: NodeField[], depth = 0) =>
   withTransaction(db.pool, (tx) => writeEvents(tx, [nodeChanged(nodeId, version, changed)], depth));
-const pending = async () => (await db.pool.query('SELECT role, hook, subject_id, attempts, parked_at IS NOT NULL AS parked FROM hook_deliveries ORDER BY id')).rows;
+const pending = async () =>
+  (await db.pool.query('SELECT role, hook, subject_id, attempts, parked_at IS NOT NULL AS parked FROM hook_deliveries ORDER BY id')).rows;
 const recorder = (calls: HookItem[][]): RoleHooks => ({
   onNodeChange: (items) => {
     calls.push(items);
@@ -112,7 +113,14 @@ describe('hook deliveries (engine-rules 19)', () => {
           seen.push(items.map((item) => item.subjectId));
           const wasFirst = isFirst;
           isFirst = false;
-          return Promise.resolve(wasFirst ? [{ subjectId: 1, ok: true }, { subjectId: 2, ok: false, error: 'no' }] : allOk(items));
+          return Promise.resolve(
+            wasFirst
+              ? [
+                  { subjectId: 1, ok: true },
+                  { subjectId: 2, ok: false, error: 'no' },
+                ]
+              : allOk(items),
+          );
         },
       },
     }).drain();
@@ -165,6 +173,11 @@ describe('hook deliveries (engine-rules 19)', () => {
     const calls: HookItem[][] = [];
     for (let i = 1; i <= 30; i += 1) await change(i, 1, ['bootenv']);
     await Promise.all([dispatcher({ r: recorder(calls) }).drain(), dispatcher({ r: recorder(calls) }).drain(), dispatcher({ r: recorder(calls) }).drain()]);
-    expect(calls.flat().map((item) => item.subjectId).sort((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_unused, i) => i + 1));
+    expect(
+      calls
+        .flat()
+        .map((item) => item.subjectId)
+        .sort((a, b) => a - b),
+    ).toEqual(Array.from({ length: 30 }, (_unused, i) => i + 1));
   });
 });

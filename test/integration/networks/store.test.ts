@@ -33,7 +33,12 @@ describe('ensureNetwork', () => {
 
 describe('reserveAddress', () => {
   it('gives each MAC an address of its own, the same when asked again, until the range is full', async () => {
-    const { networkId } = await ensureNetwork(db, { name: 'n', subnet: '10.0.0.0/29', router: '10.0.0.2', ranges: [{ name: 'host', first: '10.0.0.1', last: '10.0.0.3' }] });
+    const { networkId } = await ensureNetwork(db, {
+      name: 'n',
+      subnet: '10.0.0.0/29',
+      router: '10.0.0.2',
+      ranges: [{ name: 'host', first: '10.0.0.1', last: '10.0.0.3' }],
+    });
     const reserve = (last: number) => reserveAddress(db, { networkId, range: 'host', mac: `aa:00:00:00:00:0${last}`, nodeId: null });
     const given = await Promise.all([reserve(1), reserve(2)]);
     expect([...given].sort()).toEqual(['10.0.0.1', '10.0.0.3']);

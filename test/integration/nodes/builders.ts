@@ -16,7 +16,10 @@ export const machineMac = (number: number, nic = 0) => `52:54:00:00:${number.toS
 export const machineUuid = (number: number) => `4c4c4544-0051-3510-8052-${number.toString(16).padStart(12, '0')}`;
 
 /** A report of machine `number`, booted from its NIC `nic` of two. */
-export function report(number: number, more: { nic?: number; bootId?: string; uuid?: string; serial?: string; macs?: string[]; address?: string } = {}): FactsReport {
+export function report(
+  number: number,
+  more: { nic?: number; bootId?: string; uuid?: string; serial?: string; macs?: string[]; address?: string } = {},
+): FactsReport {
   const macs = more.macs ?? [machineMac(number, 0), machineMac(number, 1)];
   return {
     address: more.address ?? `127.77.0.${number}`,

@@ -38,7 +38,10 @@ describe('reportFacts', () => {
   it('names it after the MAC it booted from, in the system deployment, alive in its first boot', async () => {
     const { nodeId, name, isNew, bootEpoch } = await reportFacts(db, report(1));
     expect({ name, isNew, bootEpoch }).toEqual({ name: 'd52-54-00-00-01-00.prybar.internal', isNew: true, bootEpoch: 1 });
-    const { rows } = await db.pool.query('SELECT n.alive, n.bootenv, n.boot_class, s.phase, s.boot_id FROM nodes n JOIN node_status s ON s.node_id = n.id WHERE n.id = $1', [nodeId]);
+    const { rows } = await db.pool.query(
+      'SELECT n.alive, n.bootenv, n.boot_class, s.phase, s.boot_id FROM nodes n JOIN node_status s ON s.node_id = n.id WHERE n.id = $1',
+      [nodeId],
+    );
     expect(rows[0]).toEqual({ alive: true, bootenv: 'discovery', boot_class: 'discovery', phase: 'agent', boot_id: 'boot-1-a' });
   });
 
@@ -80,7 +83,11 @@ describe('reportFacts', () => {
   it('reserves the address that is leased to the MAC, and no other', async () => {
     const { rows } = await db.pool.query<{ id: number }>(`INSERT INTO networks (name, subnet) VALUES ('t', '127.77.0.0/16') RETURNING id`);
     const lease = (address: string, mac: string) =>
-      db.pool.query(`INSERT INTO leases (address, network_id, mac, expires_at) VALUES ($1, $2, $3, clock_timestamp() + interval '1 hour')`, [address, rows[0]!.id, mac]);
+      db.pool.query(`INSERT INTO leases (address, network_id, mac, expires_at) VALUES ($1, $2, $3, clock_timestamp() + interval '1 hour')`, [
+        address,
+        rows[0]!.id,
+        mac,
+      ]);
     await lease('127.77.0.1', machineMac(1));
     await lease('127.77.0.2', machineMac(3));
     const { nodeId } = await reportFacts(db, report(1));

@@ -95,7 +95,13 @@ function portOf(server: Server): number {
   if (address === null || typeof address === 'string') throw new Error('no port');
   return address.port;
 }
-const ask = (action: PowerAsk['action'], more: Partial<PowerAsk> = {}): PowerAsk => ({ nodeId, action, nextBoot: null, signal: AbortSignal.timeout(10_000), ...more });
+const ask = (action: PowerAsk['action'], more: Partial<PowerAsk> = {}): PowerAsk => ({
+  nodeId,
+  action,
+  nextBoot: null,
+  signal: AbortSignal.timeout(10_000),
+  ...more,
+});
 const row = async () => (await db.pool.query('SELECT b.power, b.last_error, n.alive FROM bmcs b JOIN nodes n ON n.id = b.node_id')).rows[0];
 
 describe('powerAction', () => {

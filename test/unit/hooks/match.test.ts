@@ -5,13 +5,25 @@ import type { HookName } from '../../../src/hooks/hooks.js';
 
 const role = (name: string, id: number, hooks: HookName[], cohort = 0): Subscribing => ({ name, id, cohort, hooks: new Set(hooks) });
 const event = (more: Partial<PublishedEvent>): PublishedEvent => ({
-  pos: 1, n: 0, at: new Date(0), kind: 'node-changed', subjectType: 'node', subjectId: 7, version: 1, causeDepth: 0, data: { changed: ['bootenv'] }, ...more,
+  pos: 1,
+  n: 0,
+  at: new Date(0),
+  kind: 'node-changed',
+  subjectType: 'node',
+  subjectId: 7,
+  version: 1,
+  causeDepth: 0,
+  data: { changed: ['bootenv'] },
+  ...more,
 });
 const none = new Set<number>();
 
 describe('matchEvents (engine-rules 19)', () => {
   it('puts events of one key together: union of what changed, highest version, newest data, deepest cause', () => {
-    const events = [event({ version: 3, causeDepth: 2, data: { changed: ['bootenv'], mark: 'new' } }), event({ version: 2, data: { changed: ['alive', 'bootenv'], mark: 'old' } })];
+    const events = [
+      event({ version: 3, causeDepth: 2, data: { changed: ['bootenv'], mark: 'new' } }),
+      event({ version: 2, data: { changed: ['alive', 'bootenv'], mark: 'old' } }),
+    ];
     const [only, ...rest] = matchEvents(events, [role('dhcp-database', 1, ['onNodeChange'])], none);
     expect(rest).toEqual([]);
     expect(only).toMatchObject({ version: 3, changed: ['alive', 'bootenv'], causeDepth: 2, data: { mark: 'new' } });

@@ -2,7 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import { networkProblems, nextFreeAddress, subnetsOverlap, type NetworkText } from '../../../src/networks/address.js';
 import { RACK_NETWORK } from '../../../src/networks/store.js';
 
-const network = (more: Partial<NetworkText> = {}): NetworkText => ({ name: 'n', subnet: '10.0.0.0/24', router: '10.0.0.1', ranges: [{ name: 'dhcp', first: '10.0.0.10', last: '10.0.0.20' }], ...more });
+const network = (more: Partial<NetworkText> = {}): NetworkText => ({
+  name: 'n',
+  subnet: '10.0.0.0/24',
+  router: '10.0.0.1',
+  ranges: [{ name: 'dhcp', first: '10.0.0.10', last: '10.0.0.20' }],
+  ...more,
+});
 
 describe('networkProblems', () => {
   it('finds nothing wrong with a sound network and with the rack', () => {
@@ -16,7 +22,16 @@ describe('networkProblems', () => {
     [{ ranges: [{ name: 'a', first: '10.0.0.20', last: '10.0.0.10' }] }, 'ranges.0', 'must not come after'],
     [{ ranges: [{ name: 'a', first: '10.0.0.0', last: '10.0.0.10' }] }, 'ranges.0', 'must lie between'],
     [{ ranges: [{ name: 'a', first: 'x', last: '10.0.0.10' }] }, 'ranges.0', 'IPv4 addresses'],
-    [{ ranges: [{ name: 'a', first: '10.0.0.5', last: '10.0.0.10' }, { name: 'b', first: '10.0.0.10', last: '10.0.0.12' }] }, 'ranges.1', 'overlaps range a'],
+    [
+      {
+        ranges: [
+          { name: 'a', first: '10.0.0.5', last: '10.0.0.10' },
+          { name: 'b', first: '10.0.0.10', last: '10.0.0.12' },
+        ],
+      },
+      'ranges.1',
+      'overlaps range a',
+    ],
   ])('names the field of %j', (more, field, message) => {
     expect(networkProblems(network(more))).toEqual([{ field, message: expect.stringContaining(message) }]);
   });

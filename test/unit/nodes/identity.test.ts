@@ -4,19 +4,32 @@ import { identifyMachine, isUnicastMac, realSerial, realUuid, type Candidate, ty
 const UUID_A = '4c4c4544-0051-3510-8052-b4c04f4a4e31';
 const UUID_B = '30303133-3031-4e43-3532-303358343137';
 const machine = (more: Partial<Fingerprint> = {}): Fingerprint => ({ uuid: UUID_A, serial: 'A1', macs: ['aa:00:00:00:00:01', 'aa:00:00:00:00:02'], ...more });
-const candidate = (more: Partial<Candidate> = {}): Candidate => ({ nodeId: 1, name: 'n1', uuid: UUID_A, serial: 'A1', sharedMacs: ['aa:00:00:00:00:01'], ...more });
+const candidate = (more: Partial<Candidate> = {}): Candidate => ({
+  nodeId: 1,
+  name: 'n1',
+  uuid: UUID_A,
+  serial: 'A1',
+  sharedMacs: ['aa:00:00:00:00:01'],
+  ...more,
+});
 
 describe('realUuid', () => {
-  it.each(['00000000-0000-0000-0000-000000000000', 'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF', '03000200-0400-0500-0006-000700080009', '11111111-1111-1111-1111-111111111111', '', 'Not Settable', '4c4c4544'])(
-    'takes %p for a placeholder',
-    (text) => expect(realUuid(text)).toBeNull(),
-  );
+  it.each([
+    '00000000-0000-0000-0000-000000000000',
+    'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF',
+    '03000200-0400-0500-0006-000700080009',
+    '11111111-1111-1111-1111-111111111111',
+    '',
+    'Not Settable',
+    '4c4c4544',
+  ])('takes %p for a placeholder', (text) => expect(realUuid(text)).toBeNull());
   it('keeps a real one, in lower case', () => expect(realUuid(UUID_A.toUpperCase())).toBe(UUID_A));
 });
 
 describe('realSerial', () => {
-  it.each(['', 'None', 'To Be Filled By O.E.M.', 'Default string', '0', '0123456789', 'System Serial Number', 'Not Specified', 'n/a'])('takes %p for a filler', (text) =>
-    expect(realSerial(text)).toBeNull(),
+  it.each(['', 'None', 'To Be Filled By O.E.M.', 'Default string', '0', '0123456789', 'System Serial Number', 'Not Specified', 'n/a'])(
+    'takes %p for a filler',
+    (text) => expect(realSerial(text)).toBeNull(),
   );
   it('keeps a real one', () => expect(realSerial(' CZJ1234 ')).toBe('CZJ1234'));
 });

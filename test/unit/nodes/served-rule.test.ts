@@ -27,7 +27,12 @@ describe('decideServed (engine-rules 6)', () => {
     ['the server is draining but has it', input({ servers: [server(10, { status: 'draining' })] }), true, null],
     ['the server serves another network only, and one serves ours', input({ servers: [server(10), server(1, { networks: [2] })] }), true, null],
     ['a joining server has not confirmed', input({ servers: [server(10), server(0, { status: 'joining' })] }), true, null],
-    ['an older NIC entry is not of the boot NIC', input({ nics: [nic('52:54:00:00:00:01', true, entry(3, 10)), nic('52:54:00:00:00:02', false, entry(1, 4))] }), true, null],
+    [
+      'an older NIC entry is not of the boot NIC',
+      input({ nics: [nic('52:54:00:00:00:01', true, entry(3, 10)), nic('52:54:00:00:00:02', false, entry(1, 4))] }),
+      true,
+      null,
+    ],
     ['the set is empty', input({ servers: [] }), false, 'no DHCP server'],
     ['only servers of other networks are there', input({ servers: [server(10, { networks: [2] })] }), false, 'no DHCP server'],
     ['only HTTP servers are there', input({ servers: [server(10, { kind: 'http' })] }), false, 'no DHCP server'],
@@ -38,7 +43,12 @@ describe('decideServed (engine-rules 6)', () => {
     ['the entry carries an older generation', input({ nics: [nic('52:54:00:00:00:01', true, entry(2, 10))] }), false, 'generation 2 of 3'],
     ['there is no entry', input({ nics: [nic('52:54:00:00:00:01', true, null)] }), false, 'no entry for 52:54:00:00:00:01'],
     ['the entry was withdrawn', input({ nics: [nic('52:54:00:00:00:01', true, entry(3, 10, true))] }), false, 'no entry'],
-    ['no boot NIC is marked and one of them is behind', input({ nics: [nic('52:54:00:00:00:01', false, entry(3, 10)), nic('52:54:00:00:00:02', false, entry(2, 4))] }), false, 'generation 2'],
+    [
+      'no boot NIC is marked and one of them is behind',
+      input({ nics: [nic('52:54:00:00:00:01', false, entry(3, 10)), nic('52:54:00:00:00:02', false, entry(2, 4))] }),
+      false,
+      'generation 2',
+    ],
     ['no NIC is known', input({ nics: [] }), false, 'no NIC'],
     ['the network is not known, so every server counts', input({ networkId: null, servers: [server(10), server(9, { networks: [2] })] }), false, 'revision 9'],
   ])('when %s', (_case, given, served, missing) => {

@@ -5,7 +5,14 @@ import { Secret, type BmcAddress } from '../../../src/power/power.js';
 const signal = new AbortController().signal;
 let port = 6000;
 /** A BMC of its own for each test, because what it accepted is remembered. */
-const bmc = (more: Partial<BmcAddress> = {}): BmcAddress => ({ driver: 'ipmi', address: '10.0.0.9', port: (port += 1), username: 'admin', password: new Secret('calvin'), ...more });
+const bmc = (more: Partial<BmcAddress> = {}): BmcAddress => ({
+  driver: 'ipmi',
+  address: '10.0.0.9',
+  port: (port += 1),
+  username: 'admin',
+  password: new Secret('calvin'),
+  ...more,
+});
 
 type Call = { args: string[]; env: Record<string, string> };
 function program(answer: (args: string[]) => string): { run: RunProgram; calls: Call[] } {
@@ -37,7 +44,9 @@ describe('ipmiDriver', () => {
   });
 
   it('falls back to cipher suite 3 and remembers it', async () => {
-    const { run, calls } = program((args) => (args.includes('17') ? fails('Error in open session response message : no matching cipher suite') : 'Chassis Power is off'));
+    const { run, calls } = program((args) =>
+      args.includes('17') ? fails('Error in open session response message : no matching cipher suite') : 'Chassis Power is off',
+    );
     const driver = ipmiDriver(bmc(), { isUefi: false }, run);
     await driver.status(signal);
     await driver.status(signal);
@@ -50,7 +59,9 @@ describe('ipmiDriver', () => {
   });
 
   it('says that the BMC is not reached, and how to get the program', async () => {
-    await expect(ipmiDriver(bmc(), { isUefi: false }, program(() => fails('Error: Unable to establish IPMI v2 / RMCP+ session')).run).on(signal)).rejects.toMatchObject({ code: 'upstream-failed', retryable: true });
+    await expect(
+      ipmiDriver(bmc(), { isUefi: false }, program(() => fails('Error: Unable to establish IPMI v2 / RMCP+ session')).run).on(signal),
+    ).rejects.toMatchObject({ code: 'upstream-failed', retryable: true });
     await expect(ipmiDriver(bmc(), { isUefi: false }, program(() => fails('', 'ENOENT')).run).on(signal)).rejects.toThrow('apt install ipmitool');
   });
 

@@ -1,9 +1,23 @@
 import { describe, expect, it } from '@jest/globals';
 import { planEntries, type NodeNic, type StoredEntry } from '../../../src/roles/builtin/dhcp-entries.js';
 
-const nic = (more: Partial<NodeNic> = {}): NodeNic => ({ nodeId: 1, name: 'web1.example.net', bootenv: 'debian-12', desiredGen: 4, mac: 'aa:00:00:00:00:01', ...more });
+const nic = (more: Partial<NodeNic> = {}): NodeNic => ({
+  nodeId: 1,
+  name: 'web1.example.net',
+  bootenv: 'debian-12',
+  desiredGen: 4,
+  mac: 'aa:00:00:00:00:01',
+  ...more,
+});
 const stored = (more: Partial<StoredEntry> = {}): StoredEntry => ({
-  mac: 'aa:00:00:00:00:01', nodeId: 1, hostname: 'web1', bootenv: 'debian-12', bootLocal: false, appliedGen: 4, deleted: false, ...more,
+  mac: 'aa:00:00:00:00:01',
+  nodeId: 1,
+  hostname: 'web1',
+  bootenv: 'debian-12',
+  bootLocal: false,
+  appliedGen: 4,
+  deleted: false,
+  ...more,
 });
 
 describe('planEntries', () => {
@@ -17,7 +31,8 @@ describe('planEntries', () => {
     ['was withdrawn', { deleted: true }],
   ])('writes a row that %s', (_case, difference) => expect(planEntries([nic()], [stored(difference)]).write).toHaveLength(1));
 
-  it('marks a node that shall boot from disk', () => expect(planEntries([nic({ bootenv: 'local' })], []).write[0]).toMatchObject({ bootLocal: true, hostname: 'web1' }));
+  it('marks a node that shall boot from disk', () =>
+    expect(planEntries([nic({ bootenv: 'local' })], []).write[0]).toMatchObject({ bootLocal: true, hostname: 'web1' }));
 
   it('withdraws rows of NICs that are gone, once', () => {
     expect(planEntries([], [stored()]).withdraw).toEqual(['aa:00:00:00:00:01']);
