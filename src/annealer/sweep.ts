@@ -13,7 +13,7 @@ export type SweepDeps = {
   /** Nodes domain: heartbeats that stopped; who changed. */
   sweepAlive: (db: Db, graceSeconds: number) => Promise<number[]>;
   /** Nodes domain: raises the `served` facts that have come true. */
-  publishServed: (db: Db) => Promise<void>;
+  publishServed: (db: Db) => Promise<number>;
 };
 
 /** Starts in a row without an outcome after which a noderole is in ERROR `crash-loop`. */
@@ -34,7 +34,7 @@ export class Sweeper {
     const count = (text: string, values: unknown[] = []) => pool.query<{ n: number }>(`SELECT ${text} AS n`, values).then(({ rows }) => rows[0]?.n ?? 0);
     const steps: [string, () => Promise<number>][] = [
       ['alive', async () => (await this.deps.sweepAlive(this.deps.db, this.deps.aliveGraceSeconds)).length],
-      ['served', async () => (await this.deps.publishServed(this.deps.db), 0)],
+      ['served', () => this.deps.publishServed(this.deps.db)],
       ['leases', () => count('expire_leases($1)', [CRASH_LIMIT])],
       ['waits', () => count('expire_waits()')],
       ['lost nodes', () => count('fence_lost_nodes()')],

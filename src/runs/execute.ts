@@ -29,13 +29,14 @@ export type ExecutorOptions = {
 
 const BATCH = 500;
 const MAX_TRIES = 60;
+const SETTLED = 'settled' as const;
 const pause = (tries: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.min(2000, 20 * 2 ** Math.min(tries, 7)) * (0.5 + Math.random() / 2)));
 
 /** One per worker process: its two pumps and its leases. */
 export class Executor {
   readonly leases: LeaseKeeper;
   private readonly starts: Pump<RunJob, StartAnswer>;
-  private readonly settles: Pump<Settlement, void>;
+  private readonly settles: Pump<Settlement, typeof SETTLED>;
 
   constructor(private readonly options: ExecutorOptions) {
     const { pool, log } = options;
@@ -54,7 +55,7 @@ export class Executor {
         const rings = await settle(pool, batch, options.claimPerSettle);
         // The commit stands whether or not the rings are heard: a lost one costs a sweep.
         if (rings.length > 0) await options.ring(rings).catch((err: unknown) => log.warn({ err, rings: rings.length }, 'rings lost'));
-        return batch.map(() => undefined);
+        return batch.map(() => SETTLED);
       },
     });
   }

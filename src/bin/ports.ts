@@ -1,0 +1,44 @@
+/** Looks before anything starts whether the ports are free, so that a taken one is named at once with its variable. */
+import dgram from 'node:dgram';
+import { once } from 'node:events';
+import net from 'node:net';
+import type { Config } from '../config/config.js';
+import { ConfigError } from '../shared/errors.js';
+
+type Wanted = { variable: string; protocol: 'tcp' | 'udp'; host: string; port: number };
+
+/** Throws ConfigError for the first port that cannot be bound. On a real segment the boot sockets are the launcher's. */
+export async function assertPortsFree(config: Config): Promise<void> {
+  const onLoopback = config.interfaces.length === 0;
+  const wanted: Wanted[] = [
+    { variable: 'PRYBAR_PORT', protocol: 'tcp', host: config.host, port: config.port },
+    { variable: 'PRYBAR_BOOT_HTTP_PORT', protocol: 'tcp', host: config.bootHost, port: config.bootHttpPort },
+    ...(onLoopback
+      ? ([
+          { variable: 'PRYBAR_DHCP_PORT', protocol: 'udp', host: config.bootHost, port: config.dhcpPort },
+          { variable: 'PRYBAR_TFTP_PORT', protocol: 'udp', host: config.bootHost, port: config.tftpPort },
+        ] satisfies Wanted[])
+      : []),
+  ];
+  for (const one of wanted) await tryBind(one);
+}
+
+async function tryBind({ variable, protocol, host, port }: Wanted): Promise<void> {
+  try {
+    if (protocol === 'tcp') {
+      const server = net.createServer().listen({ host, port, exclusive: true });
+      await once(server, 'listening');
+      server.close();
+      await once(server, 'close');
+    } else {
+      const socket = dgram.createSocket('udp4');
+      socket.bind({ address: host, port, exclusive: true });
+      await once(socket, 'listening');
+      await new Promise<void>((resolve) => socket.close(resolve));
+    }
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+    const why = code === 'EADDRINUSE' ? 'is in use by another program' : code === 'EACCES' ? 'may not be bound by this user' : `cannot be bound (${cause instanceof Error ? cause.message : String(cause)})`;
+    throw new ConfigError(`${variable}: ${protocol.toUpperCase()} port ${port} on ${host} ${why}`, `stop the other program (another Prybar?), or choose another port: ${variable}=${port + 100} npm start`, { cause });
+  }
+}

@@ -1,0 +1,13 @@
+/** The hooks of the roles that ship with Prybar, with what they need of other domains. Wiring only. */
+import type { RoleHooks } from '../hooks/hooks.js';
+import { bindDiscoveryRoles } from '../noderoles/discovery.js';
+import { dhcpDatabaseHooks } from '../roles/builtin/dhcp-database.js';
+import { managedNodeHooks } from '../roles/builtin/managed-node.js';
+import type { Context } from './context.js';
+
+export function roleHooks({ db, doorbell }: Context): ReadonlyMap<string, RoleHooks> {
+  return new Map([
+    ['dhcp-database', dhcpDatabaseHooks],
+    ['managed-node', managedNodeHooks({ pool: db.pool, bind: (nodeId) => bindDiscoveryRoles(db, nodeId), kick: () => doorbell.kick() })],
+  ]);
+}

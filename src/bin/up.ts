@@ -1,0 +1,153 @@
+/**
+ * `npm start`: database, tables, every service, a simulated rack, and the live board, until Ctrl-C. With --until-active
+ * it ends when the demo deployment is ACTIVE (status 0) or cannot become so (status 1, with the reasons).
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { runBoard } from '../cli/board/live.js';
+import { createClient } from '../client/client.js';
+import { loadConfig, type Config } from '../config/config.js';
+import { assertReachable } from '../db/client.js';
+import { startEmbeddedPostgres } from '../db/embedded.js';
+import { ConfigError } from '../shared/errors.js';
+import { createLogger } from '../shared/logger.js';
+import { closeContext, openContext, printStartError } from './context.js';
+import { migrateDatabase, prepareInstallation } from './installation.js';
+import { assertPortsFree } from './ports.js';
+import { assertMayServe } from './segment.js';
+import { StartFailure, Supervisor, type Program } from './supervisor.js';
+import { readUpArguments, type UpArguments } from './up-arguments.js';
+
+const DEMO_DEPLOYMENT = 'demo';
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+/** Undone in reverse order, whatever happens. */
+const undo: (() => Promise<void>)[] = [];
+
+async function main(): Promise<number> {
+  const args = readUpArguments(process.argv.slice(2));
+  const config = loadConfig({ ...process.env, ...(args.interfaces === undefined ? {} : { PRYBAR_INTERFACE: args.interfaces }) });
+  const log = createLogger('up', config.logLevel);
+  const stop = stopSignal();
+
+  await assertPortsFree(config);
+  if (config.interfaces.length > 0) await assertMayServe(config);
+  const databaseUrl = await openDatabase(config, log);
+  const ready: Config = { ...config, databaseUrl };
+
+  const context = openContext('up', ready, log);
+  say('  preparing the database');
+  await migrateDatabase(context);
+  const { tokenFile } = await prepareInstallation(context, { rack: args.rack > 0 });
+  await closeContext(context);
+
+  const url = `http://${config.host}:${config.port}`;
+  const env = childEnvironment(ready, args);
+  const trouble = new AbortController();
+  const supervisor = new Supervisor({ env, logDirectory: path.join(config.home, 'log'), log, onTrouble: (text) => log.warn(text), onFatal: (text) => trouble.abort(new Error(text)) });
+  undo.push(() => supervisor.stop());
+  say('  starting the services');
+  for (const program of servicePrograms(args)) await supervisor.start(program);
+  await writeFile(path.join(config.home, 'url'), `${url}\n`);
+  if (args.rack > 0) await supervisor.start(rackProgram(config, args, url));
+  printWhere(config, args, url, tokenFile);
+
+  const client = createClient({ baseUrl: url, token: await readToken(tokenFile) });
+  const signal = AbortSignal.any([stop, trouble.signal]);
+  const board = await runBoard({
+    client,
+    home: config.home,
+    url,
+    tokenFile,
+    signal,
+    out: process.stdout,
+    untilActive: args.untilActive,
+    deploymentName: DEMO_DEPLOYMENT,
+    expectNodes: args.rack,
+    plain: args.plain,
+    timeoutSeconds: args.timeoutSeconds,
+  });
+  if (trouble.signal.aborted) throw trouble.signal.reason;
+  for (const line of board.summary) say(line);
+  for (const line of board.reasons) say(line);
+  if (args.untilActive) return board.outcome === 'active' ? 0 : 1;
+  return 0;
+}
+
+async function openDatabase(config: Config, log: ReturnType<typeof createLogger>): Promise<string> {
+  if (config.databaseUrl !== undefined) {
+    await assertReachable(config.databaseUrl);
+    return config.databaseUrl;
+  }
+  const embedded = await startEmbeddedPostgres({ dataDir: path.join(config.home, 'postgres'), log, onStep: (step) => say(`  ${step}`) });
+  undo.push(() => embedded.stop());
+  return embedded.url;
+}
+
+/** Secrets go by the environment, never by argv. */
+function childEnvironment(config: Config, args: UpArguments): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    DATABASE_URL: config.databaseUrl,
+    PRYBAR_HOME: config.home,
+    PRYBAR_INTERFACE: config.interfaces.join(','),
+    ...(process.env.DATABASE_URL ? {} : { PRYBAR_EMBEDDED: '1' }),
+    ...(args.rack > 0 ? { PRYBAR_FAST_SLOTS: process.env.PRYBAR_FAST_SLOTS ?? '10' } : {}),
+  };
+}
+
+function servicePrograms(args: UpArguments): Program[] {
+  const service = (name: string, module: string): Program => ({ name, module, saysReady: true });
+  if (!args.split) return [service('all', './all')];
+  return [
+    service('hooks', '../../workers/hooks'),
+    service('runs', '../../workers/runs'),
+    service('annealer', '../../workers/annealer'),
+    service('boot', './boot'),
+    service('api', './api'),
+  ];
+}
+
+function rackProgram(config: Config, args: UpArguments, url: string): Program {
+  const options = ['--nodes', String(args.rack), '--home', config.home, '--api', url, '--boot-host', config.bootHost, '--dhcp-port', String(config.dhcpPort), '--tftp-port', String(config.tftpPort)];
+  return { name: 'rack', module: './rack', args: args.seed === undefined ? options : [...options, '--seed', args.seed], saysReady: false };
+}
+
+function printWhere(config: Config, args: UpArguments, url: string, tokenFile: string): void {
+  const shown = (file: string) => (path.relative('.', file).startsWith('..') ? file : path.relative('.', file));
+  say('');
+  say(`  web page and API  ${url}`);
+  say(`  admin token       ${shown(tokenFile)}`);
+  say(`  boot services     DHCP ${config.interfaces.join(', ') || config.bootHost} port ${config.dhcpPort}, TFTP port ${config.tftpPort}, HTTP port ${config.bootHttpPort}`);
+  say(`  logs              ${shown(path.join(config.home, 'log'))}`);
+  if (args.rack > 0) say(`  simulated rack    ${args.rack} machines`);
+  say('');
+}
+
+async function readToken(file: string): Promise<string> {
+  return (await readFile(file, 'utf8')).trim();
+}
+
+/** Aborts on Ctrl-C, SIGTERM and SIGHUP; a second one ends at once. */
+function stopSignal(): AbortSignal {
+  const stopping = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(name, () => {
+      if (stopping.signal.aborted) process.exit(130);
+      stopping.abort();
+    });
+  return stopping.signal;
+}
+
+let status = 1;
+try {
+  status = await main();
+} catch (error) {
+  status = error instanceof ConfigError || error instanceof StartFailure ? 2 : 1;
+  if (error instanceof StartFailure && error.words !== '') process.stderr.write(`${error.words}\n`);
+  else printStartError(error);
+} finally {
+  if (undo.length > 0) say('  stopping');
+  for (const step of undo.reverse()) await step().catch((error: unknown) => process.stderr.write(`prybar: ${error instanceof Error ? error.message : String(error)}\n`));
+}
+process.exit(status);
