@@ -104,8 +104,14 @@ async function download(packages, note, use) {
   const workplace = mkdtempSync(join(tmpdir(), 'prybar-apt-'));
   try {
     const config = writeAptConfig(workplace);
-    await run('apt-get', ['-c', config, 'update'], { onLine: note });
-    const missing = await resolveMissing(config, packages);
+    // One source that fails (somebody's third-party one) must not stop us; it is the reason only when the packages are then unknown.
+    const updateError = await run('apt-get', ['-c', config, 'update', '--error-on=any'], { onLine: note }).then(
+      () => undefined,
+      (error) => error,
+    );
+    const missing = await resolveMissing(config, packages).catch((error) => {
+      throw updateError ?? error;
+    });
     // Installed already, yet not usable from where it is (or its file was removed): fetch the package itself.
     const wanted = [...missing, ...packages.filter((name) => !missing.some((entry) => entry.startsWith(`${name}=`)))];
     await run('apt-get', ['-c', config, 'download', ...wanted], { cwd: join(workplace, 'cache'), onLine: note });

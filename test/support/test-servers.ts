@@ -2,11 +2,13 @@
  * The servers of one run of the integration tests: one PostgreSQL (embedded, unless PRYBAR_TEST_PG_URL or DATABASE_URL names one), a template
  * database migrated once, and one redis-server. Tests find them through test/support/postgres.ts and redis.ts.
  */
-import { rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '../../src/db/embedded.js';
 import { migrate } from '../../src/db/migrate.js';
+import { isAlive } from '../../src/db/os-process.js';
 import { findPackageRoot } from '../../src/db/package-root.js';
+import { findPostmaster, stopPostmaster } from '../../src/db/postmaster.js';
 import { createLogger } from '../../src/shared/logger.js';
 import { runOnServer, urlOfDatabase } from './postgres.js';
 import { startRedisServer } from './redis-server.js';
@@ -23,9 +25,23 @@ declare global {
 const log = createLogger('test-setup', 'warn');
 const say = (step: string) => process.stderr.write(`  ${step}\n`);
 
+const serversDirectory = join(findPackageRoot(), '.prybar', 'test');
+
+/** A run ended by Ctrl-C or SIGKILL leaves its server and data; the directory's name tells the process it belonged to. */
+async function removeAbandonedServers(): Promise<void> {
+  const names = existsSync(serversDirectory) ? readdirSync(serversDirectory) : [];
+  const abandoned = names.filter((name) => /^postgres-\d+$/.test(name) && !isAlive(Number(name.slice('postgres-'.length))));
+  for (const home of abandoned.map((name) => join(serversDirectory, name))) {
+    const left = findPostmaster(join(home, 'cluster'));
+    if (left) await stopPostmaster(left.pid);
+    if (process.env['KEEP_DB'] !== '1') rmSync(home, { recursive: true, force: true });
+  }
+}
+
 /** A server for this run alone: two runs at once never share one, and nothing of an earlier run is in the way. */
 async function startOwnServer(): Promise<{ url: string; stop(): Promise<void> }> {
-  const dataDir = join(findPackageRoot(), '.prybar', 'test', `postgres-${process.pid}`);
+  await removeAbandonedServers();
+  const dataDir = join(serversDirectory, `postgres-${process.pid}`);
   const server = await startEmbeddedPostgres({ dataDir, log, onStep: say });
   return {
     url: server.url,
