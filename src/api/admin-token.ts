@@ -4,6 +4,7 @@ import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { withTransaction, type Db } from '../db/client.js';
 import { bearerToken, hashToken, newToken } from './auth.js';
+import { codeOf } from './error-handler.js';
 
 const ADMIN_TOKEN_NAME = 'admin';
 
@@ -37,7 +38,7 @@ async function readToken(file: string): Promise<string | undefined> {
   try {
     return bearerToken(`Bearer ${(await readFile(file, 'utf8')).trim()}`);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import express, { type Express, type RequestHandler } from 'express';
 import { findPackageRoot } from '../db/package-root.js';
+import { notify } from '../events/outbox.js';
 import { NotFoundError } from '../shared/errors.js';
 import { authenticate } from './auth.js';
 import type { ApiDeps } from './deps.js';
@@ -63,7 +64,11 @@ export function createApp(deps: ApiDeps & { webDirectory?: string }): ApiApp {
   app.use(healthRouter(deps));
   app.get('/metrics', metricsHandler(deps, failures, metrics));
   app.use(createNodeRouter({ ...deps, closing: closing.signal }));
-  app.use(API_PREFIX, mountRoutes(mounted[0]?.routes ?? [], { db, failures }), refuseUnknownPath);
+  const afterWrite = (): void => {
+    notify(db.pool);
+    deps.afterWrite?.();
+  };
+  app.use(API_PREFIX, mountRoutes(mounted[0]?.routes ?? [], { db, failures, afterWrite }), refuseUnknownPath);
   app.use(staticRouter(deps.webDirectory ?? path.join(findPackageRoot(), 'dist', 'web')));
   app.use((req, _res, next) => next(new NotFoundError('path', req.path.slice(0, 200))));
   app.use(createErrorHandler(log));

@@ -28,6 +28,8 @@ export type ApiDeps = {
   databaseKind?: 'embedded' | 'external';
   queueInfo: QueueInfo;
   wakeWork: WorkWake;
+  /** Told after every write of an operator that succeeded: rings the annealer and the sequencer. Must not throw. */
+  afterWrite?: () => void;
   power?: Power;
   /** Encrypts BMC passwords for the database. */
   secrets?: Pick<Secrets, 'encrypt'>;

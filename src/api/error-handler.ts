@@ -49,7 +49,7 @@ export function toAppError(error: unknown): AppError {
 
 /** SQLSTATE and Prisma codes that mean the request cannot be done as things are. Branches on codes, never on text. */
 function fromDatabase(error: unknown): AppError | undefined {
-  const code = stringField(error, 'code');
+  const code = codeOf(error);
   if (code === undefined) return undefined;
   // PostgreSQL appendix A: 23505 unique_violation, 23503 foreign_key_violation; Prisma P2002, P2003 are the same.
   if (code === '23505' || code === 'P2002') return new ConflictError('an object with this name or address exists already', { cause: error });
@@ -69,9 +69,10 @@ function fromExpress(error: unknown): AppError | undefined {
   return new ValidationError('the path has a broken %-escape', [{ field: 'path', message: 'must be percent-encoded UTF-8' }], { cause: error });
 }
 
-function stringField(value: unknown, field: string): string | undefined {
-  const found: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
-  return typeof found === 'string' ? found : undefined;
+/** The code of an error of PostgreSQL, Prisma or Node; undefined when it has none. */
+export function codeOf(error: unknown): string | undefined {
+  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+  return typeof code === 'string' ? code : undefined;
 }
 
 /** The path without its query, and without the token that two of our paths carry. */

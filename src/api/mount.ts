@@ -7,18 +7,25 @@ import type { FailedAuth } from './failed-auth.js';
 import { isForm, readFormBody, readJsonBody } from './json-body.js';
 import type { Call, Route } from './route.js';
 
+export type Guard = {
+  db: Db;
+  failures: FailedAuth;
+  /** Told after every request that may have written and succeeded. */
+  afterWrite(): void;
+};
+
 type Handler = (req: Request, res: Response, next: NextFunction) => Promise<void>;
 
 /**
  * A router of the routes. A path that exists under another method is 405 with Allow. With `guard`, every request is
  * authenticated first, so that an unknown caller learns neither which paths exist nor what a body may hold.
  */
-export function mountRoutes(routes: readonly Route[], guard?: { db: Db; failures: FailedAuth }): Router {
+export function mountRoutes(routes: readonly Route[], guard?: Guard): Router {
   const router = Router({ caseSensitive: true });
   if (guard !== undefined) router.use(authenticator(guard.db, guard.failures));
   const methodsOf = new Map<string, string[]>();
   for (const route of routes) {
-    router[route.method](route.path, handlerOf(route));
+    router[route.method](route.path, handlerOf(route, guard));
     methodsOf.set(route.path, [...(methodsOf.get(route.path) ?? []), route.method.toUpperCase()]);
   }
   for (const [path, methods] of methodsOf) router.all(path, refuseMethod(methods));
@@ -36,7 +43,7 @@ function authenticator(db: Db, failures: FailedAuth): Handler {
   };
 }
 
-function handlerOf(route: Route): Handler {
+function handlerOf(route: Route, guard: Guard | undefined): Handler {
   return async (req, res) => {
     res.locals.route = route.path;
     const actor = (res.locals.actor ?? null) as Actor | null;
@@ -46,6 +53,7 @@ function handlerOf(route: Route): Handler {
     res.on('close', () => gone.abort());
     const call: Call = { actor, address: addressOf(req), signal: gone.signal, req, res };
     const answer = await route.run({ params: req.params, query: req.query, body }, call);
+    if (route.method !== 'get') guard?.afterWrite();
     if (res.headersSent || res.writableEnded || res.destroyed) return;
     if (answer === undefined) res.status(route.status === 200 || route.status === 201 ? 204 : route.status).end();
     else res.status(route.status).json(answer);

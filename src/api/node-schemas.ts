@@ -3,7 +3,7 @@
  * a limit, every number is one JavaScript keeps exactly, an unknown field is refused.
  */
 import { z } from 'zod';
-import { bootClassSchema, idSchema, runIdSchema } from './schemas.js';
+import { bootClassSchema, idSchema, jsonObjectSchema, runIdSchema } from './schemas.js';
 
 const text = (max: number) => z.string().max(max).regex(/^[^\p{Cc}\p{Cs}]*$/u, 'may not contain control characters');
 const bootId = text(64).min(1);
@@ -41,7 +41,7 @@ const fence = z.number().int().min(0);
 export const logChunkSchema = z.strictObject({ fence, seq: z.number().int().min(0).max(1_000_000), text: z.string().max(65_536) });
 export const renewSchema = z.strictObject({ fence });
 export const renewAnswerSchema = z.object({ lease_seconds: z.number() });
-export const resultSchema = z.strictObject({ fence, exit_status: z.number().int().min(-255).max(255), wall: z.record(z.string(), z.json()).optional() });
+export const resultSchema = z.strictObject({ fence, exit_status: z.number().int().min(-255).max(255), wall: jsonObjectSchema.optional() });
 /** `late`: the work had been taken back; the report changed nothing. */
 export const resultAnswerSchema = z.object({ accepted: z.enum(['taken', 'repeated', 'late']) });
 

@@ -6,6 +6,7 @@ import type { Route } from './route.js';
 
 /** Shapes that the document names instead of repeating. */
 const COMPONENTS: Record<string, z.ZodType> = {
+  Json: s.jsonSchema,
   Ref: s.refSchema,
   StateCounts: s.stateCountsSchema,
   Problem: s.problemSchema,

@@ -16,8 +16,10 @@ export const PAGE_LIMIT_DEFAULT = 50;
 
 const time = z.iso.datetime();
 const jsonObject = z.record(z.string(), z.unknown());
-/** The same in a request: nothing that is not JSON comes past the door. */
-const jsonObjectIn = z.record(z.string(), z.json());
+/** Any JSON value; one object, so that the OpenAPI document names it. */
+export const jsonSchema = z.json();
+/** An object in a request: nothing that is not JSON comes past the door. */
+export const jsonObjectSchema = z.record(z.string(), jsonSchema);
 
 /** Names of deployments, nodes and roles: they appear in URLs, host names and shells. */
 const name = z
@@ -271,7 +273,7 @@ export const nodePatchSchema = request({
   available: z.boolean().optional(),
   description: z.string().max(2000).optional(),
   deployment: reference.optional(),
-  hint: jsonObjectIn.optional(),
+  hint: jsonObjectSchema.optional(),
 });
 export type NodePatch = z.input<typeof nodePatchSchema>;
 
@@ -314,7 +316,7 @@ export const deploymentRoleListQuerySchema = request({ ...paging, deployment: ke
 export type DeploymentRoleListQuery = z.input<typeof deploymentRoleListQuerySchema>;
 
 /** New proposed data: replaces what was proposed, takes effect at the next commit. */
-export const dataPutSchema = request({ data: jsonObjectIn });
+export const dataPutSchema = request({ data: jsonObjectSchema });
 export type DataPut = z.input<typeof dataPutSchema>;
 
 // --- noderoles ------------------------------------------------------------------------------------------------------
@@ -362,7 +364,7 @@ export const nodeRoleListQuerySchema = request({
 });
 export type NodeRoleListQuery = z.input<typeof nodeRoleListQuerySchema>;
 
-export const bindSchema = request({ role: reference, node: reference, deployment: reference.optional(), data: jsonObjectIn.optional() });
+export const bindSchema = request({ role: reference, node: reference, deployment: reference.optional(), data: jsonObjectSchema.optional() });
 export type Bind = z.input<typeof bindSchema>;
 
 /** The noderole that was asked for, and the ids of every one that came into being with it. */

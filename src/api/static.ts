@@ -1,7 +1,7 @@
 /** The web page: the files Vite built. Hashed assets are kept for ever, index.html is asked for every time. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import express, { Router, type RequestHandler, type Response } from 'express';
+import express, { Router, type Request, type RequestHandler, type Response } from 'express';
 
 /**
  * Nothing but our own files runs, and nobody may frame us (attack 41). Styles may stand in elements, because cells of the
@@ -51,11 +51,17 @@ export function staticRouter(directory: string): Router {
   );
   router.use(express.static(directory, { index: false, redirect: false, dotfiles: 'ignore', cacheControl: false, setHeaders: (res) => res.setHeader('Cache-Control', 'no-cache') }));
   router.use((req, res, next) => {
-    const isPage = (req.method === 'GET' || req.method === 'HEAD') && !path.extname(req.path) && req.accepts('html') === 'html';
-    if (!isPage) next();
+    if (!isPage(req)) next();
     else sendIndex(res, path.join(directory, 'index.html'));
   });
   return router;
+}
+
+/** A browser that goes to an address says text/html; names of nodes have dots, so the path tells nothing. */
+function isPage(req: Request): boolean {
+  if (req.method !== 'GET' && req.method !== 'HEAD') return false;
+  if (req.path === '/') return true;
+  return !req.path.startsWith('/assets/') && (req.headers.accept ?? '').includes('text/html');
 }
 
 function sendIndex(res: Response, file: string): void {

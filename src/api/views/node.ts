@@ -52,7 +52,8 @@ export function nodeFilter(query: Pick<NodeListQuery, 'bootenv' | 'phase' | 'sta
 }
 
 function textFilter(text: string): Prisma.NodeWhereInput {
-  const contains = { contains: text, mode: 'insensitive' } as const;
+  // LIKE's own signs stand for themselves.
+  const contains = { contains: text.replaceAll(/[\\%_]/g, '\\$&'), mode: 'insensitive' } as const;
   return { OR: [{ name: contains }, { serial: contains }, { nics: { some: { mac: contains } } }, { status: { address: contains } }] };
 }
 

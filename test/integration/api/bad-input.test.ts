@@ -46,12 +46,18 @@ describe('bad input', () => {
     ['text', 'not json at all'],
     ['a cut-off object', '{"name": "x"'],
     ['two values', '{} {}'],
-    ['bytes that are no UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d])],
   ])('refuses JSON that is not JSON: %s', async (_what, text) => {
     const { body, type } = await post('/deployments').set('Content-Type', 'application/json').send(text).expect(400);
     expect(type).toBe('application/problem+json');
     expect(body.code).toBe('validation-failed');
     expect(body.errors[0].field).toBe('body');
+  });
+
+  it('refuses bytes that are no UTF-8', async () => {
+    const headers = { authorization: `Bearer ${fixture.tokens.admin}`, 'content-type': 'application/json' };
+    const answer = await fetch(`${fixture.baseUrl}${API}/deployments`, { method: 'POST', headers, body: Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d]) });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ errors: [{ field: 'body', message: 'must be UTF-8 text' }] });
   });
 
   it('refuses a body of 10 MB with the limit in the answer', async () => {
