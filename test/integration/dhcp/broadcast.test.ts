@@ -137,7 +137,9 @@ describe('DISCOVER to ACK by broadcast', () => {
       const rival = await startServer([], { DHCP_INTERFACE: 'eth1' });
       expect(rival.output()).toContain(`UDP port 67 is in use by node (pid ${server.child.pid ?? 0})`);
     } finally {
-      expect(await stopServer(server)).toMatchObject({ offers: 2, acks: 2, naks: 0, malformed: 0 });
+      const counters = await stopServer(server);
+      expect(counters).toMatchObject({ naks: 0, malformed: 0, ignored: 0, received: counters.offers + counters.acks });
+      expect(Math.min(counters.offers, counters.acks)).toBeGreaterThanOrEqual(2);
     }
   }, 90_000);
 
@@ -163,7 +165,10 @@ describe('DISCOVER to ACK by broadcast', () => {
     await waitFor(async () => (await pool.query(`SELECT 1 FROM leases WHERE address = '10.201.2.7' AND state = 'released'`)).rowCount === 1, {
       what: 'the release to be written',
     });
-    expect(await stopServer(server)).toMatchObject({ acks: 2, releases: 1 });
+    // udhcpc repeats a message after a second: on a busy machine there are more than four, each answered once.
+    const counters = await stopServer(server);
+    expect(counters).toMatchObject({ releases: 1, naks: 0, ignored: 0, acks: counters.received - counters.offers - 1 });
+    expect(counters.acks).toBeGreaterThanOrEqual(2);
   }, 90_000);
 
   it('rule 1: serves exactly one interface without the launcher', async () => {
@@ -172,7 +177,8 @@ describe('DISCOVER to ACK by broadcast', () => {
     try {
       expect((await udhcpc(fabric.segments[0])).get('ip')).toMatch(/^10\.201\.1\.1\d\d$/);
     } finally {
-      expect(await stopServer(server)).toMatchObject({ offers: 1, acks: 1 });
+      const counters = await stopServer(server);
+      expect(counters).toMatchObject({ naks: 0, received: counters.offers + counters.acks });
     }
   }, 60_000);
 });
