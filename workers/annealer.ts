@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Annealer } from '../src/annealer/annealer.js';
 import { isMain, runProcess, type Context, type Part } from '../src/bin/context.js';
 import { sweepAlive } from '../src/nodes/boot.js';
+import { finishDeletions } from '../src/nodes/remove.js';
 import { publishServed } from '../src/nodes/served.js';
 import { annealQueue } from '../src/queue/jobs.js';
 
@@ -10,7 +11,7 @@ const LOCK_MS = 60_000;
 
 export async function startAnnealer(context: Context): Promise<Part> {
   const { db, log, config, doorbell, backend } = context;
-  const annealer = new Annealer({ db, log, doorbell, aliveGraceSeconds: config.aliveGraceSeconds, sweepMs: config.sweepMs, sweepAlive, publishServed });
+  const annealer = new Annealer({ db, log, doorbell, aliveGraceSeconds: config.aliveGraceSeconds, sweepMs: config.sweepMs, sweepAlive, publishServed, finishDeletions });
   const worker = backend.worker(
     annealQueue,
     async (data) => {

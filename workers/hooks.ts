@@ -3,12 +3,21 @@ import { isMain, runProcess, type Context, type Part } from '../src/bin/context.
 import { roleHooks } from '../src/bin/role-hooks.js';
 import { createEventFeed } from '../src/events/feed.js';
 import { createHookDispatcher } from '../src/hooks/dispatch.js';
+import { publishServed } from '../src/nodes/served.js';
 
 export async function startHooks(context: Context): Promise<Part> {
-  const { db, log } = context;
+  const { db, log, doorbell } = context;
   const feed = createEventFeed(db, { log });
   await feed.start();
-  const dispatcher = createHookDispatcher(db, { roles: roleHooks(context), log, feed });
+  const dispatcher = createHookDispatcher(db, {
+    roles: roleHooks(context),
+    log,
+    feed,
+    // A hook may just have changed what boot servers answer; who waits for that should not wait for a sweep.
+    afterRound: async () => {
+      if ((await publishServed(db)) > 0) await doorbell.kick();
+    },
+  });
   dispatcher.start();
   return {
     async close() {

@@ -17,8 +17,10 @@ DECLARE
 BEGIN
   IF coalesce(cardinality(p_events), 0) = 0 THEN RETURN; END IF;
   INSERT INTO outbox_batches DEFAULT VALUES RETURNING id INTO v_batch;
-  INSERT INTO outbox_events (batch_id, kind, subject_type, subject_id, version, data)
-  SELECT v_batch, e.kind, e.subject_type, e.subject_id, e.version, e.data
+  INSERT INTO outbox_events (batch_id, kind, subject_type, subject_id, version, cause_depth, data)
+  SELECT v_batch, e.kind, e.subject_type, e.subject_id, e.version,
+         -- Set by the hook dispatcher for what hooks write, so that loops of hooks end (engine-rules 19).
+         coalesce(nullif(current_setting('prybar.cause_depth', true), '')::int, 0), e.data
     FROM unnest(p_events) WITH ORDINALITY AS e(kind, subject_type, subject_id, version, data, n) ORDER BY e.n;
 END $$;
 

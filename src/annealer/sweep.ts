@@ -14,6 +14,8 @@ export type SweepDeps = {
   sweepAlive: (db: Db, graceSeconds: number) => Promise<number[]>;
   /** Nodes domain: raises the `served` facts that have come true. */
   publishServed: (db: Db) => Promise<number>;
+  /** Nodes domain: removes the nodes whose deletion every subsystem has confirmed. */
+  finishDeletions: (db: Db) => Promise<unknown>;
 };
 
 /** Starts in a row without an outcome after which a noderole is in ERROR `crash-loop`. */
@@ -35,6 +37,7 @@ export class Sweeper {
     const steps: [string, () => Promise<number>][] = [
       ['alive', async () => (await this.deps.sweepAlive(this.deps.db, this.deps.aliveGraceSeconds)).length],
       ['served', () => this.deps.publishServed(this.deps.db)],
+      ['deletions', () => this.deps.finishDeletions(this.deps.db).then(() => 0)],
       ['leases', () => count('expire_leases($1)', [CRASH_LIMIT])],
       ['waits', () => count('expire_waits()')],
       ['lost nodes', () => count('fence_lost_nodes()')],

@@ -9,7 +9,6 @@ import { z } from 'zod';
 import type { Node } from '../api/schemas.js';
 import { ClientError, createClient, type Client } from '../client/client.js';
 import { ConfigError } from '../shared/errors.js';
-import { createLogger } from '../shared/logger.js';
 import { ensureDemo } from '../simulator/demo.js';
 import { enrolNodes } from '../simulator/enrol.js';
 import { MAX_MACHINES } from '../simulator/identity.js';
@@ -127,6 +126,7 @@ async function main(): Promise<void> {
 const STATUS_MISCONFIGURED = 2;
 
 main().catch((error: unknown) => {
-  createLogger('rack', 'error').error({ err: error, ...(error instanceof ConfigError ? { fix: error.fix } : {}) }, 'the rack cannot run');
+  if (error instanceof ConfigError) process.stderr.write(`prybar rack: ${error.message}\n  fix: ${error.fix}\n`);
+  else process.stderr.write(`prybar rack: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   process.exitCode = error instanceof ConfigError ? STATUS_MISCONFIGURED : 1;
 });

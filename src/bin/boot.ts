@@ -1,0 +1,129 @@
+/** The process machines boot from: DHCP, TFTP, boot HTTP with the node callbacks. Wiring only. */
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import path from 'node:path';
+import express from 'express';
+import { kickAfter } from '../api/kick.js';
+import { createNodeRouter } from '../api/routes/node.js';
+import { createWorkWake } from '../api/work-wake.js';
+import { createLeaseLookup } from '../bootenvs/leased.js';
+import { loadBootenvs } from '../bootenvs/registry.js';
+import { createBootHandler } from '../boot-http/serve.js';
+import { DhcpServer } from '../dhcp/server.js';
+import { phaseOfDhcp } from '../nodes/boot-phases.js';
+import { createPhaseRecorder, type PhaseRecorder } from '../nodes/phase.js';
+import { ConfigError } from '../shared/errors.js';
+import { TftpServer } from '../tftp/server.js';
+import { isMain, runProcess, type Context, type Part } from './context.js';
+import { socketPlan } from './segment.js';
+
+/** Life of what a discovery script carries: one boot. Seconds. */
+const BOOT_TOKEN_SECONDS = 3600;
+
+export async function startBoot(context: Context): Promise<Part> {
+  const { db, log } = context;
+  const phases = createPhaseRecorder(db, { log });
+  const macOf = createLeaseLookup(db.pool);
+  const started: Part[] = [{ close: () => phases.close() }];
+  const close = async () => {
+    for (const part of started.reverse()) await part.close();
+  };
+  try {
+    started.push(await startTftp(context, phases, macOf));
+    started.push(await startHttp(context, phases, macOf));
+    // DHCP last: nobody is sent to a server that does not answer yet.
+    started.push(await startDhcp(context, phases));
+    return { close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function startDhcp({ db, config, log }: Context, phases: PhaseRecorder): Promise<Part> {
+  const server = new DhcpServer({
+    pool: db.pool,
+    logger: log.child({ service: 'dhcp' }),
+    sockets: socketPlan(config),
+    server: { id: randomUUID(), host: config.bootHost, incarnation: `${process.pid}` },
+    boot: { ...(config.interfaces.length === 0 ? { host: config.bootHost } : {}), httpPort: config.bootHttpPort },
+    onEvent: (event) =>
+      phases.record({
+        mac: event.mac,
+        kind: event.kind,
+        phase: phaseOfDhcp(event.client),
+        detail: [event.address, event.detail].filter(Boolean).join(', '),
+        at: event.at,
+        data: { relay: event.relay, arch: event.client.arch, vendor_class: event.client.vendorClass },
+      }),
+  });
+  await server.start();
+  return { close: () => server.close() };
+}
+
+type MacOf = ReturnType<typeof createLeaseLookup>;
+
+async function startTftp({ config, log }: Context, phases: PhaseRecorder, macOf: MacOf): Promise<Part> {
+  const server = new TftpServer({
+    // On a segment any local address may be asked; answers leave from the one the kernel routes by.
+    host: config.interfaces.length === 0 ? config.bootHost : '0.0.0.0',
+    port: config.tftpPort,
+    root: path.join(config.home, 'loaders'),
+    log: log.child({ service: 'tftp' }),
+    onEvent: (event) =>
+      void macOf(event.address).then((mac) => {
+        if (mac !== null) phases.record({ mac, kind: event.kind, phase: 'tftp', detail: `${event.file}, ${event.detail}`, at: event.at });
+      }),
+  });
+  await server.start().catch((cause: unknown) => {
+    throw new ConfigError(`PRYBAR_TFTP_PORT: cannot listen on UDP port ${config.tftpPort} (${cause instanceof Error ? cause.message : String(cause)})`, 'stop what uses the port, or set PRYBAR_TFTP_PORT to another', { cause });
+  });
+  return { close: () => server.close() };
+}
+
+async function startHttp(context: Context, phases: PhaseRecorder, macOf: MacOf): Promise<Part> {
+  const { db, config, log } = context;
+  const { registry } = await loadBootenvs({ home: config.home });
+  const boot = createBootHandler({
+    db,
+    home: config.home,
+    log: log.child({ service: 'boot-http' }),
+    baseUrl: `http://${config.bootHost}:${config.bootHttpPort}`,
+    registry: () => registry,
+    bootTokenSeconds: BOOT_TOKEN_SECONDS,
+    installTokenSeconds: config.installDeadlineSeconds + BOOT_TOKEN_SECONDS,
+    macOf,
+    onEvent: ({ mac, kind, phase, detail, at }) => {
+      if (mac !== null) phases.record({ mac, kind, phase, detail, at });
+    },
+  });
+  const closing = new AbortController();
+  const nodes = express().disable('x-powered-by').disable('etag').set('trust proxy', false).use(createNodeRouter({ db, config, log, wakeWork: createWorkWake(db), closing: closing.signal }));
+  const server = createServer((req, res) => {
+    kickAfter(() => context.doorbell.kick(), req, res);
+    void boot(req, res).then((answered) => {
+      if (!answered) nodes(req, res);
+    });
+  });
+  await listen(server, config.interfaces.length === 0 ? config.bootHost : '0.0.0.0', config.bootHttpPort);
+  return {
+    async close() {
+      closing.abort();
+      server.close();
+      server.closeIdleConnections();
+      // A kernel on its way may finish; what hangs longer is cut.
+      setTimeout(() => server.closeAllConnections(), 2000).unref();
+      await once(server, 'close');
+    },
+  };
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  server.listen(port, host);
+  await once(server, 'listening').catch((cause: unknown) => {
+    throw new ConfigError(`PRYBAR_BOOT_HTTP_PORT: cannot listen on ${host}:${port} (${cause instanceof Error ? cause.message : String(cause)})`, 'stop what uses the port, or set PRYBAR_BOOT_HTTP_PORT to another', { cause });
+  });
+}
+
+if (isMain(import.meta.url)) await runProcess('boot', [startBoot]);
