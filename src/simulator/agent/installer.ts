@@ -29,7 +29,7 @@ export async function runInstaller(life: BootLife, line: KernelLine, hooks: Inst
   const orders = readAnswers(fetched.body);
   if (typeof orders === 'string') throw new BootFailure('script-failed', orders);
 
-  const disk = life.identity.disks[0]?.name ?? 'sda';
+  const disk = `/dev/${life.identity.disks[0]?.name ?? 'sda'}`;
   const claim = { disk, boot_id: life.bootId };
   const claimed = await callHome(life, { method: 'POST', url: `${orders.nodeUrl}/installing`, token: orders.installToken, json: claim }, signal);
   if (claimed.status >= 300) throw new BootFailure('callback-refused', `installing: ${refusalText(claimed.status, claimed.body)}`);
