@@ -1,0 +1,132 @@
+/**
+ * The script a machine gets when it asks for one: read what is true now, decide, mint the read token of this boot. A token
+ * is rendered only for the address that is leased to the MAC (netboot-rules 19); anything unclear is a script without one.
+ */
+import { access } from 'node:fs/promises';
+import path from 'node:path';
+import { withTransaction, type Db } from '../db/client.js';
+import { alarm } from '../events/events.js';
+import { notify, writeEvents } from '../events/outbox.js';
+import type { Logger } from '../shared/logger.js';
+import { mintToken, revokeTokens } from '../nodes/tokens.js';
+import { readBootSubject, type BootSubject } from './boot-query.js';
+import { decideBootenv, type BootDecision, type BootWish } from './decide.js';
+import type { BootenvRegistry, LoadedBootenv } from './registry.js';
+import { renderContext, TOKEN_PLACEHOLDER } from './render.js';
+import { kernelScript, localScript, waitScript, type ScriptSubject } from './script.js';
+
+export type OfferDeps = {
+  db: Db;
+  home: string;
+  log: Logger;
+  /** `http://host:port` of boot HTTP, as machines reach it. */
+  baseUrl: string;
+  registry(): BootenvRegistry;
+  /** Life of a read token, seconds: one boot; an installer's boot is as long as the installation may be. */
+  bootTokenSeconds: number;
+  installTokenSeconds: number;
+};
+
+export type Offer = { script: string; bootenv: string; detail: string };
+
+/** Who asks: the MAC of the path, the source address of the request. `look` renders without a token and changes nothing (HEAD). */
+export type Asker = { mac: string; address: string; look: boolean };
+
+/** Renders the script. Throws when the database cannot be read: the door answers 503, never an installer. */
+export async function offerScript(deps: OfferDeps, asker: Asker): Promise<Offer> {
+  const subject = await readBootSubject(deps.db.pool, asker.mac, asker.address);
+  const decision = decideBootenv(wishOf(subject), subject.install, catalogOf(deps.registry()));
+  const scripted: ScriptSubject = { mac: asker.mac, baseUrl: deps.baseUrl, name: subject.node?.name ?? asker.mac, reason: decision.reason };
+  if (decision.alarm !== null && subject.node !== null && !asker.look) await raise(deps, subject.node.id, decision);
+  if (decision.kind === 'local') {
+    return offer(localScript({ ...scripted, hasLocalLoader: await hasLocalLoader(deps.home) }), decision, decision.reason);
+  }
+  const loaded = deps.registry().get(decision.bootenv);
+  if (decision.unavailable || loaded === undefined) {
+    const problem = loaded?.problems[0] ?? 'it is not in the catalog';
+    return wait(scripted, decision, `bootenv ${decision.bootenv} cannot be served: ${problem}`);
+  }
+  if (subject.network === null) return wait(scripted, decision, `address ${asker.address} is not leased to ${asker.mac}`);
+  return offer(await kernelOffer(deps, asker, { subject, decision, loaded, scripted }), decision, decision.reason);
+}
+
+type Kernel = { subject: BootSubject; decision: BootDecision; loaded: LoadedBootenv; scripted: ScriptSubject };
+
+async function kernelOffer(deps: OfferDeps, asker: Asker, { subject, decision, loaded, scripted }: Kernel): Promise<string> {
+  const render = (token: string) => {
+    const context = renderContext({
+      bootenv: loaded.name,
+      params: loaded.definition.params,
+      node: subject.node ?? { id: 0, name: asker.mac, arch: 'x86_64', uuid: null, serial: null },
+      mac: asker.mac,
+      baseUrl: deps.baseUrl,
+      network: subject.network ?? { domain: '', dns: [], router: null },
+      install: decision.installId === null ? null : subject.install,
+      bootToken: token,
+      installToken: null,
+    });
+    return kernelScript({ ...scripted, bootenv: loaded.definition, token, args: loaded.kernelArgs(context) });
+  };
+  // Rendered first with a stand-in of the same length: what does not render mints nothing.
+  const looked = render(TOKEN_PLACEHOLDER);
+  if (asker.look) return looked;
+  return render(await mintBootToken(deps, asker, { subject, decision }));
+}
+
+/** One boot, one token: a machine that asks for a script has left whatever it booted before. */
+async function mintBootToken(deps: OfferDeps, asker: Asker, { subject, decision }: Pick<Kernel, 'subject' | 'decision'>): Promise<string> {
+  return withTransaction(deps.db.pool, async (tx) => {
+    await revokeTokens(tx, { mac: asker.mac, kinds: ['boot'] });
+    return mintToken(tx, {
+      kind: 'boot',
+      nodeId: subject.node?.id ?? null,
+      mac: asker.mac,
+      address: asker.address,
+      bootenv: decision.bootenv,
+      installId: decision.installId,
+      ttlSeconds: decision.kind === 'installer' ? deps.installTokenSeconds : deps.bootTokenSeconds,
+    });
+  });
+}
+
+function wishOf({ node }: BootSubject): BootWish | null {
+  return node === null ? null : { nodeId: node.id, bootenv: node.bootenv, deleting: node.deleting };
+}
+
+function catalogOf(registry: BootenvRegistry) {
+  return new Map([...registry.values()].map((loaded) => [loaded.name, { kind: loaded.definition.kind, available: loaded.available }] as const));
+}
+
+function offer(script: string, decision: BootDecision, reason: string): Offer {
+  return { script, bootenv: decision.bootenv, detail: `${decision.bootenv}: ${reason}` };
+}
+
+function wait(subject: ScriptSubject, decision: BootDecision, reason: string): Offer {
+  return offer(waitScript({ ...subject, reason }), decision, reason);
+}
+
+/** A GRUB that finds the systems on an ESP; made by the set-up when GRUB is there. */
+async function hasLocalLoader(home: string): Promise<boolean> {
+  return access(path.join(home, 'loaders', 'local.efi')).then(
+    () => true,
+    () => false,
+  );
+}
+
+const ALARM_EVERY_MS = 600_000;
+const MAX_ALARMS = 10_000;
+const raised = new Map<string, number>();
+
+/** One alarm per node and cause in ten minutes: a machine in a boot loop asks every few seconds. */
+async function raise(deps: OfferDeps, nodeId: number, decision: BootDecision): Promise<void> {
+  if (decision.alarm === null) return;
+  const { code, message } = decision.alarm;
+  const key = `${nodeId} ${code} ${message}`;
+  const now = Date.now();
+  if (now - (raised.get(key) ?? 0) < ALARM_EVERY_MS) return;
+  if (raised.size >= MAX_ALARMS) raised.clear();
+  raised.set(key, now);
+  await withTransaction(deps.db.pool, (tx) => writeEvents(tx, [alarm('node', nodeId, code, message, { bootenv: decision.bootenv })]));
+  notify(deps.db.pool);
+  deps.log.warn({ nodeId, code, bootenv: decision.bootenv }, 'boot decision needs a look');
+}
