@@ -43,8 +43,8 @@ export async function requestJson<Schema extends z.ZodType>(
   options: ClientOptions,
   call: { method: string; path: string; query?: Query | undefined; body?: unknown; answer: Schema; timeoutMs?: number } & CallOptions,
 ): Promise<z.infer<Schema>> {
-  const response = await send(options, call);
-  const text = await readText(response, call);
+  const { response, timeout } = await send(options, call);
+  const text = await readText(response, call, timeout);
   const parsed = call.answer.safeParse(parseJson(text));
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
@@ -53,7 +53,7 @@ export async function requestJson<Schema extends z.ZodType>(
 
 /** Sends one request whose answer has no body. Throws ClientError. */
 export async function requestNothing(options: ClientOptions, call: { method: string; path: string; query?: Query | undefined; body?: unknown; timeoutMs?: number } & CallOptions): Promise<void> {
-  const response = await send(options, call);
+  const { response } = await send(options, call);
   await response.body?.cancel();
 }
 
@@ -65,7 +65,7 @@ export function addressOf(baseUrl: string, path: string, query: Query | undefine
   return `${baseUrl.replace(/\/+$/, '')}${path}${text === '' ? '' : `?${text}`}`;
 }
 
-async function send(options: ClientOptions, call: { method: string; path: string; query?: Query | undefined; body?: unknown; timeoutMs?: number } & CallOptions): Promise<Response> {
+async function send(options: ClientOptions, call: { method: string; path: string; query?: Query | undefined; body?: unknown; timeoutMs?: number } & CallOptions): Promise<{ response: Response; timeout: AbortSignal }> {
   const timeout = AbortSignal.timeout(call.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   const signal = call.signal === undefined ? timeout : AbortSignal.any([timeout, call.signal]);
   const headers: Record<string, string> = { accept: 'application/json', ...authorization(options) };
@@ -75,10 +75,10 @@ async function send(options: ClientOptions, call: { method: string; path: string
   try {
     response = await (options.fetch ?? globalThis.fetch)(url, { method: call.method, headers, signal, ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }) });
   } catch (cause) {
-    throw noAnswer(url, cause, call.signal);
+    throw noAnswer(url, cause, call.signal, timeout);
   }
   if (!response.ok) throw await refusal(response);
-  return response;
+  return { response, timeout };
 }
 
 /** The Authorization header, when there is a token. */
@@ -87,9 +87,9 @@ export function authorization(options: ClientOptions): Record<string, string> {
 }
 
 /** The error for a request that got no answer. */
-export function noAnswer(url: string, cause: unknown, signal: AbortSignal | undefined): ClientError {
+export function noAnswer(url: string, cause: unknown, signal: AbortSignal | undefined, timeout?: AbortSignal): ClientError {
   if (signal?.aborted === true) return new ClientError({ status: 0, code: 'cancelled', detail: 'the request was cancelled' }, cause);
-  if (cause instanceof Error && cause.name === 'TimeoutError') return new ClientError({ status: 0, code: 'timeout', detail: `no answer in time from ${url}` }, cause);
+  if (timeout?.aborted === true) return new ClientError({ status: 0, code: 'timeout', detail: `no answer in time from ${url}` }, cause);
   return new ClientError({ status: 0, code: 'unreachable', detail: `no Prybar answers at ${url} (${reasonOf(cause)})` }, cause);
 }
 
@@ -101,11 +101,11 @@ export async function refusal(response: Response): Promise<ClientError> {
   return new ClientError({ ...problem, status: response.status });
 }
 
-async function readText(response: Response, call: CallOptions): Promise<string> {
+async function readText(response: Response, call: CallOptions, timeout: AbortSignal): Promise<string> {
   try {
     return await response.text();
   } catch (cause) {
-    throw noAnswer(response.url, cause, call.signal);
+    throw noAnswer(response.url, cause, call.signal, timeout);
   }
 }
 

@@ -48,6 +48,7 @@ export async function startApi(deps: Partial<ApiDeps> & { webDirectory?: string 
   const db = openDb({ url: database.url, applicationName: 'api-test', poolSize: 6, prismaPoolSize: 4 });
   await importBarclamps(db.pool, [parseBarclamp('barclamp: { name: test-system }\nroles: [{ name: dhcp-database, jig: noop, flags: [bootstrap, service] }]', 'test')]);
   await ensureSystem(db);
+  await sequence(db.pool);
   const feed = createEventFeed(db, { pollMs: 50 });
   await feed.start();
   const api = createApp({
