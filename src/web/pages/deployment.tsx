@@ -25,7 +25,8 @@ export interface DeploymentPageProps {
 export function DeploymentPage({ live, name, panel, filter, onFilter, onOpen }: DeploymentPageProps) {
   const [density, setDensity] = useState<Density | null>(null);
   const [width, setWidth] = useState(window.innerWidth);
-  const onWidth = useCallback((next: number) => next > 0 && setWidth(next), []);
+  // A panel that opens takes room, but must not turn the matrix into another one: only the full width decides.
+  const onWidth = useCallback((next: number) => next > 0 && panel === null && setWidth(next), [panel === null]);
   const { matrix } = live.board;
   const head = live.board.deployments?.find((deployment) => deployment.name === name);
   if (matrix === null) {

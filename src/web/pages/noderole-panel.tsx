@@ -119,7 +119,7 @@ function Standing({ noderole, now }: { noderole: NodeRole; now: number }) {
       rows={[
         ['error', noderole.error === null ? null : <span class="bad-text">{noderole.error.message} <code>{noderole.error.code}</code></span>],
         ['run', noderole.run === null ? null : `run ${noderole.run.id}, ${noderole.run.status.toLowerCase()}`],
-        ['waits for', wait === null ? null : `${waitWords(wait.key)} (${wait.key}); ${untilDeadline > 0 ? `gives up in ${durationWords(untilDeadline)}` : 'its deadline has passed'}; keeps ${wait.keeps}`],
+        ['waits for', wait === null ? null : `${waitWords(wait.key)} (${wait.key}); ${untilDeadline > 0 ? `gives up in ${durationWords(untilDeadline)}` : 'its deadline has passed'}; keeps ${wait.keeps === 'node' ? 'the node' : wait.keeps}`],
         ['next try', retryAt === null ? null : `${clockWords(retryAt)}${retryAt > now ? `, in ${durationWords((retryAt - now) / 1000)}` : ''}`],
         ['failures', noderole.failures === 0 ? null : noderole.failures],
         ['waits on', noderole.pending_parents === 0 ? null : `${noderole.pending_parents} of ${noderole.parents.length} parents`],

@@ -27,9 +27,9 @@ export interface MatrixSizes {
 }
 
 const MATRIX_SIZES: Readonly<Record<Density, MatrixSizes>> = {
-  words: { row: 40, name: 232, cell: 104, gap: 0 },
+  words: { row: 40, name: 232, cell: 96, gap: 0 },
   glyphs: { row: 24, name: 104, cell: 24, gap: 20 },
-  map: { row: 12, name: 0, cell: 10, gap: 8 },
+  map: { row: 12, name: 9, cell: 11, gap: 9 },
 };
 
 /** How to draw a matrix of this size when the operator has not chosen. A phone gets glyphs: words do not fit. */
@@ -38,16 +38,21 @@ export function chooseMatrixDensity(nodes: number, roles: number, width: number)
   return nodes <= 500 ? 'glyphs' : 'map';
 }
 
-export function matrixSizes(density: Density, width: number): MatrixSizes {
-  const sizes = MATRIX_SIZES[density];
-  return density === 'words' && width < 700 ? { ...sizes, name: 132 } : sizes;
-}
+/** The most a name is widened by room that is left over: more would part it from its cells. */
+const NAME_EXTRA = 90;
 
-/** How many nodes stand side by side in one row: newspaper columns, so that a wide screen is used by a long list. */
-export function nodesPerRow(density: Density, sizes: MatrixSizes, roles: number, width: number, nodes: number): number {
-  if (density === 'words') return 1;
+/**
+ * Sizes for a matrix of so many roles and nodes, and how many nodes stand side by side in one row: newspaper columns, so that
+ * a wide screen is used by a long list.
+ */
+export function matrixLayout(density: Density, roles: number, nodes: number, width: number): { sizes: MatrixSizes; perRow: number } {
+  const sizes = MATRIX_SIZES[density];
+  if (density === 'words') return { sizes: { ...sizes, name: width < 700 ? 132 : width < 1000 ? 190 : sizes.name }, perRow: 1 };
   const group = sizes.name + roles * sizes.cell + sizes.gap;
-  return Math.max(1, Math.min(Math.floor((width + sizes.gap) / group), Math.max(1, nodes)));
+  const perRow = Math.max(1, Math.min(Math.floor((width + sizes.gap) / group), nodes));
+  if (density === 'map') return { sizes, perRow };
+  const left = Math.max(0, width + sizes.gap - perRow * group);
+  return { sizes: { ...sizes, name: sizes.name + Math.min(NAME_EXTRA, Math.floor(left / perRow)) }, perRow };
 }
 
 export type TileSize = 'card' | 'chip' | 'dot';
@@ -59,7 +64,7 @@ export interface TileSizes {
 
 export const TILE_SIZES: Readonly<Record<TileSize, TileSizes>> = {
   card: { width: 212, height: 112 },
-  chip: { width: 96, height: 50 },
+  chip: { width: 118, height: 50 },
   dot: { width: 20, height: 20 },
 };
 
@@ -68,8 +73,9 @@ export function chooseTileSize(nodes: number): TileSize {
   return nodes <= 400 ? 'chip' : 'dot';
 }
 
+/** Two cards at least, even where they are narrow: a phone would show three nodes otherwise. */
 export function tilesPerRow(size: TileSize, width: number): number {
-  return Math.max(1, Math.floor(width / TILE_SIZES[size].width));
+  return Math.max(size === 'card' ? 2 : 1, Math.floor(width / TILE_SIZES[size].width));
 }
 
 export interface Place {

@@ -61,7 +61,10 @@ function Chip({ node }: { node: FleetNode }) {
     <>
       <span class="tile-head">
         <AliveDot alive={node.alive} />
-        <span class="tile-name">{node.name}</span>
+        {/* The end of a name tells nodes apart: that is what stays when it is too long. */}
+        <span class="tile-name is-end">
+          <bdi>{node.name}</bdi>
+        </span>
         <PhaseGlyph phase={node.phase} />
       </span>
       <StateBar counts={node.counts} />

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Matrix, MatrixNode } from '../../store/board.js';
-import { matrixSizes, movePlace, nodesPerRow, visibleRows, type Density, type Place } from '../../store/layout.js';
+import { matrixLayout, movePlace, visibleRows, type Density, type Place } from '../../store/layout.js';
 import { silentSeconds } from '../../store/phases.js';
 import type { Panel } from '../../store/route.js';
 import { reveal, useViewport } from '../scroller.js';
@@ -17,7 +17,7 @@ export interface MatrixGridProps {
   onWidth: (width: number) => void;
 }
 
-const HEAD_HEIGHT: Readonly<Record<Density, number>> = { words: 44, glyphs: 128, map: 8 };
+const HEAD_HEIGHT: Readonly<Record<Density, number>> = { words: 44, glyphs: 146, map: 8 };
 
 /**
  * Roles x nodes. A row holds one node, or several side by side when the list is long and the screen wide; only the rows on
@@ -27,11 +27,10 @@ export function MatrixGrid({ matrix, nodes, density, now, panel, onOpen, onWidth
   const scroller = useRef<HTMLDivElement>(null);
   const view = useViewport(scroller);
   const [active, setActive] = useState<Place>({ row: 0, column: 0 });
-  useEffect(() => onWidth(view.width), [view.width, onWidth]);
+  useEffect(() => onWidth(view.width), [view.width]);
 
   const { roles } = matrix;
-  const sizes = matrixSizes(density, view.width);
-  const perRow = nodesPerRow(density, sizes, roles.length, view.width - 24, nodes.length);
+  const { sizes, perRow } = matrixLayout(density, roles.length, nodes.length, view.width - 24);
   const rows = Math.ceil(nodes.length / perRow);
   const head = HEAD_HEIGHT[density];
   const slice = visibleRows(rows, sizes.row, view.top, view.height - head);

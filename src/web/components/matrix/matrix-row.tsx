@@ -48,7 +48,7 @@ export const MatrixRow = memo(function MatrixRow({ row, density, roles, nodes, c
 function NodeName({ node, density, silent, isActive }: { node: MatrixNode; density: Density; silent: number | null; isActive: boolean }) {
   const words = `${node.name}: ${node.alive ? 'alive' : 'not alive'}, ${node.phase}, bootenv ${node.bootenv}${silent === null ? '' : `, silent for ${durationWords(silent)}`}`;
   return (
-    <div id={`name-${node.id}`} role="rowheader" class={`row-name ${silent === null ? '' : 'is-silent'} ${isActive ? 'is-active' : ''}`} data-node={node.id} aria-label={words} title={words}>
+    <div id={`name-${node.id}`} role="rowheader" class={`row-name ${node.alive ? 'is-alive' : ''} ${silent === null ? '' : 'is-silent'} ${isActive ? 'is-active' : ''}`} data-node={node.id} aria-label={words} title={words}>
       {density !== 'map' && <AliveDot alive={node.alive} />}
       {density !== 'map' && <span class="row-title">{node.name}</span>}
       {density === 'words' && (
