@@ -9,14 +9,14 @@ import { createNodeRouter } from '../api/routes/node.js';
 import { createWorkWake } from '../api/work-wake.js';
 import { createLeaseLookup } from '../bootenvs/leased.js';
 import { loadBootenvs } from '../bootenvs/registry.js';
-import { createBootHandler } from '../boot-http/serve.js';
+import { createBootHandler, limitServer } from '../boot-http/serve.js';
 import { DhcpServer } from '../dhcp/server.js';
 import { phaseOfDhcp } from '../nodes/boot-phases.js';
 import { createPhaseRecorder, type PhaseRecorder } from '../nodes/phase.js';
 import { ConfigError } from '../shared/errors.js';
 import { TftpServer } from '../tftp/server.js';
 import { isMain, runProcess, type Context, type Part } from './context.js';
-import { socketPlan } from './segment.js';
+import { bootAddresses, socketPlan } from './segment.js';
 
 /** Life of what a discovery script carries: one boot. Seconds. */
 const BOOT_TOKEN_SECONDS = 3600;
@@ -66,15 +66,14 @@ type MacOf = ReturnType<typeof createLeaseLookup>;
 
 async function startTftp({ config, log }: Context, phases: PhaseRecorder, macOf: MacOf): Promise<Part> {
   const server = new TftpServer({
-    // On a segment any local address may be asked; answers leave from the one the kernel routes by.
-    host: config.interfaces.length === 0 ? config.bootHost : '0.0.0.0',
+    addresses: bootAddresses(config),
     port: config.tftpPort,
     root: path.join(config.home, 'loaders'),
     log: log.child({ service: 'tftp' }),
-    onEvent: (event) =>
-      void macOf(event.address).then((mac) => {
-        if (mac !== null) phases.record({ mac, kind: event.kind, phase: 'tftp', detail: `${event.file}, ${event.detail}`, at: event.at });
-      }),
+    macOf,
+    onEvent: ({ mac, kind, phase, file, detail, at }) => {
+      if (mac !== null) phases.record({ mac, kind, phase, detail: `${file}, ${detail}`, at });
+    },
   });
   await server.start().catch((cause: unknown) => {
     throw new ConfigError(`PRYBAR_TFTP_PORT: cannot listen on UDP port ${config.tftpPort} (${cause instanceof Error ? cause.message : String(cause)})`, 'stop what uses the port, or set PRYBAR_TFTP_PORT to another', { cause });
@@ -106,6 +105,7 @@ async function startHttp(context: Context, phases: PhaseRecorder, macOf: MacOf):
       if (!answered) nodes(req, res);
     });
   });
+  limitServer(server);
   await listen(server, config.interfaces.length === 0 ? config.bootHost : '0.0.0.0', config.bootHttpPort);
   return {
     async close() {

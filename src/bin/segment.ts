@@ -43,3 +43,10 @@ export function socketPlan(config: Config): SocketPlan {
   if (more.length > 0) throw new ConfigError(`PRYBAR_INTERFACE: without the launcher one interface can be served, not ${config.interfaces.length}`, `perl scripts/dhcp-sockets.pl ${config.interfaces.join(' ')} -- npm start -- --interface ${config.interfaces.join(',')}`);
   return { kind: 'interface', name: first };
 }
+
+/** The addresses TFTP answers from: the boot host, or those of the interfaces served. */
+export function bootAddresses(config: Config): string[] {
+  if (config.interfaces.length === 0) return [config.bootHost];
+  const known = networkInterfaces();
+  return config.interfaces.flatMap((name) => (known[name] ?? []).filter((address) => address.family === 'IPv4').map((address) => address.address));
+}

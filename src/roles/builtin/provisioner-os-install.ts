@@ -116,7 +116,7 @@ async function installed(ports: OsInstallPorts, ctx: JigContext, at: { installId
     return final('install-timeout', `the installer did not report back within ${ports.installDeadlineSeconds} s (it is ${install.status}); ${seen}`);
   }
   ctx.log('the installer reported back; the node boots its disk now');
-  return { kind: 'wait', key: `boot:${ctx.node.id}`, minGeneration: at.bootEpoch + 1, deadlineSeconds: ports.bootDeadlineSeconds, keeps: 'node', survivesReboot: true, memo: { step: 'boot', ...at } };
+  return { kind: 'wait', key: `boot:${ctx.node.id}`, minGeneration: at.bootEpoch + 1, deadlineSeconds: ports.bootDeadlineSeconds, keeps: 'node', survivesReboot: true, memo: { step: 'boot', installId: at.installId, bootEpoch: at.bootEpoch } };
 }
 
 async function booted(ports: OsInstallPorts, ctx: JigContext, at: { installId: number; bootEpoch: number }): Promise<JigOutcome> {
