@@ -16,7 +16,9 @@ export async function ensureAdminToken(db: Db, file: string): Promise<{ token: s
   return await withTransaction(db.pool, async (tx) => {
     await tx.query("SELECT pg_advisory_xact_lock(hashtext('prybar admin token'))");
     const present = await readToken(file);
-    const { rows } = await tx.query<{ sha256: string; revoked: boolean }>('SELECT sha256, revoked_at IS NOT NULL AS revoked FROM api_tokens WHERE name = $1', [ADMIN_TOKEN_NAME]);
+    const { rows } = await tx.query<{ sha256: string; revoked: boolean }>('SELECT sha256, revoked_at IS NOT NULL AS revoked FROM api_tokens WHERE name = $1', [
+      ADMIN_TOKEN_NAME,
+    ]);
     const row = rows[0];
     const isRevoked = present !== undefined && row?.revoked === true && row.sha256 === hashToken(present);
     const created = present === undefined || isRevoked;

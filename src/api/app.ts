@@ -6,7 +6,6 @@ import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import express, { type Express, type RequestHandler } from 'express';
 import { findPackageRoot } from '../db/package-root.js';
-import { notify } from '../events/outbox.js';
 import { NotFoundError } from '../shared/errors.js';
 import { authenticate } from './auth.js';
 import type { ApiDeps } from './deps.js';
@@ -64,11 +63,7 @@ export function createApp(deps: ApiDeps & { webDirectory?: string }): ApiApp {
   app.use(healthRouter(deps));
   app.get('/metrics', metricsHandler(deps, failures, metrics));
   app.use(createNodeRouter({ ...deps, closing: closing.signal }));
-  const afterWrite = (): void => {
-    notify(db.pool);
-    deps.afterWrite?.();
-  };
-  app.use(API_PREFIX, mountRoutes(mounted[0]?.routes ?? [], { db, failures, afterWrite }), refuseUnknownPath);
+  app.use(API_PREFIX, mountRoutes(mounted[0]?.routes ?? [], { db, failures }), refuseUnknownPath);
   app.use(staticRouter(deps.webDirectory ?? path.join(findPackageRoot(), 'dist', 'web')));
   app.use((req, _res, next) => next(new NotFoundError('path', req.path.slice(0, 200))));
   app.use(createErrorHandler(log));
@@ -126,7 +121,10 @@ const identify: RequestHandler = (_req, res, next) => {
 function metricsHandler(deps: ApiDeps, failures: FailedAuth, metrics: Metrics): RequestHandler {
   return async (req, res) => {
     if (!isLoopback(req.socket.remoteAddress ?? '')) await authenticate(deps.db, failures, req);
-    res.type(metrics.registry.contentType).set('Cache-Control', 'no-store').send(await metrics.registry.metrics());
+    res
+      .type(metrics.registry.contentType)
+      .set('Cache-Control', 'no-store')
+      .send(await metrics.registry.metrics());
   };
 }
 

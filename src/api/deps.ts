@@ -28,9 +28,17 @@ export type ApiDeps = {
   databaseKind?: 'embedded' | 'external';
   queueInfo: QueueInfo;
   wakeWork: WorkWake;
-  /** Told after every write of an operator that succeeded: rings the annealer and the sequencer. Must not throw. */
-  afterWrite?: () => void;
   power?: Power;
   /** Encrypts BMC passwords for the database. */
   secrets?: Pick<Secrets, 'encrypt'>;
+};
+
+/** What the node-facing router needs; the boot HTTP server mounts it as well. */
+export type NodeRouterDeps = {
+  db: Db;
+  config: Pick<Config, 'heartbeatSeconds' | 'bootHost' | 'bootHttpPort'>;
+  log: Logger;
+  wakeWork: WorkWake;
+  /** Aborts on shutdown: ends long polls. */
+  closing: AbortSignal;
 };

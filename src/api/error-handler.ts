@@ -26,7 +26,11 @@ export function sendProblem(res: Response, error: AppError): void {
   if (error.status === 401) res.set('WWW-Authenticate', 'Bearer realm="prybar"');
   const retryAfter = error.details['retryAfterSeconds'];
   if (typeof retryAfter === 'number') res.set('Retry-After', String(retryAfter));
-  res.status(error.status).type('application/problem+json').set('Cache-Control', 'no-store').send(JSON.stringify(problemOf(error)));
+  res
+    .status(error.status)
+    .type('application/problem+json')
+    .set('Cache-Control', 'no-store')
+    .send(JSON.stringify(problemOf(error)));
 }
 
 /** The document itself. */
@@ -44,7 +48,14 @@ export function problemOf(error: AppError): Problem {
 /** Every error as one of ours. What we do not know becomes 500 and says nothing. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
-  return fromDatabase(error) ?? fromExpress(error) ?? new AppError('internal-error', 500, false, 'unexpected error', { publicMessage: 'something went wrong inside; the log names it under this request', cause: error });
+  return (
+    fromDatabase(error) ??
+    fromExpress(error) ??
+    new AppError('internal-error', 500, false, 'unexpected error', {
+      publicMessage: 'something went wrong inside; the log names it under this request',
+      cause: error,
+    })
+  );
 }
 
 /** SQLSTATE and Prisma codes that mean the request cannot be done as things are. Branches on codes, never on text. */
@@ -57,7 +68,11 @@ function fromDatabase(error: unknown): AppError | undefined {
   if (code === 'P2025') return new NotFoundError('object', 'that was just here', { cause: error });
   // 40001 serialization_failure, 40P01 deadlock_detected, 55P03 lock_not_available, 57014 query_canceled: nothing was written.
   if (code === '40001' || code === '40P01' || code === '55P03' || code === '57014')
-    return new AppError('busy', 503, true, 'the database gave up on this request', { publicMessage: 'busy; nothing was changed, try again', details: { retryAfterSeconds: 1 }, cause: error });
+    return new AppError('busy', 503, true, 'the database gave up on this request', {
+      publicMessage: 'busy; nothing was changed, try again',
+      details: { retryAfterSeconds: 1 },
+      cause: error,
+    });
   // Class 22 data exception: text PostgreSQL cannot store, e.g. a lone surrogate in JSON.
   if (/^22[0-9A-Z]{3}$/.test(code)) return new ValidationError('the input holds a value that cannot be stored', [], { cause: error });
   return undefined;

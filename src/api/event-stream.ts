@@ -23,11 +23,13 @@ export type StreamInput = {
   /** Aborts on shutdown. */
   closing: AbortSignal;
   /** Asked with every heartbeat: a token that was revoked ends the stream (attack 39). */
-  isStillAllowed(): Promise<boolean>;
+  isStillAllowed: () => Promise<boolean>;
+  /** Milliseconds; for tests. */
+  timing?: { heartbeatMs: number; drainMs: number };
 };
 
 /** Writes events until the reader goes, the server closes, or the reader has to be dropped. Resolves then. */
-export async function streamEvents({ feed, res, cursor, closing, isStillAllowed }: StreamInput): Promise<void> {
+export async function streamEvents({ feed, res, cursor, closing, isStillAllowed, timing }: StreamInput): Promise<void> {
   const resumed = cursor === undefined ? undefined : await feed.resume(cursor);
   if (res.destroyed || closing.aborted) return;
   const head = { pos: feed.position(), n: WHOLE_BATCH };
@@ -59,11 +61,11 @@ export async function streamEvents({ feed, res, cursor, closing, isStillAllowed 
         // The database does not answer: whether the token still holds will be asked again.
         () => isOver || res.write(':\n\n'),
       );
-    }, HEARTBEAT_MS);
+    }, timing?.heartbeatMs ?? HEARTBEAT_MS);
     const unsubscribe = feed.subscribe(resumed ?? head, async (events) => {
       if (isOver) return;
       const hasRoom = res.write(events.map((event) => messageOf(feed, event)).join(''));
-      if (!hasRoom && !(await drained(res))) stop(resetMessage(headId()));
+      if (!hasRoom && !(await drained(res, timing?.drainMs ?? DRAIN_MS))) stop(resetMessage(headId()));
     });
     res.on('close', () => stop(''));
     closing.addEventListener('abort', onClosing, { once: true });
@@ -81,14 +83,21 @@ const written = new WeakMap<PublishedEvent, string>();
 function messageOf(feed: EventFeed, event: PublishedEvent): string {
   const known = written.get(event);
   if (known !== undefined) return known;
-  const body: DomainEvent = { kind: event.kind, subject_type: event.subjectType, subject_id: event.subjectId, version: event.version, at: event.at.toISOString(), data: event.data };
+  const body: DomainEvent = {
+    kind: event.kind,
+    subject_type: event.subjectType,
+    subject_id: event.subjectId,
+    version: event.version,
+    at: event.at.toISOString(),
+    data: event.data,
+  };
   const message = `id: ${feed.idOf(event)}\nevent: ${event.kind}\ndata: ${JSON.stringify(body)}\n\n`;
   written.set(event, message);
   return message;
 }
 
 /** Whether the socket took everything in time. */
-function drained(res: Response): Promise<boolean> {
+function drained(res: Response, withinMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const finish = (isDrained: boolean) => (): void => {
       clearTimeout(timer);
@@ -98,7 +107,7 @@ function drained(res: Response): Promise<boolean> {
     };
     const onDrain = finish(true);
     const onClose = finish(false);
-    const timer = setTimeout(onClose, DRAIN_MS);
+    const timer = setTimeout(onClose, withinMs);
     res.on('drain', onDrain);
     res.on('close', onClose);
   });

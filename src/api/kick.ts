@@ -10,7 +10,11 @@ export function mayMakeWork(method: string, path: string): boolean {
 }
 
 /** Calls `kick` after such a request was answered. A kick that fails costs one sweep. */
-export function kickAfter(kick: () => Promise<void>, req: { method?: string | undefined; url?: string | undefined }, res: { statusCode: number; once(event: 'finish', listener: () => void): unknown }): void {
+export function kickAfter(
+  kick: () => Promise<void>,
+  req: { method?: string | undefined; url?: string | undefined },
+  res: { statusCode: number; once(event: 'finish', listener: () => void): unknown },
+): void {
   const path = (req.url ?? '').split('?')[0] ?? '';
   if (!mayMakeWork(req.method ?? 'GET', path)) return;
   res.once('finish', () => {

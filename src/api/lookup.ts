@@ -45,7 +45,10 @@ export async function nodeRoleId(db: Db, key: string): Promise<number> {
   const row =
     id !== undefined
       ? await db.prisma.nodeRole.findUnique({ where: { id }, select: { id: true } })
-      : await db.prisma.nodeRole.findFirst({ where: { role: { name: key.slice(0, Math.max(at, 0)) }, node: { name: key.slice(at + 1) } }, select: { id: true } });
+      : await db.prisma.nodeRole.findFirst({
+          where: { role: { name: key.slice(0, Math.max(at, 0)) }, node: { name: key.slice(at + 1) } },
+          select: { id: true },
+        });
   if (row === null) throw new NotFoundError('noderole', key);
   return row.id;
 }
@@ -71,8 +74,12 @@ export async function referenced(db: Db, kind: Kind, field: string, key: string)
 
 async function knownNames(db: Db, kind: Kind): Promise<string> {
   const args = { select: { name: true }, orderBy: { name: 'asc' }, take: NAMES_SHOWN + 1 } as const;
-  const rows = kind === 'role' ? await db.prisma.role.findMany(args) : kind === 'node' ? await db.prisma.node.findMany(args) : await db.prisma.deployment.findMany(args);
-  const names = rows.slice(0, NAMES_SHOWN).map((row) => row.name).join(', ');
+  const rows =
+    kind === 'role' ? await db.prisma.role.findMany(args) : kind === 'node' ? await db.prisma.node.findMany(args) : await db.prisma.deployment.findMany(args);
+  const names = rows
+    .slice(0, NAMES_SHOWN)
+    .map((row) => row.name)
+    .join(', ');
   if (names === '') return `there is none yet`;
   return `there are: ${names}${rows.length > NAMES_SHOWN ? ' ...' : ''}`;
 }

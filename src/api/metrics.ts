@@ -20,8 +20,19 @@ const DURATION_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 export function createMetrics(db: Db): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'prybar_' });
-  const durations = new Histogram({ name: 'prybar_http_request_duration_seconds', help: 'Duration of HTTP requests', labelNames: ['method', 'route', 'status'], buckets: DURATION_BUCKETS, registers: [registry] });
-  const transitions = new Counter({ name: 'prybar_noderole_transitions_total', help: 'Moves of noderoles seen by this process, by the state they went to', labelNames: ['to'], registers: [registry] });
+  const durations = new Histogram({
+    name: 'prybar_http_request_duration_seconds',
+    help: 'Duration of HTTP requests',
+    labelNames: ['method', 'route', 'status'],
+    buckets: DURATION_BUCKETS,
+    registers: [registry],
+  });
+  const transitions = new Counter({
+    name: 'prybar_noderole_transitions_total',
+    help: 'Moves of noderoles seen by this process, by the state they went to',
+    labelNames: ['to'],
+    registers: [registry],
+  });
   addStateGauges(db, registry);
   addOutboxGauges(db, registry);
   addBootServerGauge(db, registry);
@@ -57,7 +68,9 @@ function addStateGauges(db: Db, registry: Registry): void {
     registers: [registry],
     async collect() {
       this.reset();
-      const { rows } = await db.pool.query<{ status: string; count: number }>(`SELECT s.status, count(r.id)::int AS count FROM unnest(enum_range(NULL::run_status)) AS s(status) LEFT JOIN runs r ON r.status = s.status AND r.status <> 'ENDED' WHERE s.status <> 'ENDED' GROUP BY s.status`);
+      const { rows } = await db.pool.query<{ status: string; count: number }>(
+        `SELECT s.status, count(r.id)::int AS count FROM unnest(enum_range(NULL::run_status)) AS s(status) LEFT JOIN runs r ON r.status = s.status AND r.status <> 'ENDED' WHERE s.status <> 'ENDED' GROUP BY s.status`,
+      );
       for (const row of rows) this.set({ status: row.status }, row.count);
     },
   });

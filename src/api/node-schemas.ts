@@ -5,7 +5,11 @@
 import { z } from 'zod';
 import { bootClassSchema, idSchema, jsonObjectSchema, runIdSchema } from './schemas.js';
 
-const text = (max: number) => z.string().max(max).regex(/^[^\p{Cc}\p{Cs}]*$/u, 'may not contain control characters');
+const text = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'may not contain control characters');
 const bootId = text(64).min(1);
 
 /** What an agent is told when it begins: who it is, its token, how often to speak. */

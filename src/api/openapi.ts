@@ -49,7 +49,11 @@ export function openApiDocument(version: string, mounted: { prefix: string; rout
   for (const [refId, schema] of Object.entries(COMPONENTS)) zodToOpenAPIRegistry.add(schema, { _internal: { refId } });
   const registry = new OpenAPIRegistry();
   registry.registerComponent('securitySchemes', 'apiToken', { type: 'http', scheme: 'bearer', description: 'API token; scopes viewer, operator, admin' });
-  registry.registerComponent('securitySchemes', 'nodeToken', { type: 'http', scheme: 'bearer', description: 'Token of one machine and one boot or installation' });
+  registry.registerComponent('securitySchemes', 'nodeToken', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'Token of one machine and one boot or installation',
+  });
   for (const { prefix, routes } of mounted) for (const route of routes) registry.registerPath(operationOf(prefix, route));
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
@@ -64,7 +68,13 @@ export function templatePath(path: string): string {
 }
 
 function operationOf(prefix: string, route: Route): RouteConfig {
-  const refusals = new Set([400, ...(route.access === 'node' ? [401] : [401, 403, 429]), ...(route.params === undefined ? [] : [404]), ...(route.body === undefined ? [] : [413, 415]), ...(route.refusals ?? [])]);
+  const refusals = new Set([
+    400,
+    ...(route.access === 'node' ? [401] : [401, 403, 429]),
+    ...(route.params === undefined ? [] : [404]),
+    ...(route.body === undefined ? [] : [413, 415]),
+    ...(route.refusals ?? []),
+  ]);
   const problem = { 'application/problem+json': { schema: s.problemSchema } };
   return {
     method: route.method,
@@ -76,11 +86,15 @@ function operationOf(prefix: string, route: Route): RouteConfig {
     request: {
       ...(route.params instanceof z.ZodObject ? { params: route.params } : {}),
       ...(route.query instanceof z.ZodObject ? { query: route.query } : {}),
-      ...(route.body === undefined ? {} : { body: { required: !route.body.safeParse(undefined).success, content: bodyContent(route.body, route.acceptsForm === true) } }),
+      ...(route.body === undefined
+        ? {}
+        : { body: { required: !route.body.safeParse(undefined).success, content: bodyContent(route.body, route.acceptsForm === true) } }),
     },
     responses: {
       [route.status]: successOf(route),
-      ...Object.fromEntries([...refusals].toSorted((a, b) => a - b).map((status) => [status, { description: REFUSALS[status] ?? 'Refused', content: problem }])),
+      ...Object.fromEntries(
+        [...refusals].toSorted((a, b) => a - b).map((status) => [status, { description: REFUSALS[status] ?? 'Refused', content: problem }]),
+      ),
     },
   };
 }
@@ -96,5 +110,9 @@ function successOf(route: Route) {
 
 /** `/nodes/:key/boot-events` as words: `NodesKeyBootEvents`. */
 function operationWords(path: string): string {
-  return path.split(/[^a-zA-Z]+/).filter(Boolean).map((word) => (word[0] ?? '').toUpperCase() + word.slice(1)).join('');
+  return path
+    .split(/[^a-zA-Z]+/)
+    .filter(Boolean)
+    .map((word) => (word[0] ?? '').toUpperCase() + word.slice(1))
+    .join('');
 }

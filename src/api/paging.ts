@@ -19,7 +19,13 @@ export function pageWindow(query: PageQuery, largestId: number = LARGEST_INT4): 
 }
 
 /** The page of the rows read for a window; `cursor` names the field that the next page begins after. */
-export function toPage<Row, Item>(input: { rows: Row[]; limit: number; total: number; cursor: (row: Row) => string | number | bigint; view: (row: Row) => Item }): Page<Item> {
+export function toPage<Row, Item>(input: {
+  rows: Row[];
+  limit: number;
+  total: number;
+  cursor: (row: Row) => string | number | bigint;
+  view: (row: Row) => Item;
+}): Page<Item> {
   const shown = input.rows.slice(0, input.limit);
   const last = shown.at(-1);
   const hasMore = input.rows.length > input.limit && last !== undefined;

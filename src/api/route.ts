@@ -3,7 +3,7 @@
  * becomes the operation in the OpenAPI document.
  */
 import type { Request, Response } from 'express';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { present } from '../shared/assert.js';
 import type { Actor } from './auth.js';
 import { API_BODY, NODE_BODY, type BodyLimits } from './json-body.js';
@@ -66,45 +66,67 @@ export type Route = Words & {
   answer: z.ZodType | undefined;
   /** Content type of the success; streams write it themselves. */
   contentType: string;
-  run(raw: RawInput, call: Call): Promise<unknown>;
+  run: (raw: RawInput, call: Call) => Promise<unknown>;
 };
 
-type Declaration<P extends z.ZodType | undefined, Q extends z.ZodType | undefined, B extends z.ZodType | undefined, A extends z.ZodType | undefined, Extra> = Words & {
+type Declaration<
+  P extends z.ZodType | undefined,
+  Q extends z.ZodType | undefined,
+  B extends z.ZodType | undefined,
+  A extends z.ZodType | undefined,
+  Extra,
+> = Words & {
   params?: P;
   query?: Q;
   body?: B;
   answer?: A;
   status?: 200 | 201 | 202 | 204;
   contentType?: string;
-  handle(input: Input<P, Q, B> & Extra): Promise<A extends z.ZodType ? z.input<A> | (Extra extends NodeExtra ? undefined : never) : void>;
+  handle: (input: Input<P, Q, B> & Extra) => Promise<A extends z.ZodType ? z.input<A> | (Extra extends NodeExtra ? undefined : never) : void>;
 };
 
 type ApiExtra = { actor: Actor };
 type NodeExtra = { actor?: never };
 
 /** Declares an endpoint of `/api/v2`; `scope` is the least a token must have. */
-export function defineRoute<P extends z.ZodType | undefined = undefined, Q extends z.ZodType | undefined = undefined, B extends z.ZodType | undefined = undefined, A extends z.ZodType | undefined = undefined>(
-  declaration: Declaration<P, Q, B, A, ApiExtra> & { scope: Scope },
-): Route {
+export function defineRoute<
+  P extends z.ZodType | undefined = undefined,
+  Q extends z.ZodType | undefined = undefined,
+  B extends z.ZodType | undefined = undefined,
+  A extends z.ZodType | undefined = undefined,
+>(declaration: Declaration<P, Q, B, A, ApiExtra> & { scope: Scope }): Route {
   const { handle, scope, ...rest } = declaration;
-  return complete(rest, scope, API_BODY, (raw, call) => handle({ ...parseInput(declaration, raw), call, actor: present(call.actor, 'actor behind an API route') }));
+  return complete(rest, scope, API_BODY, (raw, call) =>
+    handle({ ...parseInput(declaration, raw), call, actor: present(call.actor, 'actor behind an API route') }),
+  );
 }
 
 /** Declares an endpoint that machines call; its handler checks the node token. Returning undefined answers 204. */
-export function defineNodeRoute<P extends z.ZodType | undefined = undefined, Q extends z.ZodType | undefined = undefined, B extends z.ZodType | undefined = undefined, A extends z.ZodType | undefined = undefined>(
-  declaration: Declaration<P, Q, B, A, NodeExtra>,
-): Route {
+export function defineNodeRoute<
+  P extends z.ZodType | undefined = undefined,
+  Q extends z.ZodType | undefined = undefined,
+  B extends z.ZodType | undefined = undefined,
+  A extends z.ZodType | undefined = undefined,
+>(declaration: Declaration<P, Q, B, A, NodeExtra>): Route {
   const { handle, ...rest } = declaration;
   return complete(rest, 'node', NODE_BODY, (raw, call) => handle({ ...parseInput(declaration, raw), call }));
 }
 
 /** Declares an endpoint whose handler writes the answer itself; `answer` and `contentType` are for the document. */
 export function defineStream<Q extends z.ZodType | undefined = undefined>(
-  declaration: Words & { scope: Scope; query?: Q; answer?: z.ZodType; contentType: string; handle(input: Input<undefined, Q, undefined> & ApiExtra): Promise<void> },
+  declaration: Words & {
+    scope: Scope;
+    query?: Q;
+    answer?: z.ZodType;
+    contentType: string;
+    handle: (input: Input<undefined, Q, undefined> & ApiExtra) => Promise<void>;
+  },
 ): Route {
   const { handle, scope, ...rest } = declaration;
   const parts: { params?: undefined; query?: Q; body?: undefined } = rest.query === undefined ? {} : { query: rest.query };
-  return complete({ ...rest, status: 200 }, scope, API_BODY, (raw, call) => handle({ ...parseInput(parts, raw), call, actor: present(call.actor, 'actor behind an API route') }));
+  return complete({ ...rest, status: 200 }, scope, API_BODY, (raw, call) =>
+    handle({ ...parseInput(parts, raw), call, actor: present(call.actor, 'actor behind an API route') }),
+  );
 }
 
 type Schemas = { params?: z.ZodType | undefined; query?: z.ZodType | undefined; body?: z.ZodType | undefined; answer?: z.ZodType | undefined };

@@ -30,7 +30,11 @@ const name = z
   .refine((value) => !/^\d+$/.test(value), 'may not be a number alone, because objects are addressed by id or name');
 
 /** An object's id or its name, as it stands in a path, a filter or a reference. */
-export const keySchema = z.string().min(1).max(200).regex(/^[A-Za-z0-9._@-]+$/, 'an id or a name');
+export const keySchema = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^[A-Za-z0-9._@-]+$/, 'an id or a name');
 /** The same in a JSON body, where an id may be a number. */
 const reference = z.union([z.number().int().positive().transform(String), keySchema]);
 /** An id in a path or a filter: PostgreSQL's int4. */
@@ -60,7 +64,18 @@ export type DeploymentState = z.infer<typeof deploymentStateSchema>;
 export const runStatusSchema = z.enum(['QUEUED', 'RUNNING', 'WAITING', 'WAKING', 'STOPPING', 'ENDED']);
 export type RunStatus = z.infer<typeof runStatusSchema>;
 
-export const runOutcomeSchema = z.enum(['succeeded', 'skipped', 'failed', 'retryable', 'cancelled', 'superseded', 'node-rebooted', 'node-lost', 'lease-lost', 'internal-error']);
+export const runOutcomeSchema = z.enum([
+  'succeeded',
+  'skipped',
+  'failed',
+  'retryable',
+  'cancelled',
+  'superseded',
+  'node-rebooted',
+  'node-lost',
+  'lease-lost',
+  'internal-error',
+]);
 export type RunOutcome = z.infer<typeof runOutcomeSchema>;
 
 export const bootClassSchema = z.enum(['discovery', 'installer', 'installed', 'maintenance']);
@@ -214,7 +229,14 @@ export const nicSchema = answer({ name: z.string(), mac: z.string(), boot: z.boo
 export type Nic = z.infer<typeof nicSchema>;
 
 /** A BMC as shown: its password never leaves the server. */
-export const bmcSchema = answer({ driver: z.string(), address: z.string(), port: z.int(), username: z.string(), power: z.string(), last_error: z.string().nullable() });
+export const bmcSchema = answer({
+  driver: z.string(),
+  address: z.string(),
+  port: z.int(),
+  username: z.string(),
+  power: z.string(),
+  last_error: z.string().nullable(),
+});
 export type Bmc = z.infer<typeof bmcSchema>;
 
 export const nodeSchema = answer({
@@ -279,7 +301,11 @@ export type NodePatch = z.input<typeof nodePatchSchema>;
 
 export const bmcPutSchema = request({
   driver: z.enum(['ipmi', 'redfish', 'simulated']),
-  address: z.string().min(1).max(253).regex(/^[A-Za-z0-9.:-]+$/, 'a host name or an address'),
+  address: z
+    .string()
+    .min(1)
+    .max(253)
+    .regex(/^[A-Za-z0-9.:-]+$/, 'a host name or an address'),
   port: z.number().int().min(1).max(65_535),
   username: z.string().max(200).default(''),
   password: z.string().max(200).default(''),

@@ -49,7 +49,15 @@ export function staticRouter(directory: string): Router {
     '/assets',
     express.static(path.join(directory, 'assets'), { immutable: true, maxAge: '365d', index: false, redirect: false, dotfiles: 'ignore', fallthrough: true }),
   );
-  router.use(express.static(directory, { index: false, redirect: false, dotfiles: 'ignore', cacheControl: false, setHeaders: (res) => res.setHeader('Cache-Control', 'no-cache') }));
+  router.use(
+    express.static(directory, {
+      index: false,
+      redirect: false,
+      dotfiles: 'ignore',
+      cacheControl: false,
+      setHeaders: (res) => res.setHeader('Cache-Control', 'no-cache'),
+    }),
+  );
   router.use((req, res, next) => {
     if (!isPage(req)) next();
     else sendIndex(res, path.join(directory, 'index.html'));

@@ -32,7 +32,8 @@ export function createClient(options: ClientOptions) {
     requestJson(options, { method: 'GET', path: api + path, query, answer, signal: call?.signal });
   const write = <Schema extends z.ZodType>(method: 'POST' | 'PUT' | 'PATCH', path: string, answer: Schema, body: unknown, call?: CallOptions) =>
     requestJson(options, { method, path: api + path, body, answer, signal: call?.signal, timeoutMs: SLOW_MS });
-  const remove = (path: string, call?: CallOptions) => requestNothing(options, { method: 'DELETE', path: api + path, signal: call?.signal, timeoutMs: SLOW_MS });
+  const remove = (path: string, call?: CallOptions) =>
+    requestNothing(options, { method: 'DELETE', path: api + path, signal: call?.signal, timeoutMs: SLOW_MS });
   type PageQuery = z.input<typeof s.pageQuerySchema>;
 
   return {
@@ -75,7 +76,8 @@ export function createClient(options: ClientOptions) {
     deploymentRoles: {
       list: (query?: s.DeploymentRoleListQuery, call?: CallOptions) => get('/deployment_roles', s.pageOf(s.deploymentRoleSchema), call, query),
       get: (id: number, call?: CallOptions) => get(`/deployment_roles/${segment(id)}`, s.deploymentRoleSchema, call),
-      setData: (id: number, data: s.DataPut['data'], call?: CallOptions) => write('PUT', `/deployment_roles/${segment(id)}`, s.deploymentRoleSchema, { data }, call),
+      setData: (id: number, data: s.DataPut['data'], call?: CallOptions) =>
+        write('PUT', `/deployment_roles/${segment(id)}`, s.deploymentRoleSchema, { data }, call),
     },
     nodeRoles: {
       list: (query?: s.NodeRoleListQuery, call?: CallOptions) => get('/node_roles', s.pageOf(s.nodeRoleSchema), call, query),

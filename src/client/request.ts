@@ -48,11 +48,18 @@ export async function requestJson<Schema extends z.ZodType>(
   const parsed = call.answer.safeParse(parseJson(text));
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw new ClientError({ status: response.status, code: 'bad-answer', detail: `${call.method} ${call.path}: the answer is not of the contract (${issue?.path.join('.') || 'body'}: ${issue?.message ?? ''})` });
+  throw new ClientError({
+    status: response.status,
+    code: 'bad-answer',
+    detail: `${call.method} ${call.path}: the answer is not of the contract (${issue?.path.join('.') || 'body'}: ${issue?.message ?? ''})`,
+  });
 }
 
 /** Sends one request whose answer has no body. Throws ClientError. */
-export async function requestNothing(options: ClientOptions, call: { method: string; path: string; query?: Query | undefined; body?: unknown; timeoutMs?: number } & CallOptions): Promise<void> {
+export async function requestNothing(
+  options: ClientOptions,
+  call: { method: string; path: string; query?: Query | undefined; body?: unknown; timeoutMs?: number } & CallOptions,
+): Promise<void> {
   const { response } = await send(options, call);
   await response.body?.cancel();
 }
@@ -65,7 +72,10 @@ export function addressOf(baseUrl: string, path: string, query: Query | undefine
   return `${baseUrl.replace(/\/+$/, '')}${path}${text === '' ? '' : `?${text}`}`;
 }
 
-async function send(options: ClientOptions, call: { method: string; path: string; query?: Query | undefined; body?: unknown; timeoutMs?: number } & CallOptions): Promise<{ response: Response; timeout: AbortSignal }> {
+async function send(
+  options: ClientOptions,
+  call: { method: string; path: string; query?: Query | undefined; body?: unknown; timeoutMs?: number } & CallOptions,
+): Promise<{ response: Response; timeout: AbortSignal }> {
   const timeout = AbortSignal.timeout(call.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   const signal = call.signal === undefined ? timeout : AbortSignal.any([timeout, call.signal]);
   const headers: Record<string, string> = { accept: 'application/json', ...authorization(options) };
@@ -73,7 +83,12 @@ async function send(options: ClientOptions, call: { method: string; path: string
   const url = addressOf(options.baseUrl, call.path, call.query);
   let response: Response;
   try {
-    response = await (options.fetch ?? globalThis.fetch)(url, { method: call.method, headers, signal, ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }) });
+    response = await (options.fetch ?? globalThis.fetch)(url, {
+      method: call.method,
+      headers,
+      signal,
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+    });
   } catch (cause) {
     throw noAnswer(url, cause, call.signal, timeout);
   }
@@ -97,7 +112,9 @@ export function noAnswer(url: string, cause: unknown, signal: AbortSignal | unde
 export async function refusal(response: Response): Promise<ClientError> {
   const text = await response.text().catch(() => '');
   const parsed = problemSchema.safeParse(parseJson(text));
-  const problem: Pick<Problem, 'code' | 'detail' | 'errors'> = parsed.success ? parsed.data : { code: 'bad-answer', detail: `HTTP ${response.status} ${response.statusText}`.trim() };
+  const problem: Pick<Problem, 'code' | 'detail' | 'errors'> = parsed.success
+    ? parsed.data
+    : { code: 'bad-answer', detail: `HTTP ${response.status} ${response.statusText}`.trim() };
   return new ClientError({ ...problem, status: response.status });
 }
 
@@ -121,6 +138,7 @@ function parseJson(text: string): unknown {
 /** Node's fetch hides the reason (ECONNREFUSED ...) in its cause. */
 function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
-  if (cause.cause instanceof AggregateError) return cause.cause.errors.map((error: unknown) => (error instanceof Error ? error.message : String(error))).join(', ');
+  if (cause.cause instanceof AggregateError)
+    return cause.cause.errors.map((error: unknown) => (error instanceof Error ? error.message : String(error))).join(', ');
   return cause.cause instanceof Error ? cause.cause.message : cause.message;
 }

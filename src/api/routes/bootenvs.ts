@@ -21,7 +21,11 @@ export function bootenvRoutes({ db }: { db: Db }): Route[] {
       answer: s.pageOf(s.bootenvSchema),
       async handle({ query }) {
         const [rows, total] = await Promise.all([
-          db.prisma.bootenv.findMany({ where: query.after === undefined ? {} : { name: { gt: query.after } }, orderBy: { name: 'asc' }, take: query.limit + 1 }),
+          db.prisma.bootenv.findMany({
+            where: query.after === undefined ? {} : { name: { gt: query.after } },
+            orderBy: { name: 'asc' },
+            take: query.limit + 1,
+          }),
           db.prisma.bootenv.count(),
         ]);
         return toPage({ rows, limit: query.limit, total, cursor: (row) => row.name, view: viewBootenv });
@@ -45,5 +49,13 @@ export function bootenvRoutes({ db }: { db: Db }): Route[] {
 }
 
 function viewBootenv(row: BootenvModel): s.Bootenv {
-  return { name: row.name, os_family: row.osFamily, description: row.description, kind: row.kind, archs: row.archs, available: row.available, problems: row.problems };
+  return {
+    name: row.name,
+    os_family: row.osFamily,
+    description: row.description,
+    kind: row.kind,
+    archs: row.archs,
+    available: row.available,
+    problems: row.problems,
+  };
 }

@@ -20,9 +20,19 @@ export function deploymentRoleRoutes({ db }: { db: Db }): Route[] {
       summary: 'List the roles of deployments with their data',
       query: s.deploymentRoleListQuerySchema,
       answer: s.pageOf(s.deploymentRoleSchema),
-      handle: async ({ query }) => listDeploymentRoles(db, query.deployment === undefined ? {} : { deploymentId: await deploymentId(db, query.deployment) }, query),
+      handle: async ({ query }) =>
+        listDeploymentRoles(db, query.deployment === undefined ? {} : { deploymentId: await deploymentId(db, query.deployment) }, query),
     }),
-    defineRoute({ method: 'get', path: '/deployment_roles/:id', scope: 'viewer', tag, summary: 'Read the data of a role in a deployment', params: byId, answer: s.deploymentRoleSchema, handle: ({ params }) => readDeploymentRole(db, params.id) }),
+    defineRoute({
+      method: 'get',
+      path: '/deployment_roles/:id',
+      scope: 'viewer',
+      tag,
+      summary: 'Read the data of a role in a deployment',
+      params: byId,
+      answer: s.deploymentRoleSchema,
+      handle: ({ params }) => readDeploymentRole(db, params.id),
+    }),
     defineRoute({
       method: 'put',
       path: '/deployment_roles/:id',

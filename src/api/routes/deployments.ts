@@ -125,15 +125,25 @@ type Patch = { description?: string | undefined; paused?: boolean | undefined };
 /** Writes the fields given; a patch that changes nothing makes no event. */
 async function patchDeployment(db: Db, id: number, patch: Patch, actor: string): Promise<void> {
   await withTransaction(db.pool, async (tx) => {
-    const found = await tx.query<{ description: string; paused: boolean; revision: number }>('SELECT description, paused_at IS NOT NULL AS paused, revision FROM deployments WHERE id = $1 FOR NO KEY UPDATE', [id]);
+    const found = await tx.query<{ description: string; paused: boolean; revision: number }>(
+      'SELECT description, paused_at IS NOT NULL AS paused, revision FROM deployments WHERE id = $1 FOR NO KEY UPDATE',
+      [id],
+    );
     const before = found.rows[0];
     if (before === undefined) throw new NotFoundError('deployment', id);
     const description = patch.description ?? before.description;
     const paused = patch.paused ?? before.paused;
     const changed = [...(description === before.description ? [] : ['description']), ...(paused === before.paused ? [] : ['paused'])];
     if (changed.length === 0) return;
-    await tx.query('UPDATE deployments SET description = $2, paused_at = CASE WHEN NOT $3 THEN NULL ELSE coalesce(paused_at, clock_timestamp()) END WHERE id = $1', [id, description, paused]);
-    await tx.query(`INSERT INTO audit (actor, action, target, detail) VALUES ($1, 'deployment.change', $2, $3)`, [actor, `deployment/${id}`, JSON.stringify({ changed })]);
+    await tx.query(
+      'UPDATE deployments SET description = $2, paused_at = CASE WHEN NOT $3 THEN NULL ELSE coalesce(paused_at, clock_timestamp()) END WHERE id = $1',
+      [id, description, paused],
+    );
+    await tx.query(`INSERT INTO audit (actor, action, target, detail) VALUES ($1, 'deployment.change', $2, $3)`, [
+      actor,
+      `deployment/${id}`,
+      JSON.stringify({ changed }),
+    ]);
     await writeEvents(tx, [{ kind: 'deployment-changed', subjectType: 'deployment', subjectId: id, version: before.revision, data: { changed } }]);
   });
 }

@@ -7,7 +7,10 @@ import { streamEvents } from '../event-stream.js';
 import { defineStream, type Route } from '../route.js';
 import * as s from '../schemas.js';
 
-const cursorSchema = z.string().max(100).regex(/^[A-Za-z0-9.-]+$/);
+const cursorSchema = z
+  .string()
+  .max(100)
+  .regex(/^[A-Za-z0-9.-]+$/);
 
 export function eventRoutes({ db, feed, closing }: { db: Db; feed: EventFeed; closing: AbortSignal }): Route[] {
   return [
@@ -24,7 +27,8 @@ export function eventRoutes({ db, feed, closing }: { db: Db; feed: EventFeed; cl
         call.res.locals.isStream = true;
         const header = call.req.headers['last-event-id'];
         const cursor = cursorSchema.optional().safeParse(typeof header === 'string' && header !== '' ? header : query.after);
-        if (!cursor.success) throw new ValidationError('query.after is no cursor', [{ field: 'query.after', message: 'must be the id of an event, or the pos of a matrix' }]);
+        if (!cursor.success)
+          throw new ValidationError('query.after is no cursor', [{ field: 'query.after', message: 'must be the id of an event, or the pos of a matrix' }]);
         const isStillAllowed = async (): Promise<boolean> => {
           const token = await db.prisma.apiToken.findUnique({ where: { id: actor.tokenId }, select: { revokedAt: true } });
           return token !== null && token.revokedAt === null;

@@ -15,7 +15,10 @@ export function healthRouter({ db, queueInfo }: { db: Db; queueInfo: QueueInfo }
     const [migrations, queue] = await Promise.all([answers(checkMigrations(db)), answers(queueInfo.isReady())]);
     const database = migrations || (await answers(db.pool.query('SELECT 1').then(() => true)));
     const ok = database && queue && migrations;
-    res.status(ok ? 200 : 503).set('Cache-Control', 'no-store').json({ ok, database, queue, migrations });
+    res
+      .status(ok ? 200 : 503)
+      .set('Cache-Control', 'no-store')
+      .json({ ok, database, queue, migrations });
   });
   return router;
 }

@@ -1,10 +1,10 @@
 /** Callbacks of an installer: the disk is claimed, the system is installed (netboot-rules 18, 20, 22). */
 import { completeInstall, markWiping } from '../../bootenvs/installs.js';
 import { bearerToken } from '../auth.js';
+import type { NodeRouterDeps } from '../deps.js';
 import { refuseToken, tokenOfNode } from '../node-auth.js';
 import * as n from '../node-schemas.js';
 import { defineNodeRoute, type Call, type Route } from '../route.js';
-import type { NodeRouterDeps } from './node.js';
 
 const tag = 'machines';
 
@@ -56,7 +56,12 @@ export function installRoutes(deps: NodeRouterDeps): Route[] {
 
 async function complete({ db, config }: NodeRouterDeps, call: Call, nodeId: number, plain: string | undefined, report: Report) {
   const { disk, loader_path: loaderPath, esp_uuid: espUuid } = report;
-  const done = await completeInstall(db, { nodeId, token: plain, source: call.address, report: { disk: disk ?? null, loaderPath: loaderPath ?? null, espUuid: espUuid ?? null } });
+  const done = await completeInstall(db, {
+    nodeId,
+    token: plain,
+    source: call.address,
+    report: { disk: disk ?? null, loaderPath: loaderPath ?? null, espUuid: espUuid ?? null },
+  });
   const node = await db.prisma.node.findUniqueOrThrow({ where: { id: nodeId }, select: { id: true, name: true } });
   return {
     install_id: done.installId,

@@ -51,9 +51,11 @@ export function nodePowerRoutes({ db, power, secrets }: Pick<ApiDeps, 'db' | 'po
         if (bmc === null) throw new ConflictError(`node '${params.key}' has no BMC: PUT /api/v2/nodes/${params.key}/bmc first`, { code: 'no-bmc' });
         await writeAudit(db, { actor: actor.name, action: `node.power-${body.action}`, target: `node/${id}` });
         const tooLong = AbortSignal.timeout(POWER_MS);
-        await power({ nodeId: id, action: body.action, nextBoot: body.next_boot ?? null, signal: AbortSignal.any([call.signal, tooLong]) }).catch((error: unknown) => {
-          throw tooLong.aborted ? new TimeoutError(`the BMC did not get it done in ${POWER_MS / 1000} s`, { cause: error }) : error;
-        });
+        await power({ nodeId: id, action: body.action, nextBoot: body.next_boot ?? null, signal: AbortSignal.any([call.signal, tooLong]) }).catch(
+          (error: unknown) => {
+            throw tooLong.aborted ? new TimeoutError(`the BMC did not get it done in ${POWER_MS / 1000} s`, { cause: error }) : error;
+          },
+        );
         return await readNode(db, id);
       },
     }),

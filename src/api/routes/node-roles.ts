@@ -143,7 +143,10 @@ async function deploymentOfNode(db: Db, id: number): Promise<number> {
 }
 
 /** A filter that names nothing is 404: an empty list would hide a misspelling. */
-async function filterOf(db: Db, query: { deployment?: string | undefined; node?: string | undefined; role?: string | undefined; state?: s.NodeRoleState | undefined }): Promise<Prisma.NodeRoleWhereInput> {
+async function filterOf(
+  db: Db,
+  query: { deployment?: string | undefined; node?: string | undefined; role?: string | undefined; state?: s.NodeRoleState | undefined },
+): Promise<Prisma.NodeRoleWhereInput> {
   const where: Prisma.NodeRoleWhereInput = {};
   if (query.deployment !== undefined) where.deploymentId = await deploymentId(db, query.deployment);
   if (query.node !== undefined) where.nodeId = await nodeId(db, query.node);

@@ -3,10 +3,10 @@ import { recordHeartbeat } from '../../nodes/boot.js';
 import { pollWork, finishWork, renewWork, type WorkOffer } from '../../runs/agent-work.js';
 import { appendRunLog } from '../../runs/log.js';
 import { ConflictError, NotFoundError } from '../../shared/errors.js';
+import type { NodeRouterDeps } from '../deps.js';
 import { agentOfBoot, tokenOfNode } from '../node-auth.js';
 import * as n from '../node-schemas.js';
 import { defineNodeRoute, type Call, type Route } from '../route.js';
-import type { NodeRouterDeps } from './node.js';
 
 const tag = 'machines';
 
@@ -80,7 +80,13 @@ export function workRoutes(deps: NodeRouterDeps): Route[] {
       async handle({ params, body, call }) {
         await tokenOfNode(db, call, 'agent', params.id);
         await requireOwnRun(deps, params.id, params.run_id);
-        const accepted = await finishWork(db, { nodeId: params.id, runId: params.run_id, fence: body.fence, exitStatus: body.exit_status, wall: body.wall ?? {} });
+        const accepted = await finishWork(db, {
+          nodeId: params.id,
+          runId: params.run_id,
+          fence: body.fence,
+          exitStatus: body.exit_status,
+          wall: body.wall ?? {},
+        });
         return { accepted };
       },
     }),
@@ -108,5 +114,13 @@ async function waitForWork(deps: NodeRouterDeps, who: { nodeId: number; bootId: 
 }
 
 function viewOffer(offer: WorkOffer) {
-  return { kind: offer.kind, run_id: offer.runId, fence: offer.fence, script: offer.script, env: offer.env, timeout_seconds: offer.timeoutSeconds, lease_seconds: offer.leaseSeconds };
+  return {
+    kind: offer.kind,
+    run_id: offer.runId,
+    fence: offer.fence,
+    script: offer.script,
+    env: offer.env,
+    timeout_seconds: offer.timeoutSeconds,
+    lease_seconds: offer.leaseSeconds,
+  };
 }

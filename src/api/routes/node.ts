@@ -3,7 +3,6 @@
  * server both mount it. Every call is checked against a token of that machine and that boot.
  */
 import { Router } from 'express';
-import type { Config } from '../../config/config.js';
 import { withTransaction, type Db } from '../../db/client.js';
 import { notify } from '../../events/outbox.js';
 import { recordBoot, recordHeartbeat } from '../../nodes/boot.js';
@@ -12,24 +11,14 @@ import { machineFactsSchema } from '../../nodes/machine-facts.js';
 import { recordPhases } from '../../nodes/phase.js';
 import { mintToken, revokeTokens } from '../../nodes/tokens.js';
 import { ConflictError } from '../../shared/errors.js';
-import type { Logger } from '../../shared/logger.js';
+import type { NodeRouterDeps } from '../deps.js';
 import { createErrorHandler } from '../error-handler.js';
-import { mountRoutes } from '../mount.js';
+import { mountRoutes, refuseUnknownPath } from '../mount.js';
 import { agentOfBoot, nodeToken, refuseToken, tokenOfNode } from '../node-auth.js';
 import * as n from '../node-schemas.js';
 import { defineNodeRoute, type Route } from '../route.js';
-import type { WorkWake } from '../work-wake.js';
 import { installRoutes } from './node-install.js';
 import { workRoutes } from './node-work.js';
-
-export type NodeRouterDeps = {
-  db: Db;
-  config: Pick<Config, 'heartbeatSeconds' | 'bootHost' | 'bootHttpPort'>;
-  log: Logger;
-  wakeWork: WorkWake;
-  /** Aborts on shutdown: ends long polls. */
-  closing: AbortSignal;
-};
 
 /** Longest wait of a long poll, seconds: below the 30 s after which proxies and clients give up. */
 export const WAIT_SECONDS_MAX = 25;
@@ -43,6 +32,7 @@ const tag = 'machines';
 export function createNodeRouter(deps: NodeRouterDeps): Router {
   const router = Router();
   router.use(mountRoutes(nodeFacingRoutes(deps)));
+  router.use('/node', refuseUnknownPath);
   router.use(createErrorHandler(deps.log));
   return router;
 }
@@ -53,7 +43,12 @@ export function nodeFacingRoutes(deps: NodeRouterDeps): Route[] {
 }
 
 function bootRoutes({ db, config }: NodeRouterDeps): Route[] {
-  const start = (node: { id: number; name: string }, agentToken: string) => ({ node, agent_token: agentToken, heartbeat_seconds: config.heartbeatSeconds, wait_seconds: WAIT_SECONDS_MAX });
+  const start = (node: { id: number; name: string }, agentToken: string) => ({
+    node,
+    agent_token: agentToken,
+    heartbeat_seconds: config.heartbeatSeconds,
+    wait_seconds: WAIT_SECONDS_MAX,
+  });
   return [
     defineNodeRoute({
       method: 'post',

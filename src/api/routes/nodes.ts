@@ -27,9 +27,19 @@ function readRoutes(db: Db): Route[] {
       summary: 'List nodes',
       query: s.nodeListQuerySchema,
       answer: s.pageOf(s.nodeSchema),
-      handle: async ({ query }) => listNodes(db, nodeFilter(query, query.deployment === undefined ? undefined : await deploymentId(db, query.deployment)), query),
+      handle: async ({ query }) =>
+        listNodes(db, nodeFilter(query, query.deployment === undefined ? undefined : await deploymentId(db, query.deployment)), query),
     }),
-    defineRoute({ method: 'get', path: '/nodes/:key', scope: 'viewer', tag, summary: 'Read a node', params: byKey, answer: s.nodeSchema, handle: async ({ params }) => readNode(db, await nodeId(db, params.key)) }),
+    defineRoute({
+      method: 'get',
+      path: '/nodes/:key',
+      scope: 'viewer',
+      tag,
+      summary: 'Read a node',
+      params: byKey,
+      answer: s.nodeSchema,
+      handle: async ({ params }) => readNode(db, await nodeId(db, params.key)),
+    }),
     defineRoute({
       method: 'get',
       path: '/nodes/:key/boot-events',

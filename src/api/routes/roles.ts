@@ -8,7 +8,16 @@ import { listRoles, readRole } from '../views/role.js';
 
 export function roleRoutes({ db }: { db: Db }): Route[] {
   return [
-    defineRoute({ method: 'get', path: '/roles', scope: 'viewer', tag: 'roles', summary: 'List roles', query: s.pageQuerySchema, answer: s.pageOf(s.roleSchema), handle: ({ query }) => listRoles(db, query) }),
+    defineRoute({
+      method: 'get',
+      path: '/roles',
+      scope: 'viewer',
+      tag: 'roles',
+      summary: 'List roles',
+      query: s.pageQuerySchema,
+      answer: s.pageOf(s.roleSchema),
+      handle: ({ query }) => listRoles(db, query),
+    }),
     defineRoute({
       method: 'get',
       path: '/roles/:key',

@@ -23,7 +23,16 @@ export function runRoutes({ db }: { db: Db }): Route[] {
       answer: s.pageOf(s.runSchema),
       handle: async ({ query }) => listRuns(db, await filterOf(db, query), query),
     }),
-    defineRoute({ method: 'get', path: '/runs/:id', scope: 'viewer', tag, summary: 'Read a run with its frozen inputs', params: byId, answer: s.runSchema, handle: ({ params }) => readRun(db, params.id) }),
+    defineRoute({
+      method: 'get',
+      path: '/runs/:id',
+      scope: 'viewer',
+      tag,
+      summary: 'Read a run with its frozen inputs',
+      params: byId,
+      answer: s.runSchema,
+      handle: ({ params }) => readRun(db, params.id),
+    }),
     defineRoute({
       method: 'get',
       path: '/runs/:id/logs',
@@ -42,12 +51,23 @@ export function runRoutes({ db }: { db: Db }): Route[] {
 async function readLog(db: Db, runId: number, query: { after: number; limit: number }): Promise<s.RunLog> {
   const run = await db.prisma.run.findUnique({ where: { id: runId }, select: { status: true } });
   if (run === null) throw new NotFoundError('run', runId);
-  const rows = await db.prisma.runLog.findMany({ where: { runId, seq: { gt: query.after } }, orderBy: { seq: 'asc' }, take: query.limit + 1, select: { seq: true, at: true, text: true } });
+  const rows = await db.prisma.runLog.findMany({
+    where: { runId, seq: { gt: query.after } },
+    orderBy: { seq: 'asc' },
+    take: query.limit + 1,
+    select: { seq: true, at: true, text: true },
+  });
   const items = rows.slice(0, query.limit).map((row) => ({ seq: row.seq, at: row.at.toISOString(), text: row.text }));
   return { items, ended: run.status === 'ENDED' && rows.length <= query.limit };
 }
 
-type Filter = { noderole?: number | undefined; node?: string | undefined; role?: string | undefined; status?: s.RunStatus | undefined; outcome?: s.RunOutcome | undefined };
+type Filter = {
+  noderole?: number | undefined;
+  node?: string | undefined;
+  role?: string | undefined;
+  status?: s.RunStatus | undefined;
+  outcome?: s.RunOutcome | undefined;
+};
 
 async function filterOf(db: Db, query: Filter): Promise<Prisma.RunWhereInput> {
   const where: Prisma.RunWhereInput = {};

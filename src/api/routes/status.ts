@@ -11,8 +11,24 @@ export type StatusDeps = { db: Db; version: string; queueInfo: QueueInfo; databa
 export function statusRoutes(deps: StatusDeps): Route[] {
   const { db } = deps;
   return [
-    defineRoute({ method: 'get', path: '/status', scope: 'viewer', tag: 'status', summary: 'The server, its nodes, noderoles and runs in numbers', answer: s.statusSchema, handle: () => readStatus(deps) }),
-    defineRoute({ method: 'get', path: '/anneal', scope: 'viewer', tag: 'status', summary: 'How far the annealing is', answer: s.annealSchema, handle: async () => viewAnneal(await annealStatus(db)) }),
+    defineRoute({
+      method: 'get',
+      path: '/status',
+      scope: 'viewer',
+      tag: 'status',
+      summary: 'The server, its nodes, noderoles and runs in numbers',
+      answer: s.statusSchema,
+      handle: () => readStatus(deps),
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/anneal',
+      scope: 'viewer',
+      tag: 'status',
+      summary: 'How far the annealing is',
+      answer: s.annealSchema,
+      handle: async () => viewAnneal(await annealStatus(db)),
+    }),
   ];
 }
 
@@ -21,7 +37,11 @@ async function readStatus({ db, version, queueInfo, databaseKind }: StatusDeps):
     annealStatus(db),
     db.prisma.node.count({ where: { kind: 'machine' } }),
     db.prisma.node.count({ where: { kind: 'machine', alive: true } }),
-    db.prisma.bootServer.findMany({ where: { status: { not: 'out' } }, orderBy: [{ kind: 'asc' }, { host: 'asc' }, { startedAt: 'asc' }], select: { kind: true, host: true, status: true, servedRevision: true, leaseUntil: true } }),
+    db.prisma.bootServer.findMany({
+      where: { status: { not: 'out' } },
+      orderBy: [{ kind: 'asc' }, { host: 'asc' }, { startedAt: 'asc' }],
+      select: { kind: true, host: true, status: true, servedRevision: true, leaseUntil: true },
+    }),
   ]);
   const { queued, running, waiting, stopping } = anneal.runs;
   return {
@@ -40,5 +60,11 @@ async function readStatus({ db, version, queueInfo, databaseKind }: StatusDeps):
 }
 
 function viewAnneal(status: AnnealStatus): s.Anneal {
-  return { state: status.state, noderoles: status.noderoles, runs: status.runs, transitions_per_second: status.transitionsPerSecond, not_before_next: timeOrNull(status.notBeforeNext) };
+  return {
+    state: status.state,
+    noderoles: status.noderoles,
+    runs: status.runs,
+    transitions_per_second: status.transitionsPerSecond,
+    not_before_next: timeOrNull(status.notBeforeNext),
+  };
 }

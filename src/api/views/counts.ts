@@ -12,8 +12,16 @@ export async function countByOwner(db: Db, owner: 'deploymentId' | 'nodeId', ids
   if (ids.length === 0) return counts;
   const groups =
     owner === 'deploymentId'
-      ? (await db.prisma.nodeRole.groupBy({ by: ['deploymentId', 'state'], where: { deploymentId: { in: ids } }, _count: { _all: true } })).map((group) => ({ owner: group.deploymentId, state: group.state, count: group._count._all }))
-      : (await db.prisma.nodeRole.groupBy({ by: ['nodeId', 'state'], where: { nodeId: { in: ids } }, _count: { _all: true } })).map((group) => ({ owner: group.nodeId, state: group.state, count: group._count._all }));
+      ? (await db.prisma.nodeRole.groupBy({ by: ['deploymentId', 'state'], where: { deploymentId: { in: ids } }, _count: { _all: true } })).map((group) => ({
+          owner: group.deploymentId,
+          state: group.state,
+          count: group._count._all,
+        }))
+      : (await db.prisma.nodeRole.groupBy({ by: ['nodeId', 'state'], where: { nodeId: { in: ids } }, _count: { _all: true } })).map((group) => ({
+          owner: group.nodeId,
+          state: group.state,
+          count: group._count._all,
+        }));
   for (const group of groups) {
     const entry = counts.get(group.owner) ?? emptyCounts();
     entry[group.state] = group.count;

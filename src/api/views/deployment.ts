@@ -18,7 +18,11 @@ export async function listDeployments(db: Db, query: PageQuery): Promise<Page<De
     db.prisma.deployment.findMany({ where: { id: { gt: afterId } }, orderBy: { id: 'asc' }, take, include: INCLUDED }),
     db.prisma.deployment.count(),
   ]);
-  const counts = await countByOwner(db, 'deploymentId', rows.map((row) => row.id));
+  const counts = await countByOwner(
+    db,
+    'deploymentId',
+    rows.map((row) => row.id),
+  );
   return toPage({ rows, limit: query.limit, total, cursor: (row) => row.id, view: (row) => viewDeployment(row, counts.get(row.id)) });
 }
 

@@ -43,8 +43,14 @@ export async function readMatrix({ db, feed }: { db: Db; feed: EventFeed }, depl
       ORDER BY nr.id`,
     [deploymentId],
   );
-  const members = await db.prisma.node.findMany({ where: { deploymentId }, orderBy: { id: 'asc' }, select: { id: true, name: true, alive: true, bootenv: true, status: { select: { phase: true } } } });
-  const nodes = new Map(members.map((node) => [node.id, { id: node.id, name: node.name, alive: node.alive, phase: node.status?.phase ?? 'unseen', bootenv: node.bootenv }]));
+  const members = await db.prisma.node.findMany({
+    where: { deploymentId },
+    orderBy: { id: 'asc' },
+    select: { id: true, name: true, alive: true, bootenv: true, status: { select: { phase: true } } },
+  });
+  const nodes = new Map(
+    members.map((node) => [node.id, { id: node.id, name: node.name, alive: node.alive, phase: node.status?.phase ?? 'unseen', bootenv: node.bootenv }]),
+  );
   const roles = new Map<number, { id: number; name: string; cohort: number }>();
   for (const row of rows) {
     nodes.set(row.node_id, { id: row.node_id, name: row.node, alive: row.alive, phase: row.phase ?? 'unseen', bootenv: row.bootenv });

@@ -47,11 +47,18 @@ export async function readNodeRole(db: Db, id: number): Promise<NodeRole> {
 async function currentRuns(db: Db, rows: Row[]): Promise<Map<number, CurrentRun>> {
   const ids = rows.flatMap((row) => (row.currentRunId === null ? [] : [row.currentRunId]));
   if (ids.length === 0) return new Map();
-  const runs = await db.prisma.run.findMany({ where: { id: { in: ids } }, select: { id: true, status: true, waits: { select: { key: true, deadline: true, keeps: true } } } });
+  const runs = await db.prisma.run.findMany({
+    where: { id: { in: ids } },
+    select: { id: true, status: true, waits: { select: { key: true, deadline: true, keeps: true } } },
+  });
   return new Map(
     runs.map((run) => [
       idOf(run.id),
-      { id: idOf(run.id), status: run.status, wait: run.waits === null ? null : { key: run.waits.key, deadline: run.waits.deadline.toISOString(), keeps: run.waits.keeps } },
+      {
+        id: idOf(run.id),
+        status: run.status,
+        wait: run.waits === null ? null : { key: run.waits.key, deadline: run.waits.deadline.toISOString(), keeps: run.waits.keeps },
+      },
     ]),
   );
 }

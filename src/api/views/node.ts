@@ -27,19 +27,30 @@ export async function listNodes(db: Db, where: Prisma.NodeWhereInput, query: { l
     db.prisma.node.count({ where }),
     readBootServers(db),
   ]);
-  const counts = await countByOwner(db, 'nodeId', rows.map((row) => row.id));
+  const counts = await countByOwner(
+    db,
+    'nodeId',
+    rows.map((row) => row.id),
+  );
   return toPage({ rows, limit: query.limit, total, cursor: (row) => row.id, view: (row) => viewNode(row, counts.get(row.id), servers) });
 }
 
 /** One node. Throws NotFoundError. */
 export async function readNode(db: Db, id: number): Promise<Node> {
-  const [row, servers, counts] = await Promise.all([db.prisma.node.findUnique({ where: { id }, include: INCLUDED }), readBootServers(db), countByOwner(db, 'nodeId', [id])]);
+  const [row, servers, counts] = await Promise.all([
+    db.prisma.node.findUnique({ where: { id }, include: INCLUDED }),
+    readBootServers(db),
+    countByOwner(db, 'nodeId', [id]),
+  ]);
   if (row === null) throw new NotFoundError('node', id);
   return viewNode(row, counts.get(id), servers);
 }
 
 /** The filters of a list as Prisma says them; `deploymentId` is the deployment filter, looked up. */
-export function nodeFilter(query: Pick<NodeListQuery, 'bootenv' | 'phase' | 'state' | 'q'> & { alive?: boolean | undefined; available?: boolean | undefined }, deploymentId: number | undefined): Prisma.NodeWhereInput {
+export function nodeFilter(
+  query: Pick<NodeListQuery, 'bootenv' | 'phase' | 'state' | 'q'> & { alive?: boolean | undefined; available?: boolean | undefined },
+  deploymentId: number | undefined,
+): Prisma.NodeWhereInput {
   const parts: Prisma.NodeWhereInput[] = [];
   if (deploymentId !== undefined) parts.push({ deploymentId });
   if (query.alive !== undefined) parts.push({ alive: query.alive });
@@ -83,7 +94,8 @@ function viewNode(row: Row, counts: StateCounts | undefined, servers: BootServer
       heartbeat_at: timeOrNull(status?.heartbeatAt ?? null),
     },
     nics: row.nics,
-    bmc: bmc === null ? null : { driver: bmc.driver, address: bmc.address, port: bmc.port, username: bmc.username, power: bmc.power, last_error: bmc.lastError },
+    bmc:
+      bmc === null ? null : { driver: bmc.driver, address: bmc.address, port: bmc.port, username: bmc.username, power: bmc.power, last_error: bmc.lastError },
     noderoles: counts ?? emptyCounts(),
     created_at: row.createdAt.toISOString(),
   };

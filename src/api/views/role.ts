@@ -11,7 +11,10 @@ type Row = Prisma.RoleGetPayload<{ include: typeof INCLUDED }>;
 /** A page of roles in id order. */
 export async function listRoles(db: Db, query: PageQuery): Promise<Page<Role>> {
   const { afterId, take } = pageWindow(query);
-  const [rows, total] = await Promise.all([db.prisma.role.findMany({ where: { id: { gt: afterId } }, orderBy: { id: 'asc' }, take, include: INCLUDED }), db.prisma.role.count()]);
+  const [rows, total] = await Promise.all([
+    db.prisma.role.findMany({ where: { id: { gt: afterId } }, orderBy: { id: 'asc' }, take, include: INCLUDED }),
+    db.prisma.role.count(),
+  ]);
   return toPage({ rows, limit: query.limit, total, cursor: (row) => row.id, view: viewRole });
 }
 

@@ -31,7 +31,12 @@ type Row = Prisma.RunGetPayload<{ select: typeof SHOWN }>;
 export async function listRuns(db: Db, where: Prisma.RunWhereInput, query: PageQuery): Promise<Page<Run>> {
   const { afterId, take } = pageWindow(query, Number.MAX_SAFE_INTEGER);
   const [rows, total] = await Promise.all([
-    db.prisma.run.findMany({ where: query.after === undefined ? where : { AND: [where, { id: { lt: afterId } }] }, orderBy: { id: 'desc' }, take, select: SHOWN }),
+    db.prisma.run.findMany({
+      where: query.after === undefined ? where : { AND: [where, { id: { lt: afterId } }] },
+      orderBy: { id: 'desc' },
+      take,
+      select: SHOWN,
+    }),
     db.prisma.run.count({ where }),
   ]);
   return toPage({ rows, limit: query.limit, total, cursor: (row) => row.id, view: viewRun });

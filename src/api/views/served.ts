@@ -18,11 +18,20 @@ export async function readBootServers(db: Db): Promise<BootServerReport[]> {
 type Entry = { mac: string; bootenv: string; appliedGen: number; revision: bigint; deleted: boolean };
 
 /** The served record. The node's network is not looked up: every server counts, as where only one network boots. */
-export function servedRecord(input: { desiredGen: number; nics: { mac: string; boot: boolean }[]; entries: Entry[]; servers: BootServerReport[] }): Node['served'] {
+export function servedRecord(input: {
+  desiredGen: number;
+  nics: { mac: string; boot: boolean }[];
+  entries: Entry[];
+  servers: BootServerReport[];
+}): Node['served'] {
   const entries = new Map(input.entries.map((entry) => [entry.mac, entry]));
   const nics = input.nics.map((nic): NicEntry => {
     const entry = entries.get(nic.mac);
-    return { mac: nic.mac, boot: nic.boot, entry: entry === undefined ? null : { appliedGen: entry.appliedGen, bootenv: entry.bootenv, revision: Number(entry.revision), deleted: entry.deleted } };
+    return {
+      mac: nic.mac,
+      boot: nic.boot,
+      entry: entry === undefined ? null : { appliedGen: entry.appliedGen, bootenv: entry.bootenv, revision: Number(entry.revision), deleted: entry.deleted },
+    };
   });
   const { bootenv, generation, served } = decideServed({ desiredGen: input.desiredGen, nics, networkId: null, servers: input.servers });
   return { bootenv, generation, served };

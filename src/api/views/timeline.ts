@@ -13,7 +13,13 @@ export async function listBootEvents(db: Db, nodeId: number, query: PageQuery): 
     db.prisma.bootEvent.findMany({ where: query.after === undefined ? where : { AND: [where, { id: { lt: afterId } }] }, orderBy: { id: 'desc' }, take }),
     db.prisma.bootEvent.count({ where }),
   ]);
-  return toPage({ rows, limit: query.limit, total, cursor: (row) => row.id, view: (row) => ({ id: idOf(row.id), mac: row.mac, at: row.at.toISOString(), kind: row.kind, detail: objectOf(row.detail) }) });
+  return toPage({
+    rows,
+    limit: query.limit,
+    total,
+    cursor: (row) => row.id,
+    view: (row) => ({ id: idOf(row.id), mac: row.mac, at: row.at.toISOString(), kind: row.kind, detail: objectOf(row.detail) }),
+  });
 }
 
 type Row = { at: Date; source: TimelineItem['source']; id: number; kind: string; text: string };

@@ -46,7 +46,9 @@ export async function startApi(deps: Partial<ApiDeps> & { webDirectory?: string 
   const database: TestDatabase = await createTestDatabase();
   const home = await mkdtemp(path.join(tmpdir(), 'prybar-api-'));
   const db = openDb({ url: database.url, applicationName: 'api-test', poolSize: 6, prismaPoolSize: 4 });
-  await importBarclamps(db.pool, [parseBarclamp('barclamp: { name: test-system }\nroles: [{ name: dhcp-database, jig: noop, flags: [bootstrap, service] }]', 'test')]);
+  await importBarclamps(db.pool, [
+    parseBarclamp('barclamp: { name: test-system }\nroles: [{ name: dhcp-database, jig: noop, flags: [bootstrap, service] }]', 'test'),
+  ]);
   await ensureSystem(db);
   await sequence(db.pool);
   const feed = createEventFeed(db, { pollMs: 50 });
@@ -115,7 +117,24 @@ export async function defineRoles(db: Db, roles: Record<string, string[]>, more:
 
 /** What would differ if a refused request had written something. */
 export async function rowCounts(db: Db): Promise<Record<string, number>> {
-  const tables = ['deployments', 'nodes', 'nics', 'node_roles', 'node_role_edges', 'deployment_roles', 'runs', 'outbox_batches', 'outbox_events', 'audit', 'bmcs', 'node_tokens', 'boot_events', 'reservations'];
-  const counts = await Promise.all(tables.map(async (table) => [table, (await db.pool.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${table}`)).rows[0]?.n ?? 0] as const));
+  const tables = [
+    'deployments',
+    'nodes',
+    'nics',
+    'node_roles',
+    'node_role_edges',
+    'deployment_roles',
+    'runs',
+    'outbox_batches',
+    'outbox_events',
+    'audit',
+    'bmcs',
+    'node_tokens',
+    'boot_events',
+    'reservations',
+  ];
+  const counts = await Promise.all(
+    tables.map(async (table) => [table, (await db.pool.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${table}`)).rows[0]?.n ?? 0] as const),
+  );
   return Object.fromEntries(counts);
 }

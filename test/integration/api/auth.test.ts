@@ -22,12 +22,20 @@ describe('who may call', () => {
   });
 
   // Attack 38: Cobbler CVE-2024-47533 let an odd value in where a token was expected.
-  it.each(['Bearer', 'Bearer ', 'Bearer null', 'Bearer -1', 'Bearer undefined', 'Bearer []', 'Bearer true', 'Basic YWRtaW46YWRtaW4=', `Bearer ${'x'.repeat(5000)}`, 'Bearer %00'])(
-    'refuses the header "%s"',
-    async (header) => {
-      await fixture.as('nobody').get(`${API}/status`).set('Authorization', header).expect(401);
-    },
-  );
+  it.each([
+    'Bearer',
+    'Bearer ',
+    'Bearer null',
+    'Bearer -1',
+    'Bearer undefined',
+    'Bearer []',
+    'Bearer true',
+    'Basic YWRtaW46YWRtaW4=',
+    `Bearer ${'x'.repeat(5000)}`,
+    'Bearer %00',
+  ])('refuses the header "%s"', async (header) => {
+    await fixture.as('nobody').get(`${API}/status`).set('Authorization', header).expect(401);
+  });
 
   it('takes a token from nowhere but the Authorization header', async () => {
     const token = fixture.tokens.admin;
@@ -61,8 +69,9 @@ describe('who may call', () => {
 
   it('slows down an address that keeps failing, and never one with a valid token', async () => {
     const statuses = new Set<number>();
-    for (let index = 0; index < 70; index += 1) statuses.add((await fixture.as('nobody').get(`${API}/status`).set('X-Forwarded-For', `10.0.0.${index}`)).status);
-    expect([...statuses].toSorted()).toEqual([401, 429]);
+    for (let index = 0; index < 70; index += 1)
+      statuses.add((await fixture.as('nobody').get(`${API}/status`).set('X-Forwarded-For', `10.0.0.${index}`)).status);
+    expect(statuses).toEqual(new Set([401, 429]));
     const { headers } = await fixture.as('nobody').get(`${API}/status`).expect(429);
     expect(Number(headers['retry-after'])).toBeGreaterThan(0);
     await fixture.as('admin').get(`${API}/status`).expect(200);

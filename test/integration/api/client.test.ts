@@ -52,7 +52,8 @@ describe('the client', () => {
     const stop = new AbortController();
     stop.abort();
     await expect(client.status({ signal: stop.signal })).rejects.toMatchObject({ code: 'cancelled' });
-    const silent: typeof fetch = (_input, init) => new Promise((_resolve, reject) => init?.signal?.addEventListener('abort', () => reject(init.signal?.reason)));
+    const silent: typeof fetch = (_input, init) =>
+      new Promise((_resolve, reject) => init?.signal?.addEventListener('abort', () => reject(init.signal?.reason)));
     await expect(createClient({ baseUrl: fixture.baseUrl, timeoutMs: 20, fetch: silent }).status()).rejects.toMatchObject({ code: 'timeout' });
   });
 

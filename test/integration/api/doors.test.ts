@@ -23,7 +23,17 @@ describe('health, metrics and the web page', () => {
   });
 
   it('shows what it counts', async () => {
-    await fixture.db.prisma.bootServer.create({ data: { id: '00000000-0000-4000-8000-000000000001', kind: 'dhcp', host: 'h1', networks: [], status: 'serving', leaseUntil: new Date(Date.now() + 60_000), counters: { acks: 7, reasons: { 'no-pool': 2 } } } });
+    await fixture.db.prisma.bootServer.create({
+      data: {
+        id: '00000000-0000-4000-8000-000000000001',
+        kind: 'dhcp',
+        host: 'h1',
+        networks: [],
+        status: 'serving',
+        leaseUntil: new Date(Date.now() + 60_000),
+        counters: { acks: 7, reasons: { 'no-pool': 2 } },
+      },
+    });
     await fixture.as('admin').get(`${API}/nodes`).expect(200);
     const { text } = await fixture.as('nobody').get('/metrics').expect(200);
     expect(text).toMatch(/prybar_noderoles\{state="PROPOSED"\} \d+/);
@@ -40,7 +50,8 @@ describe('health, metrics and the web page', () => {
     await fixture.sequence();
     let text = '';
     const deadline = Date.now() + 5000;
-    while (!text.includes('prybar_noderole_transitions_total{to="PROPOSED"}') && Date.now() < deadline) text = (await fixture.as('nobody').get('/metrics').expect(200)).text;
+    while (!text.includes('prybar_noderole_transitions_total{to="PROPOSED"}') && Date.now() < deadline)
+      text = (await fixture.as('nobody').get('/metrics').expect(200)).text;
     expect(text).toMatch(/prybar_noderole_transitions_total\{to="PROPOSED"\} \d+/);
   });
 
@@ -69,11 +80,14 @@ describe('health, metrics and the web page', () => {
     await fixture.as('nobody').get('/.hidden').expect(404);
   });
 
-  it.each(['/..%2f..%2fetc%2fpasswd', '/assets/..%2f..%2fadmin-token', '/assets/%2e%2e/%2e%2e/admin-token', '/assets/..%5c..%5cadmin-token', '/%00'])('finds no file outside it at %s', async (url) => {
-    const answer = await fetch(fixture.baseUrl + url);
-    expect([400, 403, 404]).toContain(answer.status);
-    expect(answer.headers.get('content-type')).toContain('application/problem+json');
-  });
+  it.each(['/..%2f..%2fetc%2fpasswd', '/assets/..%2f..%2fadmin-token', '/assets/%2e%2e/%2e%2e/admin-token', '/assets/..%5c..%5cadmin-token', '/%00'])(
+    'finds no file outside it at %s',
+    async (url) => {
+      const answer = await fetch(fixture.baseUrl + url);
+      expect([400, 403, 404]).toContain(answer.status);
+      expect(answer.headers.get('content-type')).toContain('application/problem+json');
+    },
+  );
 
   it('tells nothing of its inside, and may not be framed', async () => {
     const { headers } = await fixture.as('nobody').get('/healthz').expect(200);

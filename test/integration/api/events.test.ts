@@ -80,7 +80,10 @@ describe('the event stream', () => {
   it('takes the cursor from Last-Event-ID as well, which wins', async () => {
     const { pos } = await client.deployments.matrix('system');
     await createDeployment('by-header');
-    const answer = await fetch(`${fixture.baseUrl}${API}/events?after=deadbeef.1.0`, { headers: { authorization: `Bearer ${fixture.tokens.viewer}`, 'last-event-id': pos }, signal: stop.signal });
+    const answer = await fetch(`${fixture.baseUrl}${API}/events?after=deadbeef.1.0`, {
+      headers: { authorization: `Bearer ${fixture.tokens.viewer}`, 'last-event-id': pos },
+      signal: stop.signal,
+    });
     expect(answer.headers.get('content-type')).toContain('text/event-stream');
     const reader = answer.body?.getReader();
     let text = '';
@@ -113,7 +116,8 @@ describe('an event stream that is cut', () => {
     const seen: unknown[] = [];
     const states: string[] = [];
     const following = (async () => {
-      for await (const event of client.events({ signal: stop.signal, onConnection: (state) => states.push(state) })) if (event.type === 'event') seen.push(event.data['name']);
+      for await (const event of client.events({ signal: stop.signal, onConnection: (state) => states.push(state) }))
+        if (event.type === 'event') seen.push(event.data['name']);
     })();
     try {
       await waitFor(() => states.includes('open'), { what: 'the stream to open' });

@@ -37,7 +37,8 @@ describe('machines', () => {
     const test = request(fixture.baseUrl).post(url);
     return token === undefined ? test : test.set('Authorization', `Bearer ${token}`);
   };
-  const bootToken = (address = ADDRESS, mac = MAC) => withTransaction(fixture.db.pool, (tx) => mintToken(tx, { kind: 'boot', mac, address, bootenv: 'discovery', ttlSeconds: 60 }));
+  const bootToken = (address = ADDRESS, mac = MAC) =>
+    withTransaction(fixture.db.pool, (tx) => mintToken(tx, { kind: 'boot', mac, address, bootenv: 'discovery', ttlSeconds: 60 }));
   const refusals = () => fixture.db.prisma.outboxEvent.count({ where: { kind: 'token-refused' } });
 
   async function boot(bootId: string): Promise<{ id: number; agent: string; bootToken: string }> {
@@ -50,9 +51,18 @@ describe('machines', () => {
   async function offerWork(nodeId: number): Promise<{ runId: number; fence: number }> {
     const role = await fixture.db.prisma.role.findFirstOrThrow({ select: { id: true } });
     const node = await fixture.db.prisma.node.findUniqueOrThrow({ where: { id: nodeId } });
-    const nodeRole = await fixture.db.prisma.nodeRole.upsert({ where: { roleId_nodeId: { roleId: role.id, nodeId } }, create: { roleId: role.id, nodeId, deploymentId: node.deploymentId }, update: {} });
-    await fixture.db.pool.query(`UPDATE runs SET status = 'ENDED', outcome = 'succeeded', ended_at = clock_timestamp() WHERE node_id = $1 AND status <> 'ENDED'`, [nodeId]);
-    const run = await fixture.db.prisma.run.create({ data: { nodeRoleId: nodeRole.id, nodeId, roleId: role.id, jig: 'script', exclusiveKey: String(nodeId), status: 'WAITING', fence: 3 } });
+    const nodeRole = await fixture.db.prisma.nodeRole.upsert({
+      where: { roleId_nodeId: { roleId: role.id, nodeId } },
+      create: { roleId: role.id, nodeId, deploymentId: node.deploymentId },
+      update: {},
+    });
+    await fixture.db.pool.query(
+      `UPDATE runs SET status = 'ENDED', outcome = 'succeeded', ended_at = clock_timestamp() WHERE node_id = $1 AND status <> 'ENDED'`,
+      [nodeId],
+    );
+    const run = await fixture.db.prisma.run.create({
+      data: { nodeRoleId: nodeRole.id, nodeId, roleId: role.id, jig: 'script', exclusiveKey: String(nodeId), status: 'WAITING', fence: 3 },
+    });
     await fixture.db.prisma.agentWork.create({ data: { runId: run.id, nodeId, fence: 3, spec: { script: 'echo hi', env: { A: '1' }, timeoutSeconds: 60 } } });
     return { runId: Number(run.id), fence: 3 };
   }
@@ -60,14 +70,23 @@ describe('machines', () => {
   it('are discovered by their facts, and the same facts again are the same machine', async () => {
     const token = await bootToken();
     const first = await post('/node/facts', token).send(facts('boot-0001')).expect(200);
-    expect(first.body).toEqual({ node: { id: expect.any(Number), name: 'd52-54-00-77-00-01.prybar.internal' }, agent_token: expect.stringMatching(/^[\w-]{43}$/), heartbeat_seconds: 5, wait_seconds: 25 });
+    expect(first.body).toEqual({
+      node: { id: expect.any(Number), name: 'd52-54-00-77-00-01.prybar.internal' },
+      agent_token: expect.stringMatching(/^[\w-]{43}$/),
+      heartbeat_seconds: 5,
+      wait_seconds: 25,
+    });
     // The answer was lost: the machine asks again with the same token, and only the last agent token holds.
     const second = await post('/node/facts', token).send(facts('boot-0001')).expect(200);
     expect(second.body.node).toEqual(first.body.node);
     await post(`/node/${first.body.node.id}/heartbeat`, first.body.agent_token).send({ boot_id: 'boot-0001' }).expect(401);
     await post(`/node/${first.body.node.id}/heartbeat`, second.body.agent_token).send({ boot_id: 'boot-0001' }).expect(204);
     const { body } = await fixture.as('viewer').get(`/api/v2/nodes/${first.body.node.id}`).expect(200);
-    expect(body).toMatchObject({ alive: true, observed: { class: 'discovery', boot_id: 'boot-0001', phase: 'agent', address: ADDRESS }, nics: [{ mac: MAC, boot: true }] });
+    expect(body).toMatchObject({
+      alive: true,
+      observed: { class: 'discovery', boot_id: 'boot-0001', phase: 'agent', address: ADDRESS },
+      nics: [{ mac: MAC, boot: true }],
+    });
   });
 
   it('lose their boot token when the agent has spoken', async () => {
@@ -114,7 +133,14 @@ describe('machines', () => {
       ['256 KiB', () => JSON.stringify(facts('boot-0005', { vendor: 'x'.repeat(256 * 1024) })), 413],
       ['a deep nesting', () => `${'['.repeat(10_000)}${']'.repeat(10_000)}`, 400],
       ['a depth of nine', () => JSON.stringify(facts('boot-0005', { vendor: JSON.parse(`${'['.repeat(8)}1${']'.repeat(8)}`) as unknown })), 400],
-      ['65 NICs', () => JSON.stringify(facts('boot-0005', { nics: Array.from({ length: 65 }, (_, n) => ({ name: `eth${n}`, mac: `52:54:00:78:00:${n.toString(16).padStart(2, '0')}` })) })), 400],
+      [
+        '65 NICs',
+        () =>
+          JSON.stringify(
+            facts('boot-0005', { nics: Array.from({ length: 65 }, (_, n) => ({ name: `eth${n}`, mac: `52:54:00:78:00:${n.toString(16).padStart(2, '0')}` })) }),
+          ),
+        400,
+      ],
       ['no NIC', () => JSON.stringify(facts('boot-0005', { nics: [] })), 400],
       ['a prototype', () => JSON.stringify(facts('boot-0005')).replace('"cpus"', '"__proto__":{"alive":true},"cpus"'), 400],
       ['a constructor', () => JSON.stringify(facts('boot-0005')).replace('"cpus"', '"constructor":{"prototype":{}},"cpus"'), 400],
@@ -146,8 +172,12 @@ describe('machines', () => {
     it('hear of work that comes while they wait', async () => {
       const { id, agent } = await boot('boot-0011');
       const begun = Date.now();
-      const waiting = post(`/node/${id}/work`, agent).send({ boot_id: 'boot-0011', wait_seconds: 25 }).then((answer) => answer);
-      await waitFor(async () => (await fixture.db.prisma.nodeToken.findFirstOrThrow({ where: { kind: 'agent', bootId: 'boot-0011' } })).usedAt !== null, { what: 'the poll to begin' });
+      const waiting = post(`/node/${id}/work`, agent)
+        .send({ boot_id: 'boot-0011', wait_seconds: 25 })
+        .then((answer) => answer);
+      await waitFor(async () => (await fixture.db.prisma.nodeToken.findFirstOrThrow({ where: { kind: 'agent', bootId: 'boot-0011' } })).usedAt !== null, {
+        what: 'the poll to begin',
+      });
       const { runId } = await offerWork(id);
       expect((await waiting).body).toMatchObject({ run_id: runId });
       expect(Date.now() - begun).toBeLessThan(10_000);
@@ -156,8 +186,15 @@ describe('machines', () => {
     it('take no work when they went away before it came', async () => {
       const { id, agent } = await boot('boot-0012');
       const gone = new AbortController();
-      const waiting = fetch(`${fixture.baseUrl}/node/${id}/work`, { method: 'POST', headers: { authorization: `Bearer ${agent}`, 'content-type': 'application/json' }, body: JSON.stringify({ boot_id: 'boot-0012', wait_seconds: 25 }), signal: gone.signal }).catch(() => undefined);
-      await waitFor(async () => (await fixture.db.prisma.nodeToken.findFirstOrThrow({ where: { kind: 'agent', bootId: 'boot-0012' } })).usedAt !== null, { what: 'the poll to begin' });
+      const waiting = fetch(`${fixture.baseUrl}/node/${id}/work`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${agent}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ boot_id: 'boot-0012', wait_seconds: 25 }),
+        signal: gone.signal,
+      }).catch(() => undefined);
+      await waitFor(async () => (await fixture.db.prisma.nodeToken.findFirstOrThrow({ where: { kind: 'agent', bootId: 'boot-0012' } })).usedAt !== null, {
+        what: 'the poll to begin',
+      });
       gone.abort();
       await waiting;
       const { runId } = await offerWork(id);
@@ -170,11 +207,16 @@ describe('machines', () => {
       const { runId, fence } = await offerWork(id);
       await post(`/node/${id}/work`, agent).send({ boot_id: 'boot-0013', wait_seconds: 0 }).expect(200);
       await fixture.db.prisma.runLog.create({ data: { runId, seq: 1, text: 'the jig began\n' } });
-      for (const seq of [1, 2, 2]) await post(`/node/${id}/runs/${runId}/log`, agent).send({ fence, seq, text: `chunk ${seq}\n` }).expect(204);
+      for (const seq of [1, 2, 2])
+        await post(`/node/${id}/runs/${runId}/log`, agent)
+          .send({ fence, seq, text: `chunk ${seq}\n` })
+          .expect(204);
       const log = await fixture.as('viewer').get(`/api/v2/runs/${runId}/logs`).expect(200);
       expect(log.body.items.map((item: { text: string }) => item.text)).toEqual(['the jig began\n', 'chunk 1\n', 'chunk 2\n']);
       expect((await post(`/node/${id}/runs/${runId}/renew`, agent).send({ fence }).expect(200)).body).toEqual({ lease_seconds: 30 });
-      const stop = await post(`/node/${id}/runs/${runId}/renew`, agent).send({ fence: fence + 1 }).expect(409);
+      const stop = await post(`/node/${id}/runs/${runId}/renew`, agent)
+        .send({ fence: fence + 1 })
+        .expect(409);
       expect(stop.body.code).toBe('stop');
       const report = { fence, exit_status: 0, wall: { version: '1.2' } };
       expect((await post(`/node/${id}/runs/${runId}/result`, agent).send(report).expect(200)).body).toEqual({ accepted: 'taken' });
@@ -185,7 +227,11 @@ describe('machines', () => {
       const { id } = await boot('boot-0014');
       const { runId, fence } = await offerWork(id);
       const otherToken = await bootToken(ADDRESS, '52:54:00:77:00:02');
-      const other = (await post('/node/facts', otherToken).send(facts('boot-0015', { uuid: '6f0d1a51-7b4f-4a5e-9d0a-2d6a1c4b0002', serial: 'SN0002', nics: [{ name: 'eth0', mac: '52:54:00:77:00:02' }] })).expect(200)).body;
+      const other = (
+        await post('/node/facts', otherToken)
+          .send(facts('boot-0015', { uuid: '6f0d1a51-7b4f-4a5e-9d0a-2d6a1c4b0002', serial: 'SN0002', nics: [{ name: 'eth0', mac: '52:54:00:77:00:02' }] }))
+          .expect(200)
+      ).body;
       const url = `/node/${other.node.id}/runs/${runId}`;
       await post(`${url}/log`, other.agent_token).send({ fence, seq: 1, text: 'x' }).expect(404);
       await post(`${url}/result`, other.agent_token).send({ fence, exit_status: 0 }).expect(404);
@@ -209,15 +255,24 @@ describe('machines', () => {
       const { id, installId, token } = await install('boot-0020');
       await post(`/node/${id}/installing`, token).send({ disk: '/dev/sda', boot_id: 'boot-inst1' }).expect(204);
       const first = await post(`/node/${id}/bootenv-local`, token).send({ disk: '/dev/sda', loader_path: '\\EFI\\debian\\shimx64.efi' }).expect(200);
-      expect(first.body).toEqual({ install_id: installId, node: { id, name: expect.any(String) }, disk_token: expect.any(String), agent: { url: 'http://127.0.0.1:8191', heartbeat_seconds: 5 } });
+      expect(first.body).toEqual({
+        install_id: installId,
+        node: { id, name: expect.any(String) },
+        disk_token: expect.any(String),
+        agent: { url: 'http://127.0.0.1:8191', heartbeat_seconds: 5 },
+      });
       expect((await post(`/node/${id}/bootenv-local`, token).send({}).expect(200)).body).toEqual(first.body);
       const node = await fixture.as('viewer').get(`/api/v2/nodes/${id}`).expect(200);
       expect(node.body.desired.bootenv).toBe('local');
 
-      const started = await post(`/node/${id}/boot`, first.body.disk_token).send({ boot_id: 'boot-disk1', class: 'installed', install_id: installId, os: 'debian 12', kernel: '6.1' }).expect(200);
+      const started = await post(`/node/${id}/boot`, first.body.disk_token)
+        .send({ boot_id: 'boot-disk1', class: 'installed', install_id: installId, os: 'debian 12', kernel: '6.1' })
+        .expect(200);
       expect(started.body).toMatchObject({ node: { id }, agent_token: expect.any(String) });
       await post(`/node/${id}/heartbeat`, started.body.agent_token).send({ boot_id: 'boot-disk1' }).expect(204);
-      await post(`/node/${id}/boot`, first.body.disk_token).send({ boot_id: 'boot-disk1', class: 'installed', install_id: installId + 1 }).expect(401);
+      await post(`/node/${id}/boot`, first.body.disk_token)
+        .send({ boot_id: 'boot-disk1', class: 'installed', install_id: installId + 1 })
+        .expect(401);
       const after = await fixture.as('viewer').get(`/api/v2/nodes/${id}`).expect(200);
       expect(after.body).toMatchObject({ alive: true, observed: { class: 'installed', phase: 'disk', boot_id: 'boot-disk1' } });
     });
@@ -242,7 +297,9 @@ describe('machines', () => {
         const answer = await post(`/node/${id}/bootenv-local`, token).send({}).expect(401);
         expect(answer.body.code).toBe('token-refused');
       }
-      await request(fixture.baseUrl).get(`/node/${id}/bootenv-local/${'x'.repeat(43)}`).expect(401);
+      await request(fixture.baseUrl)
+        .get(`/node/${id}/bootenv-local/${'x'.repeat(43)}`)
+        .expect(401);
       expect((await fixture.db.prisma.install.findUniqueOrThrow({ where: { id: installId } })).status).toBe('armed');
     });
   });
@@ -250,8 +307,12 @@ describe('machines', () => {
   it('wait no longer when the server stops', async () => {
     const { id, agent } = await boot('boot-0030');
     await fixture.db.pool.query(`UPDATE agent_work SET status = 'done' WHERE node_id = $1`, [id]);
-    const waiting = post(`/node/${id}/work`, agent).send({ boot_id: 'boot-0030', wait_seconds: 25 }).then((answer) => answer.status);
-    await waitFor(async () => (await fixture.db.prisma.nodeToken.findFirstOrThrow({ where: { kind: 'agent', bootId: 'boot-0030' } })).usedAt !== null, { what: 'the poll to begin' });
+    const waiting = post(`/node/${id}/work`, agent)
+      .send({ boot_id: 'boot-0030', wait_seconds: 25 })
+      .then((answer) => answer.status);
+    await waitFor(async () => (await fixture.db.prisma.nodeToken.findFirstOrThrow({ where: { kind: 'agent', bootId: 'boot-0030' } })).usedAt !== null, {
+      what: 'the poll to begin',
+    });
     const begun = Date.now();
     fixture.api.close();
     expect(await waiting).toBe(204);

@@ -13,7 +13,8 @@ describe('power', () => {
       secrets: secretsOf(randomBytes(32)),
       async power({ signal: _signal, ...ask }) {
         asked.push(ask);
-        if (ask.action === 'off') throw bmcUnreachable({ driver: 'ipmi', address: '127.0.0.9', port: 623, username: 'root', password: new Secret('hunter2') }, 'no answer');
+        if (ask.action === 'off')
+          throw bmcUnreachable({ driver: 'ipmi', address: '127.0.0.9', port: 623, username: 'root', password: new Secret('hunter2') }, 'no answer');
       },
     });
     await fixture.as('admin').post(`${API}/nodes`).send({ name: 'n1.test' }).expect(201);
@@ -26,10 +27,16 @@ describe('power', () => {
   });
 
   it('keeps the password of a BMC encrypted and shows it nowhere', async () => {
-    const { text, body } = await fixture.as('admin').put(`${API}/nodes/n1.test/bmc`).send({ driver: 'simulated', address: '127.0.0.1', port: 8199, username: 'root', password: 'hunter2' }).expect(200);
+    const { text, body } = await fixture
+      .as('admin')
+      .put(`${API}/nodes/n1.test/bmc`)
+      .send({ driver: 'simulated', address: '127.0.0.1', port: 8199, username: 'root', password: 'hunter2' })
+      .expect(200);
     expect(body.bmc).toEqual({ driver: 'simulated', address: '127.0.0.1', port: 8199, username: 'root', power: 'unknown', last_error: null });
     expect(text).not.toContain('hunter2');
-    const { rows } = await fixture.db.pool.query<{ row: string }>('SELECT b::text AS row FROM bmcs b UNION ALL SELECT a::text FROM audit a UNION ALL SELECT e::text FROM outbox_events e');
+    const { rows } = await fixture.db.pool.query<{ row: string }>(
+      'SELECT b::text AS row FROM bmcs b UNION ALL SELECT a::text FROM audit a UNION ALL SELECT e::text FROM outbox_events e',
+    );
     expect(rows.some(({ row }) => row.includes('hunter2'))).toBe(false);
   });
 

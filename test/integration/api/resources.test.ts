@@ -7,7 +7,11 @@ describe('resources', () => {
   let fixture: ApiFixture;
   beforeAll(async () => {
     fixture = await startApi();
-    await defineRoles(fixture.db, { base: [], app: ['base'] }, { base: { flags: ['implicit'], template: { level: 1 }, attribs: [{ name: 'level', default: 1 }] } });
+    await defineRoles(
+      fixture.db,
+      { base: [], app: ['base'] },
+      { base: { flags: ['implicit'], template: { level: 1 }, attribs: [{ name: 'level', default: 1 }] } },
+    );
     await fixture.db.prisma.bootenv.createMany({
       data: [
         { name: 'debian-12', osFamily: 'debian', kind: 'installer', archs: ['x86_64'] },
@@ -53,7 +57,7 @@ describe('resources', () => {
     });
 
     it('are described and paused, each change with one event', async () => {
-      const events = async () => (await fixture.db.prisma.outboxEvent.count({ where: { kind: 'deployment-changed' } }));
+      const events = async () => await fixture.db.prisma.outboxEvent.count({ where: { kind: 'deployment-changed' } });
       const before = await events();
       const { body } = await as().patch(`${API}/deployments/one`).send({ description: 'new', paused: true }).expect(200);
       expect(body).toMatchObject({ description: 'new', paused: true });
@@ -89,24 +93,56 @@ describe('resources', () => {
   describe('nodes', () => {
     it('are registered, read, changed and moved', async () => {
       await as().post(`${API}/deployments`).send({ name: 'rack' }).expect(201);
-      const created = s.nodeSchema.parse((await as().post(`${API}/nodes`).send({ name: 'n1.test', macs: ['52:54:00:AA:00:01'], deployment: 'rack' }).expect(201)).body);
-      expect(created).toMatchObject({ name: 'n1.test', deployment: { name: 'rack' }, alive: false, available: true, bmc: null, nics: [{ mac: '52:54:00:aa:00:01' }] });
+      const created = s.nodeSchema.parse(
+        (
+          await as()
+            .post(`${API}/nodes`)
+            .send({ name: 'n1.test', macs: ['52:54:00:AA:00:01'], deployment: 'rack' })
+            .expect(201)
+        ).body,
+      );
+      expect(created).toMatchObject({
+        name: 'n1.test',
+        deployment: { name: 'rack' },
+        alive: false,
+        available: true,
+        bmc: null,
+        nics: [{ mac: '52:54:00:aa:00:01' }],
+      });
       expect(created.desired).toMatchObject({ bootenv: 'discovery', generation: 1 });
       expect(created.served.served).toBe(false);
-      const changed = await as().patch(`${API}/nodes/n1.test`).send({ available: false, description: 'top', hint: { disk: '/dev/sda' }, deployment: 'system' }).expect(200);
+      const changed = await as()
+        .patch(`${API}/nodes/n1.test`)
+        .send({ available: false, description: 'top', hint: { disk: '/dev/sda' }, deployment: 'system' })
+        .expect(200);
       expect(changed.body).toMatchObject({ available: false, description: 'top', deployment: { name: 'system' } });
     });
 
     it('have their own name and MACs (409)', async () => {
       problem((await as().post(`${API}/nodes`).send({ name: 'n1.test' }).expect(409)).body, 'name-taken');
-      problem((await as().post(`${API}/nodes`).send({ name: 'n2.test', macs: ['52-54-00-aa-00-01'] }).expect(409)).body, 'mac-taken');
+      problem(
+        (
+          await as()
+            .post(`${API}/nodes`)
+            .send({ name: 'n2.test', macs: ['52-54-00-aa-00-01'] })
+            .expect(409)
+        ).body,
+        'mac-taken',
+      );
       await as().get(`${API}/nodes/n2.test`).expect(404);
-      await as().post(`${API}/nodes`).send({ name: 'n2.test', macs: ['01:00:5e:00:00:01'] }).expect(400);
+      await as()
+        .post(`${API}/nodes`)
+        .send({ name: 'n2.test', macs: ['01:00:5e:00:00:01'] })
+        .expect(400);
     });
 
     it('are filtered by everything a list filters by', async () => {
       await as().post(`${API}/nodes`).send({ name: 'n2.test', deployment: 'rack' }).expect(201);
-      const names = async (query: string) => s.pageOf(s.nodeSchema).parse((await as().get(`${API}/nodes?${query}`).expect(200)).body).items.map((node) => node.name);
+      const names = async (query: string) =>
+        s
+          .pageOf(s.nodeSchema)
+          .parse((await as().get(`${API}/nodes?${query}`).expect(200)).body)
+          .items.map((node) => node.name);
       expect(await names('deployment=rack')).toEqual(['n2.test']);
       expect(await names('available=false')).toEqual(['n1.test']);
       expect(await names('alive=true&q=n1')).toEqual([]);
@@ -160,9 +196,23 @@ describe('resources', () => {
     it('are bound with the parents they lack (201), shown with them, and committed', async () => {
       await as().post(`${API}/deployments`).send({ name: 'web' }).expect(201);
       await as().post(`${API}/nodes`).send({ name: 'w1.test', deployment: 'web' }).expect(201);
-      const bound = s.bindResultSchema.parse((await as().post(`${API}/node_roles`).send({ role: 'app', node: 'w1.test', data: { level: 2 } }).expect(201)).body);
+      const bound = s.bindResultSchema.parse(
+        (
+          await as()
+            .post(`${API}/node_roles`)
+            .send({ role: 'app', node: 'w1.test', data: { level: 2 } })
+            .expect(201)
+        ).body,
+      );
       expect(bound.created).toHaveLength(2);
-      expect(bound.noderole).toMatchObject({ name: 'app@w1.test', state: 'PROPOSED', state_code: 4, deployment: { name: 'web' }, proposed_data: { level: 2 }, run: null });
+      expect(bound.noderole).toMatchObject({
+        name: 'app@w1.test',
+        state: 'PROPOSED',
+        state_code: 4,
+        deployment: { name: 'web' },
+        proposed_data: { level: 2 },
+        run: null,
+      });
       expect(bound.noderole.parents).toMatchObject([{ name: 'base@w1.test', state: 'PROPOSED' }]);
       expect((await as().get(`${API}/node_roles/app@w1.test`).expect(200)).body.id).toBe(bound.noderole.id);
       expect((await as().post(`${API}/node_roles`).send({ role: 'app', node: 'w1.test' }).expect(201)).body.created).toEqual([]);
@@ -187,9 +237,15 @@ describe('resources', () => {
     });
 
     it('take new data at any time (200)', async () => {
-      const { body } = await as().put(`${API}/node_roles/app@w1.test`).send({ data: { level: 3 } }).expect(200);
+      const { body } = await as()
+        .put(`${API}/node_roles/app@w1.test`)
+        .send({ data: { level: 3 } })
+        .expect(200);
       expect(body.proposed_data).toEqual({ level: 3 });
-      await as().put(`${API}/node_roles/app@w1.test`).send({ data: [1] }).expect(400);
+      await as()
+        .put(`${API}/node_roles/app@w1.test`)
+        .send({ data: [1] })
+        .expect(400);
       await as().put(`${API}/node_roles/nope@w1.test`).send({ data: {} }).expect(404);
     });
 
@@ -217,7 +273,10 @@ describe('resources', () => {
       await as().post(`${API}/node_roles`).send({ role: 'base', node: 'w1.test', deployment: 'web' }).expect(201);
       const list = s.pageOf(s.deploymentRoleSchema).parse((await as().get(`${API}/deployment_roles?deployment=web`).expect(200)).body);
       const base = list.items.find((item) => item.role.name === 'base');
-      const put = await as().put(`${API}/deployment_roles/${base?.id}`).send({ data: { level: 9 } }).expect(200);
+      const put = await as()
+        .put(`${API}/deployment_roles/${base?.id}`)
+        .send({ data: { level: 9 } })
+        .expect(200);
       expect(s.deploymentRoleSchema.parse(put.body).proposed_data).toEqual({ level: 9 });
       await as().get(`${API}/deployment_roles/${base?.id}`).expect(200);
       await as().get(`${API}/deployment_roles/999999`).expect(404);
@@ -230,7 +289,19 @@ describe('resources', () => {
     it('are listed, read with their inputs, and their log is read in parts', async () => {
       const nodeRole = await fixture.db.prisma.nodeRole.findFirstOrThrow({ where: { role: { name: 'base' } } });
       const run = await fixture.db.prisma.run.create({
-        data: { nodeRoleId: nodeRole.id, nodeId: nodeRole.nodeId, roleId: nodeRole.roleId, jig: 'noop', exclusiveKey: 'test', status: 'ENDED', outcome: 'node_rebooted', endedAt: new Date(), inputs: { level: 1 }, errorCode: 'node-rebooted', errorMessage: 'it went' },
+        data: {
+          nodeRoleId: nodeRole.id,
+          nodeId: nodeRole.nodeId,
+          roleId: nodeRole.roleId,
+          jig: 'noop',
+          exclusiveKey: 'test',
+          status: 'ENDED',
+          outcome: 'node_rebooted',
+          endedAt: new Date(),
+          inputs: { level: 1 },
+          errorCode: 'node-rebooted',
+          errorMessage: 'it went',
+        },
       });
       await fixture.db.prisma.runLog.createMany({ data: [1, 2, 3].map((seq) => ({ runId: run.id, seq, text: `line ${seq}\n` })) });
       const list = s.pageOf(s.runSchema).parse((await as().get(`${API}/runs?outcome=node-rebooted&node=w1.test&role=base`).expect(200)).body);

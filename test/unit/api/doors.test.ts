@@ -34,7 +34,8 @@ describe('a bearer token', () => {
     const token = newToken();
     expect(bearerToken(`Bearer ${token}`)).toBe(token);
     expect(bearerToken(`bearer ${token}`)).toBe(token);
-    for (const header of [undefined, '', token, `Bearer  ${token}`, `Bearer ${token} x`, 'Bearer null', `Bearer ${token}\n`, `Basic ${token}`]) expect(bearerToken(header)).toBeUndefined();
+    for (const header of [undefined, '', token, `Bearer  ${token}`, `Bearer ${token} x`, 'Bearer null', `Bearer ${token}\n`, `Basic ${token}`])
+      expect(bearerToken(header)).toBeUndefined();
   });
 
   it('is compared whole', () => {
@@ -119,7 +120,9 @@ describe('a refused input', () => {
 describe('a JSON body', () => {
   const send = (text: string | Buffer, headers: Record<string, string> = {}): IncomingMessage => {
     const bytes = Buffer.from(text);
-    return Object.assign(Readable.from([bytes]), { headers: { 'content-type': 'application/json', 'content-length': String(bytes.length), ...headers } }) as unknown as IncomingMessage;
+    return Object.assign(Readable.from([bytes]), {
+      headers: { 'content-type': 'application/json', 'content-length': String(bytes.length), ...headers },
+    }) as unknown as IncomingMessage;
   };
   const limits = { bytes: 100, depth: 3 };
 
