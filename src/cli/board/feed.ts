@@ -7,8 +7,9 @@ import { applyEvents, EMPTY_BOARD, withSnapshot, type BoardState } from './model
 const SNAPSHOT_EVERY_MS = 5_000;
 /** And not more often than this when events say that it is stale. */
 const STALE_AFTER_MS = 1_000;
-/** A snapshot may take a tenth of the time: a large fleet is read less often. */
+/** Snapshots may take a tenth of the time, a third when something is known to be stale: a large fleet is read less often. */
 const COST_FACTOR = 10;
+const STALE_COST_FACTOR = 2;
 const PAGE = 1000;
 
 export type BoardFeed = {
@@ -111,7 +112,7 @@ export function openFeed(options: FeedOptions): BoardFeed {
     if (broken !== undefined) throw broken;
     takeEvents();
     const age = now() - readAt;
-    const due = age >= Math.max(SNAPSHOT_EVERY_MS, cost * COST_FACTOR) || ((stale || problem !== '') && age >= Math.max(STALE_AFTER_MS, cost * COST_FACTOR));
+    const due = age >= Math.max(SNAPSHOT_EVERY_MS, cost * COST_FACTOR) || ((stale || problem !== '') && age >= Math.max(STALE_AFTER_MS, cost * STALE_COST_FACTOR));
     if (due && !signal.aborted) await refresh();
   }
 
