@@ -12,7 +12,7 @@ const BASE = ['shared', 'generated', 'config', 'db', 'queue', 'events'];
 
 /** Each may import those to its left. Two lines that meet in nodes only. */
 const LINES = [
-  ['nodes', 'roles', 'deployments', 'noderoles', 'jigs', 'runs', 'annealer'],
+  ['nodes', 'roles', 'noderoles', 'deployments', 'jigs', 'runs', 'annealer'],
   ['nodes', 'networks', 'bootenvs', 'dhcp', 'tftp', 'boot-http', 'dns', 'power'],
 ];
 
@@ -28,7 +28,7 @@ const ALLOWED = {
   ),
   hooks: [...BASE, 'nodes', 'roles', 'networks'],
   discovery: [...BASE, 'nodes', 'networks', 'bootenvs'],
-  matching: [...BASE, 'nodes', 'roles', 'deployments', 'noderoles'],
+  matching: [...BASE, 'nodes', 'roles', 'noderoles', 'deployments'],
   interchange: [...BASE, ...DOMAINS.filter((name) => name !== 'interchange')],
   simulator: ['shared', 'client'],
   client: ['shared', 'api/schemas'],

@@ -10,6 +10,7 @@ import { requestJson, requestNothing, type CallOptions, type ClientOptions, type
 export { ClientError } from './request.js';
 export type { CallOptions, ClientOptions } from './request.js';
 export type { ApiEvent, EventsOptions } from './events.js';
+export type { Deployment, Node } from '../api/schemas.js';
 
 export type Client = ReturnType<typeof createClient>;
 

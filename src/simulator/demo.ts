@@ -2,8 +2,7 @@
  * The demo deployment: a small cluster whose controller is a parent of every worker, bound and committed through the public
  * API like anybody's. May be repeated at any time: it reuses what is there and adds what is missing.
  */
-import type { Deployment, Node } from '../api/schemas.js';
-import { ClientError, everyItem, type Client } from '../client/client.js';
+import { ClientError, everyItem, type Client, type Deployment, type Node } from '../client/client.js';
 import type { DemoStep } from './rack-events.js';
 
 export const DEMO_DEPLOYMENT = 'demo';

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Node } from '../api/schemas.js';
-import { ClientError, everyItem, type Client } from '../client/client.js';
+import { ClientError, everyItem, type Client, type Node } from '../client/client.js';
 import type { Rack } from './rack.js';
 import type { Emit } from './rack-events.js';
 

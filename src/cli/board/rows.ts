@@ -1,4 +1,5 @@
 /** What the board shows of what is known. PURE. */
+import { compareNames } from '../../shared/names.js';
 import type { NodeRoleState, StateCounts } from '../answers.js';
 import { STATES } from '../terminal/states.js';
 import type { BoardCell, BoardNode, BoardState } from './model.js';
@@ -53,7 +54,7 @@ function markOf(node: BoardNode): BootMark {
 }
 
 function byName(a: { name: string }, b: { name: string }): number {
-  return a.name.localeCompare(b.name, 'en', { numeric: true });
+  return compareNames(a.name, b.name);
 }
 
 function cellsByNode(state: BoardState): Map<number, BoardCell[]> {

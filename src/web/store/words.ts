@@ -65,5 +65,4 @@ export function countWords(count: number, noun: string): string {
   return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** Sorts `node-2` before `node-10`. */
-export const byName = new Intl.Collator('en', { numeric: true, sensitivity: 'base' }).compare;
+export { compareNames as byName } from '../../shared/names.js';
