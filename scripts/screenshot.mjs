@@ -41,7 +41,16 @@ if (!existsSync(values['token-file'])) refuse(`${values['token-file']} is missin
 const token = readFileSync(values['token-file'], 'utf8').trim();
 const browser = await chromium.launch({
   executablePath,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run', '--hide-scrollbars'],
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-dev-shm-usage',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--no-first-run',
+    '--hide-scrollbars',
+  ],
 });
 try {
   const page = await browser.newPage({

@@ -45,14 +45,19 @@ export interface Loaded<Value> {
  * Reads something, and again whenever `key` changes; an answer that was overtaken is dropped. With a new `subject` the old
  * value goes at once, with a new `version` it stays until the fresh one is here.
  */
-export function useLoaded<Value>(subject: string, version: string | number, read: (signal: AbortSignal) => Promise<Value>): Loaded<Value> & { reload: () => void } {
+export function useLoaded<Value>(
+  subject: string,
+  version: string | number,
+  read: (signal: AbortSignal) => Promise<Value>,
+): Loaded<Value> & { reload: () => void } {
   const [state, setState] = useState<Loaded<Value> & { subject: string }>({ subject, value: null, problem: null });
   const [again, setAgain] = useState(0);
   useEffect(() => {
     const stop = new AbortController();
     read(stop.signal).then(
       (value) => !stop.signal.aborted && setState({ subject, value, problem: null }),
-      (error: unknown) => !stop.signal.aborted && setState((old) => ({ subject, value: old.subject === subject ? old.value : null, problem: problemWords(error) })),
+      (error: unknown) =>
+        !stop.signal.aborted && setState((old) => ({ subject, value: old.subject === subject ? old.value : null, problem: problemWords(error) })),
     );
     return () => stop.abort();
     // `read` is a closure of this render; what it reads is named by subject and version.

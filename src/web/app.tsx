@@ -13,6 +13,7 @@ import { keepToken, readToken } from './session.js';
 import type { Board } from './store/board.js';
 import { formatRoute, parseRoute, type Panel, type Route } from './store/route.js';
 import { NO_FILTER, type Filter } from './store/select.js';
+import { totalOf } from './store/states.js';
 
 /** Login, or the session. */
 export function App() {
@@ -47,8 +48,9 @@ function Session({ token, onEnd }: { token: string; onEnd: (reason: string | nul
   const deployments = live?.board.deployments ?? null;
   useEffect(() => {
     if (route.page !== 'home' || deployments === null) return;
-    const worthOpening = deployments.find((deployment) => !deployment.system && deployment.nodes > 0);
-    const home: Route = worthOpening === undefined ? { page: 'fleet', deployment: '', panel: null } : { page: 'deployment', deployment: worthOpening.name, panel: null };
+    const worthOpening = deployments.find((deployment) => !deployment.system && totalOf(deployment.counts) > 0);
+    const home: Route =
+      worthOpening === undefined ? { page: 'fleet', deployment: '', panel: null } : { page: 'deployment', deployment: worthOpening.name, panel: null };
     location.replace(formatRoute(home));
   }, [route.page, deployments]);
   const open = (panel: Panel): void => {
@@ -70,10 +72,19 @@ function Session({ token, onEnd }: { token: string; onEnd: (reason: string | nul
           onOpen={(deployment) => (location.hash = formatRoute({ page: 'deployment', deployment, panel: null }))}
           onLogOut={() => onEnd(null)}
         />
-        <Notices problem={live.problem} lost={live.connection === 'lost'} notices={notices} now={live.now} onDismiss={() => setDismissed(live.board.notices[0]?.key ?? null)} onNode={(id) => open({ kind: 'node', id })} />
+        <Notices
+          problem={live.problem}
+          lost={live.connection === 'lost'}
+          notices={notices}
+          now={live.now}
+          onDismiss={() => setDismissed(live.board.notices[0]?.key ?? null)}
+          onNode={(id) => open({ kind: 'node', id })}
+        />
         <main class="main">
           {route.page === 'fleet' && <FleetPage live={live} filter={filter} onFilter={setFilter} onNode={(id) => open({ kind: 'node', id })} />}
-          {route.page === 'deployment' && <DeploymentPage live={live} name={route.deployment} panel={route.panel} filter={filter} onFilter={setFilter} onOpen={open} />}
+          {route.page === 'deployment' && (
+            <DeploymentPage live={live} name={route.deployment} panel={route.panel} filter={filter} onFilter={setFilter} onOpen={open} />
+          )}
           {route.page === 'home' && <Loading what="the deployments" />}
         </main>
         {route.panel?.kind === 'noderole' && <NodeRolePanel id={route.panel.id} version={nodeRoleVersion(live, route.panel.id)} {...panelProps} />}

@@ -6,8 +6,9 @@
 import { everyItem, type ApiEvent } from '../client/client.js';
 import { isRefused, problemWords, type Client } from './api.js';
 import { applyEvents, type BoardEvent } from './store/apply.js';
-import { EMPTY_BOARD, NOTHING_STALE, withDeployments, withFleet, withMatrix, withNodes, type Board } from './store/board.js';
+import { EMPTY_BOARD, NOTHING_STALE, type Board } from './store/board.js';
 import { newRate, tick, type Rate } from './store/rate.js';
+import { withDeployments, withFleet, withMatrix, withNodes } from './store/snapshot.js';
 
 export interface Live {
   readonly board: Board;

@@ -5,9 +5,7 @@ export function StateBar({ counts }: { counts: StateCounts }) {
   const total = totalOf(counts);
   return (
     <span class="state-bar" role="img" aria-label={total === 0 ? 'no noderoles' : stateWords(counts)}>
-      {STATES.map((state) =>
-        counts[state] === 0 ? null : <span key={state} class={`part b-${state.toLowerCase()}`} style={{ flexGrow: counts[state] }} />,
-      )}
+      {STATES.map((state) => (counts[state] === 0 ? null : <span key={state} class={`part b-${state.toLowerCase()}`} style={{ flexGrow: counts[state] }} />))}
     </span>
   );
 }

@@ -50,7 +50,12 @@ export function DeploymentPage({ live, name, panel, filter, onFilter, onOpen }: 
   const totals = matrixTotals(matrix);
   return (
     <div class="page">
-      <Toolbar totals={totals} filter={filter} onFilter={onFilter} summary={`${some} × ${countWords(matrix.roles.length, 'role')}${silent > 0 ? `, ${silent} silent` : ''}`}>
+      <Toolbar
+        totals={totals}
+        filter={filter}
+        onFilter={onFilter}
+        summary={`${some} × ${countWords(matrix.roles.length, 'role')}${silent > 0 ? `, ${silent} silent` : ''}`}
+      >
         <Choice
           label="Density of the matrix"
           values={[
@@ -87,7 +92,8 @@ function CommitBar({ deployment, proposed }: { deployment: DeploymentHead; propo
   return (
     <div class="commit-bar">
       <span>
-        {countWords(proposed, 'noderole')} {proposed === 1 ? 'is' : 'are'} proposed: nothing happens to {proposed === 1 ? 'it' : 'them'} before the deployment is committed.
+        {countWords(proposed, 'noderole')} {proposed === 1 ? 'is' : 'are'} proposed: nothing happens to {proposed === 1 ? 'it' : 'them'} before the deployment
+        is committed.
       </span>
       <ConfirmButton label="Commit" question={`Commit ${deployment.name}?`} answer="Commit it" tone="good" act={commit} />
       {problem !== null && (

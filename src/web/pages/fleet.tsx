@@ -8,7 +8,17 @@ import { countSilent, filterFleet, fleetTotals, type Filter } from '../store/sel
 import { countWords } from '../store/words.js';
 
 /** Every node as a tile. */
-export function FleetPage({ live, filter, onFilter, onNode }: { live: Live; filter: Filter; onFilter: (filter: Filter) => void; onNode: (id: number) => void }) {
+export function FleetPage({
+  live,
+  filter,
+  onFilter,
+  onNode,
+}: {
+  live: Live;
+  filter: Filter;
+  onFilter: (filter: Filter) => void;
+  onNode: (id: number) => void;
+}) {
   const [size, setSize] = useState<TileSize | null>(null);
   const { fleet } = live.board;
   if (fleet === null) {
@@ -40,7 +50,11 @@ export function FleetPage({ live, filter, onFilter, onNode }: { live: Live; filt
           onChoose={setSize}
         />
       </Toolbar>
-      {nodes.length === 0 ? <NoMatch onClear={() => onFilter({ text: '', state: null })} /> : <TileGrid nodes={nodes} size={shown} now={live.now} onOpen={onNode} />}
+      {nodes.length === 0 ? (
+        <NoMatch onClear={() => onFilter({ text: '', state: null })} />
+      ) : (
+        <TileGrid nodes={nodes} size={shown} now={live.now} onOpen={onNode} />
+      )}
     </div>
   );
 }
@@ -68,9 +82,7 @@ function NoNodes() {
         <li>
           Serve a real segment: <code>npm start -- --interface eth1</code>, then switch a machine on with network boot first.
         </li>
-        <li>
-          Watch its boot here: each step from DHCP to the agent shows as it happens, and a boot that stops says where.
-        </li>
+        <li>Watch its boot here: each step from DHCP to the agent shows as it happens, and a boot that stops says where.</li>
       </ol>
     </Message>
   );

@@ -37,7 +37,17 @@ export function LoginPage({ reason, onToken }: { reason: string | null; onToken:
         </h1>
         <label class="field">
           <span>Token</span>
-          <input type="password" name="token" autoComplete="current-password" autoFocus spellcheck={false} value={token} onInput={(event) => setToken(event.currentTarget.value)} aria-describedby="token-hint" aria-invalid={problem !== null} />
+          <input
+            type="password"
+            name="token"
+            autoComplete="current-password"
+            autoFocus
+            spellcheck={false}
+            value={token}
+            onInput={(event) => setToken(event.currentTarget.value)}
+            aria-describedby="token-hint"
+            aria-invalid={problem !== null}
+          />
         </label>
         {problem !== null && (
           <p class="notice bad" role="alert">
@@ -48,7 +58,8 @@ export function LoginPage({ reason, onToken }: { reason: string | null; onToken:
           {isTrying ? 'Trying it…' : 'Log in'}
         </button>
         <p class="hint" id="token-hint">
-          <code>npm start</code> prints the file that holds the admin token: <code>.prybar/admin-token</code> in Prybar's folder, unless you moved it. It is kept for this tab only.
+          <code>npm start</code> prints the file that holds the admin token: <code>.prybar/admin-token</code> in Prybar's folder, unless you moved it. It is
+          kept for this tab only.
         </p>
       </form>
     </main>

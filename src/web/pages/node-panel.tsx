@@ -52,7 +52,10 @@ export function NodePanel({ id, version, now, onOpen, onClose }: PanelProps) {
             {loaded.value.noderoles.length === 0 ? (
               <p class="muted">No role is bound to it.</p>
             ) : (
-              <NodeRoleLinks items={loaded.value.noderoles.map(({ id: noderole, role, state }) => ({ id: noderole, name: role.name, state }))} onOpen={(noderole) => onOpen({ kind: 'noderole', id: noderole })} />
+              <NodeRoleLinks
+                items={loaded.value.noderoles.map(({ id: noderole, role, state }) => ({ id: noderole, name: role.name, state }))}
+                onOpen={(noderole) => onOpen({ kind: 'noderole', id: noderole })}
+              />
             )}
           </Section>
           <Section title="What happened">
@@ -80,7 +83,8 @@ function BootPhase({ node, now }: { node: Node; now: number }) {
       {silent !== null && (
         <p class="unblock is-bad">
           <span class="unblock-word">Silent</span>
-          Nothing was heard of it for {durationWords(silent)}; this step should take less than {durationWords(phase.patienceSeconds)}. Look at its console, or power cycle it.
+          Nothing was heard of it for {durationWords(silent)}; this step should take less than {durationWords(phase.patienceSeconds)}. Look at its console, or
+          power cycle it.
         </p>
       )}
     </div>
@@ -106,7 +110,19 @@ function Hardware({ node, now }: { node: Node; now: number }) {
         />
       </Section>
       <Section title="NICs">
-        {node.nics.length === 0 ? <p class="muted">None known.</p> : <Facts rows={node.nics.map((nic) => [nic.name === '' ? 'nic' : nic.name, <code key={nic.mac}>{nic.mac}{nic.boot ? '  boots' : ''}</code>])} />}
+        {node.nics.length === 0 ? (
+          <p class="muted">None known.</p>
+        ) : (
+          <Facts
+            rows={node.nics.map((nic) => [
+              nic.name === '' ? 'nic' : nic.name,
+              <code key={nic.mac}>
+                {nic.mac}
+                {nic.boot ? '  boots' : ''}
+              </code>,
+            ])}
+          />
+        )}
       </Section>
       <Section title="BMC">
         {node.bmc === null ? (

@@ -57,7 +57,11 @@ export function NodeRolePanel({ id, version, now, onOpen, onClose }: PanelProps)
     );
   return (
     <SidePanel subject={subject} title={title} label={noderole?.name ?? 'Noderole'} onClose={onClose}>
-      {loaded.problem !== null && <Message title="It could not be read" tone="bad">{<p>{loaded.problem}</p>}</Message>}
+      {loaded.problem !== null && (
+        <Message title="It could not be read" tone="bad">
+          {<p>{loaded.problem}</p>}
+        </Message>
+      )}
       {loaded.value === null && loaded.problem === null && <Loading what="the noderole" />}
       {loaded.value !== null && (
         <>
@@ -99,8 +103,18 @@ function Actions({ noderole, onDone }: { noderole: NodeRole; onDone: () => void 
   if (!canRetry && !canCancel) return null;
   return (
     <div class="actions">
-      {canRetry && <ConfirmButton label="Retry" question="Run it again?" answer="Retry it" tone="good" act={doing(() => client.nodeRoles.retry(noderole.id))} />}
-      {canCancel && <ConfirmButton label="Cancel the run" question="Stop it? It ends in ERROR." answer="Cancel it" tone="bad" act={doing(() => client.nodeRoles.cancel(noderole.id))} />}
+      {canRetry && (
+        <ConfirmButton label="Retry" question="Run it again?" answer="Retry it" tone="good" act={doing(() => client.nodeRoles.retry(noderole.id))} />
+      )}
+      {canCancel && (
+        <ConfirmButton
+          label="Cancel the run"
+          question="Stop it? It ends in ERROR."
+          answer="Cancel it"
+          tone="bad"
+          act={doing(() => client.nodeRoles.cancel(noderole.id))}
+        />
+      )}
       {problem !== null && (
         <p class="notice bad" role="alert">
           {problem}
@@ -117,9 +131,21 @@ function Standing({ noderole, now }: { noderole: NodeRole; now: number }) {
   return (
     <Facts
       rows={[
-        ['error', noderole.error === null ? null : <span class="bad-text">{noderole.error.message} <code>{noderole.error.code}</code></span>],
+        [
+          'error',
+          noderole.error === null ? null : (
+            <span class="bad-text">
+              {noderole.error.message} <code>{noderole.error.code}</code>
+            </span>
+          ),
+        ],
         ['run', noderole.run === null ? null : `run ${noderole.run.id}, ${noderole.run.status.toLowerCase()}`],
-        ['waits for', wait === null ? null : `${waitWords(wait.key)} (${wait.key}); ${untilDeadline > 0 ? `gives up in ${durationWords(untilDeadline)}` : 'its deadline has passed'}; keeps ${wait.keeps === 'node' ? 'the node' : wait.keeps}`],
+        [
+          'waits for',
+          wait === null
+            ? null
+            : `${waitWords(wait.key)} (${wait.key}); ${untilDeadline > 0 ? `gives up in ${durationWords(untilDeadline)}` : 'its deadline has passed'}; keeps ${wait.keeps === 'node' ? 'the node' : wait.keeps}`,
+        ],
         ['next try', retryAt === null ? null : `${clockWords(retryAt)}${retryAt > now ? `, in ${durationWords((retryAt - now) / 1000)}` : ''}`],
         ['failures', noderole.failures === 0 ? null : noderole.failures],
         ['waits on', noderole.pending_parents === 0 ? null : `${noderole.pending_parents} of ${noderole.parents.length} parents`],

@@ -27,8 +27,8 @@ export interface MatrixSizes {
 }
 
 const MATRIX_SIZES: Readonly<Record<Density, MatrixSizes>> = {
-  words: { row: 40, name: 232, cell: 96, gap: 0 },
-  glyphs: { row: 24, name: 104, cell: 24, gap: 20 },
+  words: { row: 40, name: 220, cell: 96, gap: 0 },
+  glyphs: { row: 24, name: 88, cell: 24, gap: 20 },
   map: { row: 12, name: 9, cell: 11, gap: 9 },
 };
 
@@ -38,6 +38,18 @@ export function chooseMatrixDensity(nodes: number, roles: number, width: number)
   return nodes <= 500 ? 'glyphs' : 'map';
 }
 
+export interface MatrixExtent {
+  readonly roles: number;
+  readonly nodes: number;
+  /** Characters of the longest name that is drawn. */
+  readonly nameLength: number;
+}
+
+/** Width of a character of a name, a little more than the mean. */
+const CHARACTER = 7.8;
+
+const clamp = (value: number, least: number, most: number): number => Math.round(Math.min(most, Math.max(least, value)));
+
 /** The most a name is widened by room that is left over: more would part it from its cells. */
 const NAME_EXTRA = 90;
 
@@ -45,9 +57,11 @@ const NAME_EXTRA = 90;
  * Sizes for a matrix of so many roles and nodes, and how many nodes stand side by side in one row: newspaper columns, so that
  * a wide screen is used by a long list.
  */
-export function matrixLayout(density: Density, roles: number, nodes: number, width: number): { sizes: MatrixSizes; perRow: number } {
-  const sizes = MATRIX_SIZES[density];
-  if (density === 'words') return { sizes: { ...sizes, name: width < 700 ? 132 : width < 1000 ? 190 : sizes.name }, perRow: 1 };
+export function matrixLayout(density: Density, { roles, nodes, nameLength }: MatrixExtent, width: number): { sizes: MatrixSizes; perRow: number } {
+  const sizes = { ...MATRIX_SIZES[density] };
+  const nameWidth = 36 + nameLength * CHARACTER;
+  if (density === 'words') return { sizes: { ...sizes, name: clamp(nameWidth + (width < 1000 ? 26 : 92), 132, width < 700 ? 150 : 320) }, perRow: 1 };
+  if (density === 'glyphs') sizes.name = clamp(nameWidth, sizes.name, 190);
   const group = sizes.name + roles * sizes.cell + sizes.gap;
   const perRow = Math.max(1, Math.min(Math.floor((width + sizes.gap) / group), nodes));
   if (density === 'map') return { sizes, perRow };

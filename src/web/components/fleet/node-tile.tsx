@@ -37,11 +37,26 @@ export const NodeTile = memo(function NodeTile({ node, size, isActive, silent }:
 
 function Card({ node, silent }: { node: FleetNode; silent: number | null }) {
   const phase = phaseOf(node.phase);
+  // The admin node runs Prybar itself: it boots from nobody.
+  if (node.kind !== 'machine') {
+    return (
+      <>
+        <span class="tile-head">
+          <AliveDot alive={node.alive} />
+          <span class="tile-name">{node.shortName}</span>
+        </span>
+        <span class="tile-phase muted">{node.kind === 'admin' ? 'runs Prybar' : node.kind}</span>
+        <StateBar counts={node.counts} />
+      </>
+    );
+  }
   return (
     <>
       <span class="tile-head">
         <AliveDot alive={node.alive} />
-        <span class="tile-name">{node.name}</span>
+        <span class="tile-name" title={node.name}>
+          {node.shortName}
+        </span>
         {!node.available && <span class="tag">unavailable</span>}
       </span>
       <span class="tile-phase" title={phase.meaning}>
@@ -63,7 +78,7 @@ function Chip({ node }: { node: FleetNode }) {
         <AliveDot alive={node.alive} />
         {/* The end of a name tells nodes apart: that is what stays when it is too long. */}
         <span class="tile-name is-end">
-          <bdi>{node.name}</bdi>
+          <bdi>{node.shortName}</bdi>
         </span>
         <PhaseGlyph phase={node.phase} />
       </span>

@@ -62,9 +62,21 @@ export function TileGrid({ nodes, size, now, onOpen }: TileGridProps) {
         Array.from({ length: slice.end - slice.first }, (_, offset) => {
           const row = slice.first + offset;
           return (
-            <div key={row} class="tile-row" role="row" aria-rowindex={row + 1} style={{ height: `${height}px`, gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }}>
+            <div
+              key={row}
+              class="tile-row"
+              role="row"
+              aria-rowindex={row + 1}
+              style={{ height: `${height}px`, gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }}
+            >
               {nodes.slice(row * columns, (row + 1) * columns).map((node, column) => (
-                <NodeTile key={node.id} node={node} size={size} silent={coarse(silentSeconds(node.phase, node.phaseAt, now))} isActive={row * columns + column === activeIndex} />
+                <NodeTile
+                  key={node.id}
+                  node={node}
+                  size={size}
+                  silent={coarse(silentSeconds(node.phase, node.phaseAt, now))}
+                  isActive={row * columns + column === activeIndex}
+                />
               ))}
             </div>
           );

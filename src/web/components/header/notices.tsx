@@ -2,13 +2,21 @@ import type { Notice } from '../../store/board.js';
 import { agoWords } from '../../store/words.js';
 
 /** What a human should read, newest first; the connection's state comes before it, because nothing else is fresh then. */
-export function Notices(props: { problem: string | null; lost: boolean; notices: readonly Notice[]; now: number; onDismiss: () => void; onNode: (id: number) => void }) {
+export function Notices(props: {
+  problem: string | null;
+  lost: boolean;
+  notices: readonly Notice[];
+  now: number;
+  onDismiss: () => void;
+  onNode: (id: number) => void;
+}) {
   const [first, ...more] = props.notices;
   return (
     <div class="notices" aria-live="polite">
       {(props.lost || props.problem !== null) && (
         <p class="notice calm">
-          <strong>{props.lost ? 'The connection was lost.' : 'Reading failed.'}</strong> {props.problem ?? ''} What you see may be old; it is tried again by itself.
+          <strong>{props.lost ? 'The connection was lost.' : 'Reading failed.'}</strong> {props.problem ?? ''} What you see may be old; it is tried again by
+          itself.
         </p>
       )}
       {first !== undefined && (

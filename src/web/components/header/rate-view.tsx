@@ -8,7 +8,9 @@ export function RateView({ rate, perSecond }: { rate: Rate; perSecond: number })
   const highest = Math.max(4, ...rate.counts);
   const step = WIDTH / rate.counts.length;
   const bars = rate.counts
-    .map((count, index) => (count === 0 ? '' : `M${(index * step + step / 2).toFixed(1)} ${HEIGHT}V${(HEIGHT - Math.max(2, (count / highest) * HEIGHT)).toFixed(1)}`))
+    .map((count, index) =>
+      count === 0 ? '' : `M${(index * step + step / 2).toFixed(1)} ${HEIGHT}V${(HEIGHT - Math.max(2, (count / highest) * HEIGHT)).toFixed(1)}`,
+    )
     .join('');
   const words = perSecond >= 10 ? perSecond.toFixed(0) : perSecond.toFixed(1);
   return (

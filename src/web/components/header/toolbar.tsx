@@ -52,7 +52,12 @@ export function Toolbar({ totals, filter, onFilter, summary, children }: Toolbar
 }
 
 /** A row of exclusive choices. */
-export function Choice<Value extends string>(props: { label: string; values: readonly (readonly [Value, string])[]; value: Value; onChoose: (value: Value) => void }) {
+export function Choice<Value extends string>(props: {
+  label: string;
+  values: readonly (readonly [Value, string])[];
+  value: Value;
+  onChoose: (value: Value) => void;
+}) {
   return (
     <div class="choice" role="group" aria-label={props.label}>
       {props.values.map(([value, word]) => (

@@ -30,7 +30,7 @@ export function MatrixGrid({ matrix, nodes, density, now, panel, onOpen, onWidth
   useEffect(() => onWidth(view.width), [view.width]);
 
   const { roles } = matrix;
-  const { sizes, perRow } = matrixLayout(density, roles.length, nodes.length, view.width - 24);
+  const { sizes, perRow } = matrixLayout(density, { roles: roles.length, nodes: nodes.length, nameLength: longestName(nodes) }, view.width - 24);
   const rows = Math.ceil(nodes.length / perRow);
   const head = HEAD_HEIGHT[density];
   const slice = visibleRows(rows, sizes.row, view.top, view.height - head);
@@ -82,7 +82,14 @@ export function MatrixGrid({ matrix, nodes, density, now, panel, onOpen, onWidth
       aria-rowcount={rows + 1}
       aria-colcount={columns}
       aria-activedescendant={targetOf(at)?.id}
-      style={{ '--row': `${sizes.row}px`, '--name': `${sizes.name}px`, '--cell': `${sizes.cell}px`, '--gap': `${sizes.gap}px`, '--roles': roles.length, '--head': `${head}px` }}
+      style={{
+        '--row': `${sizes.row}px`,
+        '--name': `${sizes.name}px`,
+        '--cell': `${sizes.cell}px`,
+        '--gap': `${sizes.gap}px`,
+        '--roles': roles.length,
+        '--head': `${head}px`,
+      }}
       onKeyDown={onKeyDown}
       onClick={onClick}
     >
@@ -122,6 +129,10 @@ export function MatrixGrid({ matrix, nodes, density, now, panel, onOpen, onWidth
       <div class="spacer" style={{ height: `${(rows - slice.end) * sizes.row}px` }} />
     </div>
   );
+}
+
+function longestName(nodes: readonly MatrixNode[]): number {
+  return nodes.reduce((longest, node) => Math.max(longest, node.shortName.length), 0);
 }
 
 function coarse(seconds: number | null): number | null {

@@ -48,9 +48,16 @@ export const MatrixRow = memo(function MatrixRow({ row, density, roles, nodes, c
 function NodeName({ node, density, silent, isActive }: { node: MatrixNode; density: Density; silent: number | null; isActive: boolean }) {
   const words = `${node.name}: ${node.alive ? 'alive' : 'not alive'}, ${node.phase}, bootenv ${node.bootenv}${silent === null ? '' : `, silent for ${durationWords(silent)}`}`;
   return (
-    <div id={`name-${node.id}`} role="rowheader" class={`row-name ${node.alive ? 'is-alive' : ''} ${silent === null ? '' : 'is-silent'} ${isActive ? 'is-active' : ''}`} data-node={node.id} aria-label={words} title={words}>
+    <div
+      id={`name-${node.id}`}
+      role="rowheader"
+      class={`row-name ${node.alive ? 'is-alive' : ''} ${silent === null ? '' : 'is-silent'} ${isActive ? 'is-active' : ''}`}
+      data-node={node.id}
+      aria-label={words}
+      title={words}
+    >
       {density !== 'map' && <AliveDot alive={node.alive} />}
-      {density !== 'map' && <span class="row-title">{node.name}</span>}
+      {density !== 'map' && <span class="row-title">{node.shortName}</span>}
       {density === 'words' && (
         <span class="row-boot">
           <PhaseGlyph phase={node.phase} />
@@ -66,7 +73,14 @@ function MatrixCell({ cell, place, density, id, marks }: { cell: Cell | undefine
   const word = cellWords(cell.state, cell.run);
   const label = `${place}: ${word}`;
   return (
-    <div id={id} role="gridcell" class={`cell s-${cell.state.toLowerCase()} ${marks}`} data-noderole={cell.id} aria-label={label} title={density === 'words' ? undefined : label}>
+    <div
+      id={id}
+      role="gridcell"
+      class={`cell s-${cell.state.toLowerCase()} ${marks}`}
+      data-noderole={cell.id}
+      aria-label={label}
+      title={density === 'words' ? undefined : label}
+    >
       <span key={cell.version} class={`face ${cell.moved ? 'is-moved' : ''}`}>
         {density !== 'map' && <StateGlyph state={cell.state} />}
         {density === 'words' && <span class="word">{word}</span>}

@@ -13,8 +13,18 @@ export function BootRecords({ desired, served, observed }: BootRecordsView) {
   return (
     <div class="records">
       <Record name="desired" value={desired.bootenv} isSettled note={`generation ${desired.generation}: ${desired.reason}`} />
-      <Record name="served" value={served.bootenv ?? 'nothing'} isSettled={isServed} note={isServed ? `by every boot server, generation ${served.generation}` : `waits for the boot servers, generation ${served.generation}`} />
-      <Record name="observed" value={observed.bootenv ?? 'nothing yet'} isSettled={isObserved} note={observed.class === null ? 'has not reported a boot' : `reported as ${observed.class}`} />
+      <Record
+        name="served"
+        value={served.bootenv ?? 'nothing'}
+        isSettled={isServed}
+        note={isServed ? `by every boot server, generation ${served.generation}` : `waits for the boot servers, generation ${served.generation}`}
+      />
+      <Record
+        name="observed"
+        value={observed.bootenv ?? 'nothing yet'}
+        isSettled={isObserved}
+        note={observed.class === null ? 'has not reported a boot' : `reported as ${observed.class}`}
+      />
     </div>
   );
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { applyEvents } from '../../../../src/web/store/apply.js';
-import { EMPTY_BOARD, withFleet, withMatrix } from '../../../../src/web/store/board.js';
+import { EMPTY_BOARD } from '../../../../src/web/store/board.js';
+import { withFleet, withMatrix } from '../../../../src/web/store/snapshot.js';
 import { NO_COUNTS } from '../../../../src/web/store/states.js';
 import { boardWithMatrix, event, moved, NOW, wireMatrix, wireNode } from './board-builders.js';
 
@@ -25,7 +26,12 @@ describe('events about noderoles', () => {
   });
 
   it('comes to the same states however a sequence is cut into batches', () => {
-    const all = [moved(101, 4, 'TODO', 'TRANSITION'), moved(101, 5, 'TRANSITION', 'ACTIVE'), moved(102, 2, 'BLOCKED', 'TODO'), moved(103, 10, 'ACTIVE', 'TODO')];
+    const all = [
+      moved(101, 4, 'TODO', 'TRANSITION'),
+      moved(101, 5, 'TRANSITION', 'ACTIVE'),
+      moved(102, 2, 'BLOCKED', 'TODO'),
+      moved(103, 10, 'ACTIVE', 'TODO'),
+    ];
     const whole = applyEvents(boardWithMatrix(), all);
     const single = all.reduce((board, each) => applyEvents(board, [each]), boardWithMatrix());
     expect(single.matrix?.cells).toEqual(whole.matrix?.cells);
@@ -115,7 +121,23 @@ describe('other events', () => {
   });
 
   it('survives events whose data is not what we expect', () => {
-    const odd = ['noderole-changed', 'run-started', 'run-waiting', 'run-ended', 'boot-phase', 'node-changed', 'node-deleted', 'install-changed', 'alarm', 'token-refused'];
-    expect(() => applyEvents(withMatrix(EMPTY_BOARD, wireMatrix(), NOW), odd.map((kind) => event(kind, 1, 1)))).not.toThrow();
+    const odd = [
+      'noderole-changed',
+      'run-started',
+      'run-waiting',
+      'run-ended',
+      'boot-phase',
+      'node-changed',
+      'node-deleted',
+      'install-changed',
+      'alarm',
+      'token-refused',
+    ];
+    expect(() =>
+      applyEvents(
+        withMatrix(EMPTY_BOARD, wireMatrix(), NOW),
+        odd.map((kind) => event(kind, 1, 1)),
+      ),
+    ).not.toThrow();
   });
 });

@@ -1,5 +1,6 @@
-import { EMPTY_BOARD, withMatrix, type Board, type WireMatrix, type WireNode } from '../../../../src/web/store/board.js';
 import type { BoardEvent } from '../../../../src/web/store/apply.js';
+import { EMPTY_BOARD, type Board } from '../../../../src/web/store/board.js';
+import { withMatrix, type WireMatrix, type WireNode } from '../../../../src/web/store/snapshot.js';
 import { NO_COUNTS, type State } from '../../../../src/web/store/states.js';
 
 export const NOW = Date.parse('2026-11-21T09:00:00.000Z');
@@ -20,6 +21,7 @@ export function wireNode(id: number, name: string, patch: Partial<WireNode> = {}
   return {
     id,
     name,
+    kind: 'machine',
     deployment: { name: 'demo' },
     alive: true,
     available: true,

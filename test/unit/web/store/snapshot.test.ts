@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { applyEvents } from '../../../../src/web/store/apply.js';
-import { EMPTY_BOARD, withFleet, withMatrix, withNodes } from '../../../../src/web/store/board.js';
+import { EMPTY_BOARD } from '../../../../src/web/store/board.js';
+import { withFleet, withMatrix, withNodes } from '../../../../src/web/store/snapshot.js';
 import { filterFleet, filterMatrixNodes, matrixTotals, NO_FILTER } from '../../../../src/web/store/select.js';
 import { NO_COUNTS } from '../../../../src/web/store/states.js';
 import { boardWithMatrix, moved, NOW, wireMatrix, wireNode } from './board-builders.js';
