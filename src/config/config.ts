@@ -2,6 +2,7 @@
  * The configuration: one schema of the environment, read once by a process's wiring. Every field has a default, a unit
  * in its name and a sentence; README's table is generated from here. Everything else receives the slice it needs.
  */
+import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { ConfigError } from '../shared/errors.js';
@@ -25,7 +26,7 @@ export const environmentSchema = z.object({
   PRYBAR_HOME: z.string().default('.prybar').describe('Directory of data, keys, loaders and images'),
   PRYBAR_HOST: z.string().default('127.0.0.1').describe('Address the API and web page listen on'),
   PRYBAR_PORT: port(8190).describe('Port of the API and web page'),
-  PRYBAR_BOOT_HOST: z.string().default('127.0.0.1').describe('Address that machines boot from: DHCP server id, next-server, boot HTTP'),
+  PRYBAR_BOOT_HOST: z.string().optional().describe('Address that machines boot from: DHCP server id, next-server, boot HTTP; unset: 127.0.0.1, or the address of the first interface served'),
   PRYBAR_BOOT_HTTP_PORT: port(8191).describe('Port of boot HTTP and of the node callbacks'),
   PRYBAR_DHCP_PORT: port(6767).describe('UDP port of DHCP for relayed clients; 67 with PRYBAR_INTERFACE'),
   PRYBAR_TFTP_PORT: port(6969).describe('UDP port of TFTP; 69 with PRYBAR_INTERFACE'),
@@ -71,6 +72,13 @@ export type Config = {
   targetOs: string;
 };
 
+const LOOPBACK = '127.0.0.1';
+
+/** The first IPv4 address of an interface of this machine. */
+function addressOf(name: string | undefined): string | undefined {
+  return name === undefined ? undefined : networkInterfaces()[name]?.find((address) => address.family === 'IPv4')?.address;
+}
+
 /**
  * Reads the environment. A variable set to the empty string counts as unset.
  * Throws ConfigError naming the variable and what it may be.
@@ -92,7 +100,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     home: path.resolve(e.PRYBAR_HOME),
     host: e.PRYBAR_HOST,
     port: e.PRYBAR_PORT,
-    bootHost: e.PRYBAR_BOOT_HOST,
+    bootHost: e.PRYBAR_BOOT_HOST ?? addressOf(interfaces[0]) ?? LOOPBACK,
     bootHttpPort: e.PRYBAR_BOOT_HTTP_PORT,
     dhcpPort: onSegment && given.PRYBAR_DHCP_PORT === undefined ? 67 : e.PRYBAR_DHCP_PORT,
     tftpPort: onSegment && given.PRYBAR_TFTP_PORT === undefined ? 69 : e.PRYBAR_TFTP_PORT,
