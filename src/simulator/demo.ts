@@ -8,7 +8,7 @@ import type { DemoStep } from './rack-events.js';
 export const DEMO_DEPLOYMENT = 'demo';
 
 /** Binds at once; each locks its deployment and its node for a moment. */
-const BINDS_AT_ONCE = 3;
+const BINDS_AT_ONCE = 8;
 
 export type DemoReport = (step: DemoStep, text: string) => void;
 

@@ -7,7 +7,7 @@ import type { Emit } from './rack-events.js';
 const BUSY_POLL_MS = 1_000;
 const CALM_POLL_MS = 10_000;
 /** Registrations at once: each is one small transaction. */
-const REGISTRATIONS_AT_ONCE = 4;
+const REGISTRATIONS_AT_ONCE = 8;
 
 /**
  * Follows the API's nodes and gives each one that is a machine of this rack its BMC, as an operator would who has the list

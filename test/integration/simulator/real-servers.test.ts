@@ -49,7 +49,7 @@ beforeEach(async () => {
     boot: { httpPort: site.httpPort },
     pollMs: 25,
   });
-  tftp = new TftpServer({ host: '127.0.0.1', port: 0, root: path.join(home, 'loaders'), log });
+  tftp = new TftpServer({ addresses: ['127.0.0.1'], port: 0, root: path.join(home, 'loaders'), log });
   events = [];
 });
 
@@ -66,7 +66,7 @@ afterEach(async () => {
 
 async function powerUp(nodes: number, loss = 0): Promise<Rack> {
   const [listening] = await dhcp.start();
-  const { port } = await tftp.start();
+  const port = await tftp.start();
   rack = await Rack.open({
     nodes,
     home,
