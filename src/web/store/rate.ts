@@ -12,7 +12,7 @@ export interface Rate {
 }
 
 export function newRate(now: number): Rate {
-  return { second: Math.floor(now / 1000), counts: new Array<number>(RATE_SECONDS).fill(0) };
+  return { second: Math.floor(now / 1000), counts: zeros(RATE_SECONDS) };
 }
 
 /** Adds `count` transitions seen at `now`; with 0 it only lets time pass. The same object when nothing changed. */
@@ -20,10 +20,12 @@ export function tick(rate: Rate, now: number, count: number): Rate {
   const second = Math.floor(now / 1000);
   const passed = Math.min(RATE_SECONDS, Math.max(0, second - rate.second));
   if (passed === 0 && count === 0) return rate;
-  const counts = [...rate.counts.slice(passed), ...new Array<number>(passed).fill(0)];
+  const counts = [...rate.counts.slice(passed), ...zeros(passed)];
   counts[RATE_SECONDS - 1] = (counts[RATE_SECONDS - 1] ?? 0) + count;
   return { second: Math.max(second, rate.second), counts };
 }
+
+const zeros = (length: number): number[] => Array.from({ length }, () => 0);
 
 export function perSecond(rate: Rate): number {
   const finished = rate.counts.slice(-1 - MEAN_SECONDS, -1);

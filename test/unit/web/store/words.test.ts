@@ -55,7 +55,7 @@ describe('transitions per second', () => {
 
   it('falls to nothing when nothing moves, however long the page slept', () => {
     const rate = tick(tick(newRate(NOW), NOW, 50), NOW + 3_600_000, 0);
-    expect(rate.counts).toEqual(new Array(RATE_SECONDS).fill(0));
+    expect(rate.counts).toEqual(Array.from({ length: RATE_SECONDS }, () => 0));
   });
 
   it('takes a clock that goes back without losing its place', () => {
