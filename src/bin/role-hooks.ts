@@ -2,12 +2,16 @@
 import type { RoleHooks } from '../hooks/hooks.js';
 import { bindDiscoveryRoles } from '../noderoles/discovery.js';
 import { dhcpDatabaseHooks } from '../roles/builtin/dhcp-database.js';
+import { disarmInstall } from '../bootenvs/installs.js';
+import { setDesiredBootenv } from '../nodes/boot.js';
 import { managedNodeHooks } from '../roles/builtin/managed-node.js';
+import { osInstallHooks } from '../roles/builtin/os-install-stop.js';
 import type { Context } from './context.js';
 
 export function roleHooks({ db, doorbell }: Context): ReadonlyMap<string, RoleHooks> {
   return new Map([
     ['dhcp-database', dhcpDatabaseHooks],
+    ['provisioner-os-install', osInstallHooks({ disarmInstall, setDesiredBootenv })],
     ['managed-node', managedNodeHooks({ pool: db.pool, bind: (nodeId) => bindDiscoveryRoles(db, nodeId), kick: () => doorbell.kick() })],
   ]);
 }

@@ -12,6 +12,7 @@ export const HOOK_NAMES = [
   'onNodeChange',
   'onNodeDelete',
   'onNodeMove',
+  'onProposed',
   'onTodo',
   'onTransition',
   'onActive',
