@@ -6,10 +6,10 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { ClientError, createClient, type Client } from '../client/client.js';
+import { ClientError, createClient, type Client, type Node } from '../client/client.js';
 import { ConfigError } from '../shared/errors.js';
 import { ensureDemo } from '../simulator/demo.js';
-import { enrolNodes, type Node } from '../simulator/enrol.js';
+import { enrolNodes } from '../simulator/enrol.js';
 import { MAX_MACHINES } from '../simulator/identity.js';
 import { pause } from '../simulator/pause.js';
 import type { RackEvent } from '../simulator/rack-events.js';
@@ -118,6 +118,8 @@ async function main(): Promise<void> {
     stop();
     await rack.close();
     emit(rack.countersEvent());
+    // Listening for it keeps the channel open, and the open channel this process.
+    process.off('disconnect', stop);
   }
 }
 

@@ -3,10 +3,7 @@
  * API like anybody's. May be repeated at any time: it reuses what is there and adds what is missing.
  */
 import { ClientError, everyItem, type Client, type Deployment, type Node } from '../client/client.js';
-import type { Node } from './enrol.js';
 import type { DemoStep } from './rack-events.js';
-
-type Deployment = Awaited<ReturnType<Client['deployments']['get']>>;
 
 export const DEMO_DEPLOYMENT = 'demo';
 

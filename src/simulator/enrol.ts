@@ -3,9 +3,6 @@ import { ClientError, everyItem, type Client, type Node } from '../client/client
 import type { Rack } from './rack.js';
 import type { Emit } from './rack-events.js';
 
-/** A node as the API shows it. */
-export type Node = Awaited<ReturnType<Client['nodes']['get']>>;
-
 /** While machines are missing the list is read this often; afterwards only to see nodes that came anew. */
 const BUSY_POLL_MS = 1_000;
 const CALM_POLL_MS = 10_000;
