@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createJigs } from '../../../jigs/index.js';
+import { explainNodeRole } from '../../../src/annealer/explain.js';
+import { openRoleFunctions } from '../../../src/bin/role-functions.js';
+import { commitDeployment, createDeployment, setDeploymentRoleData } from '../../../src/deployments/verbs.js';
+import { bindRole } from '../../../src/noderoles/bind.js';
+import { cancelNodeRole, proposeNodeRole, retryNodeRole } from '../../../src/noderoles/verbs.js';
+import { evaluateServed } from '../../../src/nodes/served.js';
+import { startHooks } from '../../../workers/hooks.js';
+import { addNodes, assertHistoryIsSound, createTestEngine, defineRoles, roleId, type TestEngine } from '../../support/engine.js';
+import { waitFor } from '../../support/wait-for.js';
+
+describe('provisioner-os-install', () => {
+  let engine: TestEngine;
+  let home: string;
+  let closers: (() => Promise<void>)[];
+  let nodeId: number;
+  let nodeRoleId: number;
+  let deploymentId: number;
+
+  beforeEach(async () => {
+    home = await mkdtemp(path.join(os.tmpdir(), 'prybar-os-install-'));
+    engine = await createTestEngine('postgres', { PRYBAR_HOME: home });
+    const { context } = engine;
+    const { db } = context;
+    await defineRoles(context, { 'provisioner-os-install': [] }, { 'provisioner-os-install': { jig: 'role-provided', flags: ['destructive', 'implicit'] } });
+    for (const name of ['debian-12', 'rocky-9', 'maintenance']) await db.prisma.bootenv.create({ data: { name, kind: name === 'maintenance' ? 'maintenance' : 'installer', archs: ['x86_64'], problems: [] } });
+    nodeId = (await addNodes(context, 1))[0]!;
+    await db.prisma.node.update({ where: { id: nodeId }, data: { discovery: { disks: [{ name: 'sda', serial: 'S1', size_bytes: 1e12 }] }, nics: { create: { mac: '52:54:00:00:00:01', boot: true } } } });
+    deploymentId = (await createDeployment(db, { name: 'demo', actor: 'test' })).id;
+    nodeRoleId = (await bindRole(db, { roleId: await roleId(context, 'provisioner-os-install'), nodeId, deploymentId, actor: 'test' })).nodeRoleId;
+    const roles = await openRoleFunctions(context);
+    await engine.startWorker(createJigs(roles.functions));
+    await engine.startAnnealer();
+    const hooks = await startHooks(context);
+    closers = [() => hooks.close(), () => roles.close()];
+  });
+  afterEach(async () => {
+    for (const close of closers) await close();
+    await engine.close();
+    await rm(home, { recursive: true });
+  });
+
+  /** A DHCP server that confirms whatever there is. */
+  const addServer = () => engine.context.db.prisma.bootServer.create({ data: { id: randomUUID(), kind: 'dhcp', host: '127.0.0.1', networks: [], status: 'serving', servedRevision: 1_000_000n, leaseUntil: new Date(Date.now() + 600_000) } });
+  const waiting = (prefix: string) => waitFor(() => engine.context.db.prisma.wait.findFirst({ where: { key: { startsWith: prefix } } }), { what: `a wait for ${prefix}` });
+  const node = () => engine.context.db.prisma.node.findUniqueOrThrow({ where: { id: nodeId } });
+
+  it('rule 6: reboots nothing before a boot server has confirmed, and says what it waits for', async () => {
+    const { db } = engine.context;
+    await commitDeployment(db, deploymentId, 'test');
+    await waiting('served:');
+    const answer = await explainNodeRole(db, nodeRoleId, async (id) => (await evaluateServed(db.pool, id)).waitingFor);
+    expect(answer.answer).toMatch(/no .*server/i);
+    await addServer();
+    await waiting('install:');
+    expect((await node()).bootenv).toBe('debian-12');
+  });
+
+  it('installs what the deployment role says when the noderole says nothing', async () => {
+    const { db } = engine.context;
+    await addServer();
+    await setDeploymentRoleData(db, { deploymentId, roleId: await roleId(engine.context, 'provisioner-os-install'), data: { 'target-os': 'rocky-9', disk: 'S1' }, actor: 'test' });
+    await commitDeployment(db, deploymentId, 'test');
+    await waiting('install:');
+    const install = await db.prisma.install.findFirstOrThrow({ where: { nodeId } });
+    expect([install.bootenv, install.status, (install.spec as { disk: string }).disk]).toEqual(['rocky-9', 'armed', 'sda']);
+  });
+
+  it.each([
+    ['cancelled', cancelNodeRole],
+    ['proposed again', proposeNodeRole],
+  ])('rule 17: %s while it waits for the installer, the installer is disarmed and the machine parked', async (_how, stop) => {
+    const { db } = engine.context;
+    await addServer();
+    await commitDeployment(db, deploymentId, 'test');
+    await waiting('install:');
+    await stop(db, nodeRoleId, 'test');
+    await waitFor(async () => (await db.prisma.install.findFirstOrThrow({ where: { nodeId } })).status === 'abandoned', { what: 'the install to be abandoned' });
+    await waitFor(async () => (await node()).bootenv === 'maintenance', { what: 'the machine to be parked' });
+    await waitFor(async () => (await db.prisma.run.count({ where: { status: { not: 'ENDED' } } })) === 0, { what: 'the run to end' });
+    await assertHistoryIsSound(engine.context);
+  });
+
+  it('says which systems there are when the one wanted is not among them, and goes on after a retry', async () => {
+    const { context } = engine;
+    await addServer();
+    await context.db.pool.query(`UPDATE roles SET template = '{"target-os":"plan9"}' WHERE name = 'provisioner-os-install'`);
+    await commitDeployment(context.db, deploymentId, 'test');
+    const failed = await waitFor(() => context.db.prisma.nodeRole.findFirst({ where: { id: nodeRoleId, state: 'ERROR' } }), { what: 'the refusal' });
+    expect(failed.errorMessage).toBe("target-os 'plan9' is no installer bootenv; there are debian-12, rocky-9");
+    await context.db.pool.query(`UPDATE roles SET template = '{}' WHERE name = 'provisioner-os-install'`);
+    await retryNodeRole(context.db, nodeRoleId, 'test');
+    await waiting('install:');
+  });
+});
