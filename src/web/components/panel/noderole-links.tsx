@@ -10,7 +10,7 @@ export function NodeRoleLinks(props: { items: readonly { id: number; name: strin
         <li key={item.id}>
           <button type="button" class={`noderole-link s-${item.state.toLowerCase()}`} onClick={() => props.onOpen(item.id)}>
             <StateGlyph state={item.state} />
-            <span>{item.name}</span>
+            <span title={item.name}>{withoutDomain(item.name)}</span>
             <span class="muted">{item.state.toLowerCase()}</span>
           </button>
         </li>
@@ -18,4 +18,10 @@ export function NodeRoleLinks(props: { items: readonly { id: number; name: strin
       {props.items.length > most && <li class="muted">and {props.items.length - most} more</li>}
     </ul>
   );
+}
+
+/** `role@node` without the node's domain: a panel is narrow, and the whole name stands in the title. */
+function withoutDomain(name: string): string {
+  const [role = name, node] = name.split('@', 2);
+  return node === undefined || /^[\d.]+$/.test(node) ? name : `${role}@${node.split('.', 1)[0]}`;
 }

@@ -1,6 +1,7 @@
 import type { Panel } from '../../store/route.js';
 
 export interface WhyView {
+  readonly noderole: { readonly state: string };
   readonly answer: string;
   readonly chain: readonly { kind: string; text: string; noderole_id?: number | undefined; node_id?: number | undefined; run_id?: number | undefined }[];
   readonly unblock: string;
@@ -30,7 +31,7 @@ export function WhySteps({ why, self, onOpen }: { why: WhyView; self: Panel; onO
           })}
         </ol>
       )}
-      {why.unblock !== '' && (
+      {why.unblock !== '' && why.noderole.state !== 'ACTIVE' && (
         <p class="unblock">
           <span class="unblock-word">What to do</span>
           {why.unblock}
