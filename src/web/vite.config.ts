@@ -35,8 +35,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
-    // The client and zod change seldom: a browser keeps them when only the pages have changed.
-    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'client', test: /node_modules[\\/]zod|src[\\/](client|api)[\\/]/ }] } } },
+    // The client and zod change seldom: a browser keeps them when only the pages have changed. no-eval must run before the schemas.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'client', test: /node_modules[\\/]zod|src[\\/](client|api)[\\/]|no-eval/ }] } } },
   },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   server: {
