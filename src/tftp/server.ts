@@ -1,134 +1,212 @@
 /**
- * The TFTP server: reads loaders, nothing else. Owns its sockets and the number of transfers under way; what a packet
- * means is `request.ts`, how a file goes out is `transfer.ts`. It never writes, never leaves its root, and never lets one
- * client or a forger take all transfers.
+ * The TFTP server: read only (RFC 1350, 2347, 2348, 2349, 7440), for boot loaders; kernels go over HTTP. It owns its
+ * listening sockets and its transfers, and must never write a file, follow a name out of its root, or let one client or a
+ * forged address hold more than its share (attacks 1 to 5).
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { printableText } from '../shared/bytes.js';
 import type { Logger } from '../shared/logger.js';
-import { openInside, type OpenFile } from '../shared/safe-path.js';
-import { encodeError, ErrorCode, negotiate, parseReadRequest } from './request.js';
+import { newCounters, type TftpCounters, type TftpEvent, type TftpEventKind } from './events.js';
+import { agreeOptions, type TransferLimits } from './options.js';
+import { encodeError, parseTftp, TFTP_ERROR, type Request } from './packet.js';
+import { openSource } from './source.js';
 import { Transfer, type TransferEnd } from './transfer.js';
 
-/** A step of a transfer, for the boot timeline of whoever holds the address. */
-export type TftpEvent = { at: Date; address: string; kind: 'tftp-start' | 'tftp-progress' | 'tftp-done' | 'tftp-failed'; file: string; detail: string; bytes: number };
-
-export type TftpCounters = { requests: number; done: number; sizeProbes: number; failed: number; refused: number; malformed: number; bytes: number; active: number };
-
-export type TftpOptions = {
-  /** Address to listen on; transfers answer from it too. */
-  host: string;
+export type TftpServerOptions = {
+  /** Local addresses to listen on, one socket each, so that a reply comes from the address that was asked (netboot-rules 3). */
+  addresses: readonly string[];
+  /** 69, or a high port; 0 takes any free one. */
   port: number;
-  /** Directory of the files served. */
+  /** Directory of the loaders. */
   root: string;
   log: Logger;
-  /** Path MTU towards the clients, bytes. */
-  mtuBytes?: number;
   onEvent?: (event: TftpEvent) => void;
+  /** Whose address it is, for the timeline. */
+  macOf?: (address: string) => Promise<string | null>;
+  limits?: Partial<TransferLimits & { maxTransfers: number; maxTransfersPerAddress: number }>;
 };
 
-const MAX_TRANSFERS = 2000;
-const MAX_TRANSFERS_PER_ADDRESS = 16;
-const ETHERNET_MTU = 1500;
-const PROGRESS_STEPS = [0.4, 0.8];
+const DEFAULT_LIMITS = {
+  /** Ethernet's 1500 less IP, UDP and TFTP headers. */
+  maxBlockBytes: 1_468,
+  maxWindowBlocks: 64,
+  /** Each holds a socket and a file: below the usual limit of 1024 descriptors. */
+  maxTransfers: 400,
+  maxTransfersPerAddress: 8,
+};
+
+/** Progress is told at most this often: loaders are small, a fast transfer has a start and an end. */
+const PROGRESS_EVERY_MS = 1_000;
+
+type Running = { transfer: Transfer; file: string; address: string };
 
 export class TftpServer {
-  private readonly socket: Socket;
-  private readonly active = new Map<Transfer, string>();
-  private readonly count: TftpCounters = { requests: 0, done: 0, sizeProbes: 0, failed: 0, refused: 0, malformed: 0, bytes: 0, active: 0 };
+  readonly #options: TftpServerOptions;
+  readonly #limits: typeof DEFAULT_LIMITS;
+  readonly #sockets: Socket[] = [];
+  /** By the client's address and port. */
+  readonly #running = new Map<string, Running>();
+  readonly #perAddress = new Map<string, number>();
+  /** Transfers that run or are about to. */
+  #total = 0;
+  readonly #counters = newCounters();
+  readonly #warned = new Set<string>();
+  #closed = false;
 
-  constructor(private readonly options: TftpOptions) {
-    this.socket = createSocket({ type: 'udp4', recvBufferSize: 4 * 1024 * 1024 });
+  constructor(options: TftpServerOptions) {
+    this.#options = options;
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
   }
 
-  /** Binds; rejects when the port is taken or refused. Returns the port, which may have been asked as 0. */
-  async start(): Promise<{ port: number }> {
-    this.socket.bind({ address: this.options.host, port: this.options.port, exclusive: true });
-    await once(this.socket, 'listening');
-    this.socket.on('message', (bytes, from) => void this.handle(bytes, from).catch((err: unknown) => this.options.log.warn({ err }, 'tftp request failed')));
-    this.socket.on('error', (err) => this.options.log.warn({ err }, 'tftp socket error'));
-    return { port: this.socket.address().port };
+  /** Binds every address; returns the port. Rejects when one cannot be bound, with nothing left open. */
+  async start(): Promise<number> {
+    let port = this.#options.port;
+    try {
+      for (const address of this.#options.addresses) {
+        const socket = createSocket('udp4');
+        this.#sockets.push(socket);
+        socket.bind(port, address);
+        await once(socket, 'listening');
+        port = socket.address().port;
+        socket.on('message', (bytes, from) => void this.#receive(socket, address, bytes, from));
+        socket.on('error', (err) => this.#options.log.error({ err, address }, 'tftp socket failed'));
+      }
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    return port;
   }
 
+  /** Stops listening and ends the transfers with a word to each client. */
   async close(): Promise<void> {
-    for (const transfer of this.active.keys()) transfer.abort('the server is stopping');
-    await new Promise<void>((resolve) => this.socket.close(() => resolve()));
+    if (this.#closed) return;
+    this.#closed = true;
+    await Promise.all([...this.#running.values()].map(({ transfer }) => transfer.abort('the server stops')));
+    for (const socket of this.#sockets) {
+      await new Promise<void>((resolve) => {
+        socket.close(resolve);
+      }).catch(() => undefined);
+    }
   }
 
   counters(): TftpCounters {
-    return { ...this.count, active: this.active.size };
+    return { ...this.#counters, active: this.#running.size };
   }
 
-  private async handle(bytes: Buffer, from: RemoteInfo): Promise<void> {
-    const request = parseReadRequest(bytes);
-    if (!request.ok) {
-      this.count.malformed += 1;
-      // An ERROR is never answered, or two servers would talk for ever.
-      if (bytes.length >= 2 && bytes.readUInt16BE(0) !== 5) this.refuse(from, request.error.code, request.error.text);
+  /** Never rejects: a datagram is not worth a process. */
+  async #receive(socket: Socket, localAddress: string, bytes: Buffer, from: RemoteInfo): Promise<void> {
+    const packet = parseTftp(bytes);
+    if (packet === undefined || from.port === 0) {
+      this.#counters.malformed += 1;
       return;
     }
-    this.count.requests += 1;
-    const { fileName, mode, options } = request.value;
-    if (mode !== 'octet') return this.refuse(from, ErrorCode.illegalOperation, 'only mode octet is served');
-    if (this.active.size >= MAX_TRANSFERS || this.countOf(from.address) >= MAX_TRANSFERS_PER_ADDRESS) return this.refuse(from, ErrorCode.undefined, 'too many transfers, try again');
-    const file = await openInside(this.options.root, fileName);
-    if (!file) {
-      this.options.log.warn({ file: fileName, client: from.address, fix: 'npm run setup fetches the loaders' }, 'no such boot file');
-      this.tell(from.address, 'tftp-failed', fileName, 'no such file', 0);
-      return this.refuse(from, ErrorCode.notFound, 'file not found');
+    // An ACK or ERROR to the listening port belongs to no transfer.
+    if (packet.kind !== 'read' && packet.kind !== 'write') return;
+    this.#counters.requests += 1;
+    const refuse = (code: number, message: string) => socket.send(encodeError(code, message), from.port, from.address, () => undefined);
+    const file = printableText(Buffer.from(packet.file, 'latin1'));
+    if (packet.kind === 'write') {
+      this.#counters.refused += 1;
+      refuse(TFTP_ERROR.accessViolation, 'this server is read only');
+      void this.#tell('tftp-refused', from.address, file, 'a write was refused');
+      return;
     }
-    await this.transfer(file, fileName, options, from);
-  }
-
-  private async transfer(file: OpenFile, name: string, asked: ReadonlyMap<string, string>, client: RemoteInfo): Promise<void> {
-    const socket = createSocket('udp4');
-    let transfer: Transfer | undefined;
+    if (packet.mode !== 'octet') {
+      this.#counters.refused += 1;
+      refuse(TFTP_ERROR.illegalOperation, 'only mode octet is served');
+      void this.#tell('tftp-refused', from.address, file, 'only mode octet is served');
+      return;
+    }
     try {
-      const size = file.sizeBytes;
-      socket.bind({ address: this.options.host, port: 0 });
-      await once(socket, 'listening');
-      const negotiated = negotiate(asked, { bytes: size }, { mtuBytes: this.options.mtuBytes ?? ETHERNET_MTU });
-      const steps = PROGRESS_STEPS.map((part) => part * size);
-      transfer = new Transfer({
-        socket,
-        client,
-        file: file.handle,
-        fileBytes: size,
-        negotiated,
-        onProgress: (bytes) => {
-          while (steps[0] !== undefined && bytes >= steps[0] && bytes < size) this.tell(client.address, 'tftp-progress', name, `${Math.round((100 * (steps.shift() ?? 0)) / size)} %`, bytes);
-        },
-      });
-      this.active.set(transfer, client.address);
-      this.tell(client.address, 'tftp-start', name, `${size} bytes, blocks of ${negotiated.blockBytes}, window ${negotiated.windowBlocks}`, 0);
-      this.record(await transfer.run(), name, client.address);
-    } finally {
-      if (transfer) this.active.delete(transfer);
-      socket.close();
-      await file.handle.close();
+      await this.#read(packet, file, localAddress, from, refuse);
+    } catch (err) {
+      this.#counters.failed += 1;
+      this.#options.log.error({ err, file, address: from.address }, 'tftp request failed');
     }
   }
 
-  private record(end: TransferEnd, name: string, address: string): void {
-    this.count.bytes += end.bytes;
-    if (end.kind === 'size-probe') this.count.sizeProbes += 1;
-    else if (end.kind === 'done') this.count.done += 1;
-    else this.count.failed += 1;
-    if (end.kind !== 'size-probe') this.tell(address, end.kind === 'done' ? 'tftp-done' : 'tftp-failed', name, end.reason, end.bytes);
+  async #read(request: Request, file: string, localAddress: string, from: RemoteInfo, refuse: (code: number, message: string) => void): Promise<void> {
+    const key = `${from.address} ${from.port}`;
+    const before = this.#running.get(key);
+    if (before !== undefined) {
+      // The same request once more: its answer is under way, or will be repeated by its timer.
+      if (!before.transfer.proven && before.file === file) return;
+      // Old ROMs use one port for everything: a new request ends what was there.
+      before.transfer.end('failed', 'the client began anew');
+    }
+    if (this.#isFull(from.address)) {
+      this.#counters.dropped += 1;
+      return;
+    }
+    this.#count(from.address, 1);
+    const opened = await openSource(this.#options.root, request.file);
+    if (opened === undefined || this.#closed || this.#running.has(key)) {
+      this.#count(from.address, -1);
+      await opened?.handle.close();
+      if (opened === undefined) this.#missing(file, from.address, refuse);
+      return;
+    }
+    const agreed = agreeOptions(request.options, opened.sizeBytes, this.#limits);
+    let toldAt = Date.now();
+    const transfer = new Transfer({
+      client: { address: from.address, port: from.port },
+      localAddress,
+      file: opened,
+      agreed,
+      onProgress: (fraction) => {
+        if (Date.now() - toldAt < PROGRESS_EVERY_MS || fraction === 1) return;
+        toldAt = Date.now();
+        void this.#tell('tftp-progress', from.address, file, `${file} ${Math.round(fraction * 100)}%`);
+      },
+      onEnd: (end) => this.#finished(key, transfer, file, from.address, end),
+    });
+    this.#running.set(key, { transfer, file, address: from.address });
+    this.#counters.transfers += 1;
+    void this.#tell('tftp-start', from.address, file, `${file}, ${opened.sizeBytes} bytes, blocks of ${agreed.blockBytes}, window ${agreed.windowBlocks}`);
+    await transfer.start();
   }
 
-  private refuse(to: RemoteInfo, code: number, text: string): void {
-    this.count.refused += 1;
-    this.socket.send(encodeError(code, text), to.port, to.address, () => undefined);
+  #isFull(address: string): boolean {
+    return this.#closed || this.#total >= this.#limits.maxTransfers || (this.#perAddress.get(address) ?? 0) >= this.#limits.maxTransfersPerAddress;
   }
 
-  private countOf(address: string): number {
-    let n = 0;
-    for (const one of this.active.values()) if (one === address) n += 1;
-    return n;
+  #count(address: string, change: number): void {
+    this.#total += change;
+    const count = (this.#perAddress.get(address) ?? 0) + change;
+    if (count <= 0) this.#perAddress.delete(address);
+    else this.#perAddress.set(address, count);
   }
 
-  private tell(address: string, kind: TftpEvent['kind'], file: string, detail: string, bytes: number): void {
-    this.options.onEvent?.({ at: new Date(), address, kind, file, detail, bytes });
+  #finished(key: string, transfer: Transfer, file: string, address: string, end: TransferEnd): void {
+    if (this.#running.get(key)?.transfer === transfer) this.#running.delete(key);
+    this.#count(address, -1);
+    this.#counters.bytes += end.bytes;
+    this.#counters.retransmits += end.retransmits;
+    if (end.outcome === 'probe') {
+      this.#counters.probes += 1;
+      return;
+    }
+    this.#counters[end.outcome] += 1;
+    const detail = end.outcome === 'done' ? `${file}, ${end.bytes} bytes` : `${file}: ${end.reason} after ${end.bytes} bytes`;
+    void this.#tell(end.outcome === 'done' ? 'tftp-done' : 'tftp-failed', address, file, detail);
+  }
+
+  #missing(file: string, address: string, refuse: (code: number, message: string) => void): void {
+    this.#counters.notFound += 1;
+    refuse(TFTP_ERROR.fileNotFound, 'file not found');
+    void this.#tell('tftp-failed', address, file, `${file}: no such loader`);
+    // Once per name, bounded: a scanner must not fill the log.
+    if (this.#warned.has(file) || this.#warned.size >= 100) return;
+    this.#warned.add(file);
+    this.#options.log.warn({ file, address, fix: 'npm run setup' }, 'loader is missing: run npm run setup');
+  }
+
+  async #tell(kind: TftpEventKind, address: string, file: string, detail: string): Promise<void> {
+    if (this.#options.onEvent === undefined) return;
+    const at = new Date();
+    const mac = (await this.#options.macOf?.(address)) ?? null;
+    this.#options.onEvent({ at, mac, address, kind, phase: kind === 'tftp-refused' ? null : 'tftp', file, detail });
   }
 }

@@ -1,106 +1,275 @@
-import { createSocket } from 'node:dgram';
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+/** The TFTP server over real UDP on loopback, with a client that can lose packets. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createLogger } from '../../../src/shared/logger.js';
-import { TftpServer, type TftpEvent } from '../../../src/tftp/server.js';
+import type { TftpEvent } from '../../../src/tftp/events.js';
+import { TftpServer } from '../../../src/tftp/server.js';
+import { waitFor } from '../../support/wait-for.js';
 
-/** A client of its own: reads a file, optionally losing or doubling what it receives and sends. */
-function read(port: number, name: string, options: Record<string, string>, faults: { drop?: (n: number) => boolean; doubleAcks?: boolean } = {}): Promise<{ data: Buffer; packets: number; error?: string }> {
-  const socket = createSocket('udp4');
-  const blockBytes = Number(options.blksize ?? 512);
-  const window = Number(options.windowsize ?? 1);
-  const parts: Buffer[] = [];
-  let expected = 1;
-  let packets = 0;
-  let seen = 0;
-  return new Promise((resolve) => {
-    const finish = (error?: string) => {
-      socket.close();
-      resolve({ data: Buffer.concat(parts), packets, ...(error === undefined ? {} : { error }) });
-    };
-    const ack = (block: number, to: number) => {
-      const packet = Buffer.from([0, 4, (block >> 8) & 255, block & 255]);
-      socket.send(packet, to, '127.0.0.1');
-      if (faults.doubleAcks) socket.send(packet, to, '127.0.0.1');
-    };
-    socket.on('message', (bytes, from) => {
-      packets += 1;
-      if (faults.drop?.(seen++)) return;
-      const opcode = bytes.readUInt16BE(0);
-      if (opcode === 5) return finish(bytes.subarray(4, -1).toString());
-      if (opcode === 6) return ack(0, from.port);
-      const block = bytes.readUInt16BE(2);
-      if (block !== (expected & 0xffff)) return ack((expected - 1) & 0xffff, from.port);
-      const data = bytes.subarray(4);
-      parts.push(data);
-      expected += 1;
-      const isLast = data.length < blockBytes;
-      if (isLast || (expected - 1) % window === 0) ack(block, from.port);
-      if (isLast) finish();
-    });
-    const fields = [name, 'octet', ...Object.entries(options).flat()];
-    socket.send(Buffer.concat([Buffer.from([0, 1]), Buffer.from(fields.map((field) => `${field}\0`).join(''))]), port, '127.0.0.1');
+const LOADER = Buffer.from(Array.from({ length: 100_003 }, (_, index) => (index * 31) % 251));
+let directory: string;
+let server: TftpServer;
+let port: number;
+const events: TftpEvent[] = [];
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(os.tmpdir(), 'prybar-tftp-'));
+  await mkdir(path.join(directory, 'loaders', 'sub'), { recursive: true });
+  await writeFile(path.join(directory, 'loaders', 'undionly.kpxe'), LOADER);
+  await writeFile(path.join(directory, 'loaders', 'even'), LOADER.subarray(0, 1_024));
+  await writeFile(path.join(directory, 'loaders', 'empty'), '');
+  await writeFile(path.join(directory, 'loaders', 'sub', 'ipxe.efi'), 'efi');
+  await writeFile(path.join(directory, 'secret'), 'secret');
+  await symlink(path.join(directory, 'secret'), path.join(directory, 'loaders', 'link'));
+  server = new TftpServer({
+    addresses: ['127.0.0.1'],
+    port: 0,
+    root: path.join(directory, 'loaders'),
+    log: createLogger('test', 'silent'),
+    onEvent: (event) => events.push(event),
+    macOf: async (address) => (address === '127.0.0.9' ? '52:54:00:00:00:09' : null),
+    limits: { maxTransfersPerAddress: 3 },
   });
+  port = await server.start();
+});
+
+afterAll(async () => {
+  await server.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+function request(file: string, options: Record<string, string | number> = {}, opcode = 1, mode = 'octet'): Buffer {
+  const tail = Object.entries(options).map(([name, value]) => `${name}\0${value}\0`).join('');
+  return Buffer.from(`\u0000${String.fromCharCode(opcode)}${file}\0${mode}\0${tail}`, 'latin1');
 }
 
-describe('the TFTP server, over real UDP', () => {
-  let root: string;
-  let server: TftpServer;
-  let port: number;
-  const file = randomBytes(200_000);
-  const events: TftpEvent[] = [];
+const ack = (block: number) => Buffer.from([0, 4, (block >> 8) & 255, block & 255]);
 
-  beforeAll(async () => {
-    root = await mkdtemp(path.join(os.tmpdir(), 'prybar-tftp-'));
-    await writeFile(path.join(root, 'loader.bin'), file);
-    await writeFile(path.join(root, 'even.bin'), file.subarray(0, 1024));
-    await symlink('/etc/passwd', path.join(root, 'escape'));
-    server = new TftpServer({ host: '127.0.0.1', port: 0, root, log: createLogger('test', 'silent'), onEvent: (event) => events.push(event) });
-    port = (await server.start()).port;
+async function openClient(address = '127.0.0.1'): Promise<Socket> {
+  const socket = createSocket('udp4');
+  socket.bind(0, address);
+  await once(socket, 'listening');
+  return socket;
+}
+
+/** The next packet, or undefined after `ms` of silence. */
+async function next(socket: Socket, ms = 3_000): Promise<{ bytes: Buffer; from: RemoteInfo } | undefined> {
+  try {
+    const [bytes, from] = (await once(socket, 'message', { signal: AbortSignal.timeout(ms) })) as [Buffer, RemoteInfo];
+    return { bytes, from };
+  } catch {
+    return undefined;
+  }
+}
+
+type Fetched = { content: Buffer; options: Record<string, string>; error?: string; duplicates: number };
+
+/** Fetches as RFC 7440 says; `lose` drops what it names, counted over all DATA packets that come in. */
+async function fetchFile(file: string, options: Record<string, string | number> = {}, lose: (packet: number) => boolean = () => false, address = '127.0.0.1'): Promise<Fetched> {
+  const socket = await openClient(address);
+  const fetched: Fetched = { content: Buffer.alloc(0), options: {}, duplicates: 0 };
+  try {
+    return await new Promise((resolve, reject) => {
+      let blockBytes = 512;
+      let windowBlocks = 1;
+      let received = 0;
+      let unacknowledged = 0;
+      let packets = 0;
+      let peer: RemoteInfo | undefined;
+      const parts: Buffer[] = [];
+      const silence = setTimeout(() => reject(new Error(`silence after block ${received}`)), 10_000);
+      const done = () => {
+        clearTimeout(silence);
+        fetched.content = Buffer.concat(parts);
+        resolve(fetched);
+      };
+      const answer = (block: number) => socket.send(ack(block), peer?.port ?? 0, peer?.address);
+      socket.on('message', (bytes, from) => {
+        peer ??= from;
+        const opcode = bytes.readUInt16BE(0);
+        if (opcode === 5) {
+          fetched.error = `${bytes.readUInt16BE(2)} ${bytes.toString('latin1', 4, bytes.length - 1)}`;
+          return done();
+        }
+        if (opcode === 6) {
+          const texts = bytes.toString('latin1', 2).split('\0');
+          for (let index = 0; index + 1 < texts.length - 1; index += 2) fetched.options[texts[index] ?? ''] = texts[index + 1] ?? '';
+          blockBytes = Number(fetched.options['blksize'] ?? 512);
+          windowBlocks = Number(fetched.options['windowsize'] ?? 1);
+          return answer(0);
+        }
+        packets += 1;
+        if (lose(packets)) return;
+        const block = bytes.readUInt16BE(2);
+        if (block !== ((received + 1) & 0xffff)) {
+          fetched.duplicates += 1;
+          if (((block - received) & 0xffff) < 1_000) answer(received & 0xffff);
+          return;
+        }
+        received += 1;
+        unacknowledged += 1;
+        parts.push(Buffer.from(bytes.subarray(4)));
+        const last = bytes.length - 4 < blockBytes;
+        if (last || unacknowledged >= windowBlocks) {
+          unacknowledged = 0;
+          answer(received & 0xffff);
+        }
+        if (last) done();
+      });
+      socket.send(request(file, options), port, '127.0.0.1');
+    });
+  } finally {
+    socket.close();
+  }
+}
+
+describe('TFTP server', () => {
+  it.each([
+    ['without options (RFC 1350)', {}],
+    ['as iPXE asks', { blksize: 1_432, tsize: 0 }],
+    ['as OVMF asks', { tsize: 0, blksize: 1_468, windowsize: 4 }],
+    ['with the largest window', { blksize: 1_468, windowsize: 64 }],
+    ['with tiny blocks', { blksize: 8, windowsize: 64 }],
+  ])('serves a loader byte for byte %s', async (_how, options) => {
+    const fetched = await fetchFile('undionly.kpxe', options);
+    expect(fetched.content.equals(LOADER)).toBe(true);
+    if ('tsize' in options) expect(fetched.options['tsize']).toBe(String(LOADER.length));
   });
-  afterAll(async () => {
-    await server.close();
-    await rm(root, { recursive: true });
+
+  it.each(['/undionly.kpxe', '\\undionly.kpxe', 'undionly.kpxe\u00ff', 'undionly.kpxe '])('resolves %j, as old ROMs ask', async (file) => {
+    expect((await fetchFile(file, { blksize: 1_468 })).content.length).toBe(LOADER.length);
+  });
+
+  it('ends files of a multiple of the block size, and empty ones', async () => {
+    expect((await fetchFile('even')).content.length).toBe(1_024);
+    expect((await fetchFile('empty')).content.length).toBe(0);
+  });
+
+  it('recovers from lost blocks inside windows', async () => {
+    const fetched = await fetchFile('undionly.kpxe', { blksize: 1_024, windowsize: 16, timeout: 1 }, (packet) => packet % 23 === 5);
+    expect(fetched.content.equals(LOADER)).toBe(true);
+  });
+
+  it('recovers from a lost first block by its timer', async () => {
+    const fetched = await fetchFile('even', {}, (packet) => packet === 1);
+    expect(fetched.content.length).toBe(1_024);
+  });
+
+  it('sends each block once when every ACK comes twice (attack 4)', async () => {
+    const socket = await openClient();
+    socket.send(request('undionly.kpxe'), port, '127.0.0.1');
+    const seen = new Map<number, number>();
+    await new Promise<void>((resolve) => {
+      socket.on('message', (bytes, from) => {
+        const block = bytes.readUInt16BE(2);
+        seen.set(block, (seen.get(block) ?? 0) + 1);
+        socket.send(ack(block), from.port, from.address);
+        socket.send(ack(block), from.port, from.address);
+        if (bytes.length < 516) resolve();
+      });
+    });
+    expect(Math.max(...seen.values())).toBe(1);
+    socket.close();
   });
 
   it.each([
-    ['without options', {}],
-    ['as OVMF asks', { tsize: '0', blksize: '1468', windowsize: '4' }],
-    ['as iPXE asks', { blksize: '1432', tsize: '0' }],
-    ['with a large window', { blksize: '1024', windowsize: '16' }],
-  ])('sends the file byte for byte %s', async (_how, options) => {
-    expect((await read(port, 'loader.bin', options)).data.equals(file)).toBe(true);
+    '../secret',
+    '..\\secret',
+    '/../secret',
+    'sub/../../secret',
+    'sub/..%2f..%2fsecret',
+    '%2e%2e/secret',
+    'link',
+    '.',
+    'sub',
+    'UNDIONLY.KPXE',
+    '/etc/passwd',
+    'undionly.kpxe/',
+  ])('finds nothing under %j (attack 1)', async (file) => {
+    expect((await fetchFile(file)).error).toBe('1 file not found');
   });
 
-  it('ends a file that fills its last block with an empty one', async () => {
-    const { data, packets } = await read(port, 'even.bin', {});
-    expect([data.length, packets]).toEqual([1024, 3]);
+  it('refuses to write, whatever the name (attack 2)', async () => {
+    const socket = await openClient();
+    socket.send(request('new', {}, 2), port, '127.0.0.1');
+    const reply = await next(socket);
+    expect(reply?.bytes.readUInt16BE(2)).toBe(2);
+    socket.close();
   });
 
-  it('sends again what was lost', async () => {
-    const { data } = await read(port, 'loader.bin', { blksize: '1468', windowsize: '4', timeout: '1' }, { drop: (n) => n === 7 || n === 40 });
-    expect(data.equals(file)).toBe(true);
+  it('refuses netascii', async () => {
+    const socket = await openClient();
+    socket.send(request('even', {}, 1, 'netascii'), port, '127.0.0.1');
+    expect((await next(socket))?.bytes.readUInt16BE(0)).toBe(5);
+    socket.close();
   });
 
-  it('attack 4: a doubled ACK sends nothing twice', async () => {
-    const once = await read(port, 'loader.bin', { blksize: '1468' });
-    const doubled = await read(port, 'loader.bin', { blksize: '1468' }, { doubleAcks: true });
-    expect(doubled.data.equals(file)).toBe(true);
-    expect(doubled.packets).toBe(once.packets);
+  it('takes an ERROR after the OACK for a size probe, not for a failure', async () => {
+    const before = server.counters();
+    const socket = await openClient();
+    socket.send(request('even', { tsize: 0 }), port, '127.0.0.1');
+    const reply = await next(socket);
+    socket.send(Buffer.from('\u0000\u0005\u0000\u0008probe\0', 'latin1'), reply?.from.port ?? 0, '127.0.0.1');
+    await waitFor(() => server.counters().probes === before.probes + 1, { what: 'the counters' });
+    expect(server.counters().failed).toBe(before.failed);
+    socket.close();
   });
 
-  it.each(['../loader.bin', '..\\loader.bin', '/../../etc/passwd', 'escape', '%2e%2e/etc/passwd', 'no-such-file', '.', ''])('attack 1: %p is not found, and nothing is read', async (name) => {
-    const answer = await read(port, name, {});
-    expect(answer.data.length).toBe(0);
-    expect(answer.error).toMatch(/not found|missing/);
+  it('answers a stranger with error 5 and goes on with the transfer', async () => {
+    const socket = await openClient();
+    const stranger = await openClient();
+    socket.send(request('even'), port, '127.0.0.1');
+    const first = await next(socket);
+    stranger.send(ack(1), first?.from.port ?? 0, '127.0.0.1');
+    expect((await next(stranger))?.bytes.readUInt16BE(2)).toBe(5);
+    socket.send(ack(1), first?.from.port ?? 0, '127.0.0.1');
+    expect((await next(socket))?.bytes.readUInt16BE(2)).toBe(2);
+    socket.send(ack(2), first?.from.port ?? 0, '127.0.0.1');
+    await next(socket);
+    socket.send(ack(3), first?.from.port ?? 0, '127.0.0.1');
+    await waitFor(() => server.counters().active === 0, { what: 'the transfer to end' });
+    socket.close();
+    stranger.close();
   });
 
-  it('tells each step of a transfer', async () => {
-    events.length = 0;
-    await read(port, 'loader.bin', { blksize: '1468', windowsize: '4' });
-    expect(events.map((event) => [event.kind, event.detail]).slice(0, 3)).toEqual([['tftp-start', '200000 bytes, blocks of 1468, window 4'], ['tftp-progress', '40 %'], ['tftp-progress', '80 %']]);
+  it('sends at most two packets to an address that never answers (attack 5)', async () => {
+    const failed = server.counters().failed;
+    const socket = await openClient('127.0.0.8');
+    let packets = 0;
+    socket.on('message', () => (packets += 1));
+    socket.send(request('undionly.kpxe', { windowsize: 64, blksize: 1_468 }), port, '127.0.0.1');
+    await waitFor(() => server.counters().failed === failed + 1, { what: 'the counters', timeoutMs: 10_000 });
+    expect(packets).toBeLessThanOrEqual(2);
+    socket.close();
+  });
+
+  it('lets one address hold no more than its share of transfers', async () => {
+    await waitFor(() => server.counters().active === 0, { what: 'the counters', timeoutMs: 15_000 });
+    const sockets = await Promise.all(Array.from({ length: 10 }, () => openClient('127.0.0.7')));
+    const before = server.counters();
+    for (const socket of sockets) socket.send(request('undionly.kpxe'), port, '127.0.0.1');
+    await waitFor(() => server.counters().dropped === before.dropped + 7, { what: 'the counters' });
+    expect(server.counters().active).toBe(3);
+    expect((await fetchFile('even')).content.length).toBe(1_024);
+    for (const socket of sockets) socket.close();
+    await waitFor(() => server.counters().active === 0, { what: 'the counters', timeoutMs: 15_000 });
+  });
+
+  it('survives noise', async () => {
+    const socket = await openClient();
+    for (let length = 1; length < 200; length += 1) socket.send(Buffer.alloc(length, length), port, '127.0.0.1');
+    await waitFor(() => server.counters().malformed >= 150, { what: 'the counters' });
+    expect((await fetchFile('even')).content.length).toBe(1_024);
+    socket.close();
+  });
+
+  it('tells the start and the end of a transfer with the MAC of its address', async () => {
+    await fetchFile('sub/ipxe.efi', {}, undefined, '127.0.0.9');
+    await waitFor(() => events.some((event) => event.kind === 'tftp-done' && event.mac === '52:54:00:00:00:09'), { what: 'the counters' });
+    expect(events.some((event) => event.kind === 'tftp-start' && event.mac === '52:54:00:00:00:09')).toBe(true);
   });
 });

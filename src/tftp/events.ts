@@ -1,0 +1,28 @@
+/** What the TFTP server tells of: the steps of a machine's boot, and its counters. */
+
+export type TftpEventKind = 'tftp-start' | 'tftp-progress' | 'tftp-done' | 'tftp-failed' | 'tftp-refused';
+
+/** One step. `mac` is of the address's lease, null when there is none; `detail` is safe to log, to be escaped where it is shown. */
+export type TftpEvent = { at: Date; mac: string | null; address: string; kind: TftpEventKind; phase: 'tftp' | null; file: string; detail: string };
+
+export type TftpCounters = {
+  requests: number;
+  transfers: number;
+  done: number;
+  probes: number;
+  failed: number;
+  /** Files that are not there. */
+  notFound: number;
+  /** Writes, and modes other than octet. */
+  refused: number;
+  /** Requests dropped because too many transfers run. */
+  dropped: number;
+  malformed: number;
+  bytes: number;
+  retransmits: number;
+  active: number;
+};
+
+export function newCounters(): TftpCounters {
+  return { requests: 0, transfers: 0, done: 0, probes: 0, failed: 0, notFound: 0, refused: 0, dropped: 0, malformed: 0, bytes: 0, retransmits: 0, active: 0 };
+}
