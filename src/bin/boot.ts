@@ -71,8 +71,8 @@ async function startTftp({ config, log }: Context, phases: PhaseRecorder, macOf:
     root: path.join(config.home, 'loaders'),
     log: log.child({ service: 'tftp' }),
     macOf,
-    onEvent: ({ mac, kind, phase, file, detail, at }) => {
-      if (mac !== null) phases.record({ mac, kind, phase, detail: `${file}, ${detail}`, at });
+    onEvent: ({ mac, kind, phase, detail, at }) => {
+      if (mac !== null) phases.record({ mac, kind, phase, detail, at });
     },
   });
   await server.start().catch((cause: unknown) => {

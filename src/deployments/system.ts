@@ -19,7 +19,9 @@ export async function ensureSystem(db: { pool: Pool }): Promise<void> {
       [deploymentId, `The machine Prybar runs on (${os.hostname()})`],
     );
     const admin = await tx.query<{ id: number }>(`SELECT id FROM nodes WHERE kind = 'admin' ORDER BY id LIMIT 1`);
-    return { deploymentId, adminId: admin.rows[0]?.id ?? 0 };
+    const adminId = admin.rows[0]?.id ?? 0;
+    await tx.query(`INSERT INTO node_status (node_id, boot_class, bootenv, phase, phase_detail) VALUES ($1, 'installed', 'local', 'disk', 'runs Prybar') ON CONFLICT (node_id) DO NOTHING`, [adminId]);
+    return { deploymentId, adminId };
   });
   const { rows } = await db.pool.query<{ id: number }>(
     `SELECT ro.id FROM roles ro WHERE 'bootstrap' = ANY(ro.flags) AND NOT EXISTS (SELECT 1 FROM node_roles nr WHERE nr.role_id = ro.id AND nr.node_id = $1 AND nr.committed) ORDER BY ro.cohort, ro.id`,

@@ -8,7 +8,7 @@ import type { Deployment, Page, StateCounts } from '../schemas.js';
 import { countByOwner, emptyCounts } from './counts.js';
 import { timeOrNull } from './json.js';
 
-const INCLUDED = { parent: { select: { id: true, name: true } }, _count: { select: { nodes: true } } } as const satisfies Prisma.DeploymentInclude;
+const INCLUDED = { parent: { select: { id: true, name: true } } } as const satisfies Prisma.DeploymentInclude;
 type Row = Prisma.DeploymentGetPayload<{ include: typeof INCLUDED }>;
 
 /** A page of deployments in id order. */
@@ -18,22 +18,32 @@ export async function listDeployments(db: Db, query: PageQuery): Promise<Page<De
     db.prisma.deployment.findMany({ where: { id: { gt: afterId } }, orderBy: { id: 'asc' }, take, include: INCLUDED }),
     db.prisma.deployment.count(),
   ]);
-  const counts = await countByOwner(
-    db,
-    'deploymentId',
-    rows.map((row) => row.id),
-  );
-  return toPage({ rows, limit: query.limit, total, cursor: (row) => row.id, view: (row) => viewDeployment(row, counts.get(row.id)) });
+  const ids = rows.map((row) => row.id);
+  const [counts, nodes] = await Promise.all([countByOwner(db, 'deploymentId', ids), countNodes(db, ids)]);
+  return toPage({ rows, limit: query.limit, total, cursor: (row) => row.id, view: (row) => viewDeployment(row, counts.get(row.id), nodes.get(row.id)) });
 }
 
 /** One deployment. Throws NotFoundError. */
 export async function readDeployment(db: Db, id: number): Promise<Deployment> {
-  const [row, counts] = await Promise.all([db.prisma.deployment.findUnique({ where: { id }, include: INCLUDED }), countByOwner(db, 'deploymentId', [id])]);
+  const [row, counts, nodes] = await Promise.all([
+    db.prisma.deployment.findUnique({ where: { id }, include: INCLUDED }),
+    countByOwner(db, 'deploymentId', [id]),
+    countNodes(db, [id]),
+  ]);
   if (row === null) throw new NotFoundError('deployment', id);
-  return viewDeployment(row, counts.get(id));
+  return viewDeployment(row, counts.get(id), nodes.get(id));
 }
 
-function viewDeployment(row: Row, found: StateCounts | undefined): Deployment {
+/** How many nodes have noderoles in each deployment, whichever deployment they belong to themselves. */
+async function countNodes(db: Db, ids: number[]): Promise<Map<number, number>> {
+  const { rows } = await db.pool.query<{ id: number; n: number }>(
+    'SELECT deployment_id AS id, count(DISTINCT node_id)::int AS n FROM node_roles WHERE deployment_id = ANY($1) GROUP BY deployment_id',
+    [ids],
+  );
+  return new Map(rows.map((row) => [row.id, row.n]));
+}
+
+function viewDeployment(row: Row, found: StateCounts | undefined, nodes = 0): Deployment {
   const counts = found ?? emptyCounts();
   return {
     id: row.id,
@@ -46,6 +56,6 @@ function viewDeployment(row: Row, found: StateCounts | undefined): Deployment {
     paused: row.pausedAt !== null,
     revision: row.revision,
     counts,
-    nodes: row._count.nodes,
+    nodes,
   };
 }

@@ -82,7 +82,8 @@ function viewNode(row: Row, counts: StateCounts | undefined, servers: BootServer
     uuid: row.uuid,
     serial: row.serial,
     desired: { bootenv: row.bootenv, generation: row.desiredGen, reason: row.bootReason },
-    served: servedRecord({ desiredGen: row.desiredGen, nics: row.nics, entries: row.dhcpEntries, servers }),
+    // What runs Prybar is booted by nobody: there is nothing to serve.
+    served: row.kind !== 'machine' ? { bootenv: row.bootenv, generation: row.desiredGen, served: true } : servedRecord({ desiredGen: row.desiredGen, nics: row.nics, entries: row.dhcpEntries, servers }),
     observed: {
       bootenv: status?.bootenv ?? null,
       boot_id: status?.bootId ?? null,

@@ -148,7 +148,7 @@ describe('resources', () => {
       expect(await names('alive=true&q=n1')).toEqual([]);
       expect(await names('q=AA:00:01')).toEqual(['n1.test']);
       expect(await names('bootenv=local&q=n1')).toEqual([]);
-      expect(await names('phase=disk')).toEqual([]);
+      expect(await names('phase=kernel')).toEqual([]);
       expect(await names('state=ERROR')).toEqual([]);
       expect(await names('q=%25')).toEqual([]);
       await as().get(`${API}/nodes?deployment=nope`).expect(404);
