@@ -158,13 +158,13 @@ export class TftpServer {
       onProgress: (fraction) => {
         if (Date.now() - toldAt < PROGRESS_EVERY_MS || fraction === 1) return;
         toldAt = Date.now();
-        void this.#tell('tftp-progress', from.address, file, `${file} ${Math.round(fraction * 100)}%`);
+        void this.#tell('tftp-progress', from.address, file, `${Math.round(fraction * 100)}%`);
       },
       onEnd: (end) => this.#finished(key, transfer, file, from.address, end),
     });
     this.#running.set(key, { transfer, file, address: from.address });
     this.#counters.transfers += 1;
-    void this.#tell('tftp-start', from.address, file, `${file}, ${opened.sizeBytes} bytes, blocks of ${agreed.blockBytes}, window ${agreed.windowBlocks}`);
+    void this.#tell('tftp-start', from.address, file, `${opened.sizeBytes} bytes, blocks of ${agreed.blockBytes}, window ${agreed.windowBlocks}`);
     await transfer.start();
   }
 
@@ -189,14 +189,14 @@ export class TftpServer {
       return;
     }
     this.#counters[end.outcome] += 1;
-    const detail = end.outcome === 'done' ? `${file}, ${end.bytes} bytes` : `${file}: ${end.reason} after ${end.bytes} bytes`;
+    const detail = end.outcome === 'done' ? `${end.bytes} bytes` : `${end.reason} after ${end.bytes} bytes`;
     void this.#tell(end.outcome === 'done' ? 'tftp-done' : 'tftp-failed', address, file, detail);
   }
 
   #missing(file: string, address: string, refuse: (code: number, message: string) => void): void {
     this.#counters.notFound += 1;
     refuse(TFTP_ERROR.fileNotFound, 'file not found');
-    void this.#tell('tftp-failed', address, file, `${file}: no such loader`);
+    void this.#tell('tftp-failed', address, file, 'no such loader: run npm run setup');
     // Once per name, bounded: a scanner must not fill the log.
     if (this.#warned.has(file) || this.#warned.size >= 100) return;
     this.#warned.add(file);
