@@ -62,7 +62,7 @@ export class Machine {
     const { identity, servers, timing, faults, gate, seed, saved } = options;
     this.#options = options;
     this.identity = identity;
-    this.#saved = saved ?? { serial: identity.serial, power: 'on', nextBoot: null, address: null, disk: null };
+    this.#saved = saved ?? { serial: identity.serial, power: 'on', nextBoot: null, address: null, disk: null, installing: null };
     this.#context = {
       identity,
       servers,
@@ -112,7 +112,7 @@ export class Machine {
   async off(): Promise<void> {
     clearTimeout(this.#cycle);
     await this.#powerOff();
-    await this.#keep({ power: 'off' });
+    await this.#keep({ power: 'off', installing: null });
   }
 
   /** Off, and on after 200 ms. A machine that is off is turned on, as BMCs do. Resolves when it is off. */
@@ -120,7 +120,7 @@ export class Machine {
     clearTimeout(this.#cycle);
     await this.#powerOff();
     // Kept as on: if the rack is stopped between the halves, the machine comes up with it.
-    await this.#keep({ power: 'on' });
+    await this.#keep({ power: 'on', installing: null });
     clearTimeout(this.#cycle);
     this.#cycle = setTimeout(() => this.#powerOn(), CYCLE_PAUSE_MS);
   }

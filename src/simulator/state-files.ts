@@ -12,6 +12,8 @@ const savedMachineSchema = z.object({
   address: z.string().nullable(),
   /** The system on its disk, null when there is none. */
   disk: z.object({ installId: z.string(), nodeId: z.number(), diskToken: z.string(), agentUrl: z.string(), bootenv: z.string() }).nullable(),
+  /** An installation that goes on: the end of this process is not the end of the machine's power. Losing power ends it. */
+  installing: z.object({ nodeUrl: z.string(), installToken: z.string(), bootenv: z.string() }).nullable().default(null),
 });
 export type SavedMachine = z.infer<typeof savedMachineSchema>;
 

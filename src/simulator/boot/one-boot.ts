@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { runAgent } from '../agent/agent.js';
-import { runInstaller } from '../agent/installer.js';
+import { resumeInstaller, runInstaller, type InstallHooks, type InstallWork } from '../agent/installer.js';
 import { reportBoot, reportFacts, type NodeSession } from '../agent/session.js';
 import { BootFailure } from '../boot-failure.js';
 import type { Counters } from '../counters.js';
@@ -54,7 +54,8 @@ export async function bootOnce(context: BootContext, signal: AbortSignal): Promi
   try {
     context.counters.boots += 1;
     await pause(jitter(context.random, context.timing.selfTestMs), signal);
-    const { nextBoot } = context.saved();
+    const { nextBoot, installing } = context.saved();
+    if (installing !== null) return await resumeInstall(context, installing, connections, leave, signal);
     if (nextBoot !== null) await context.keep({ nextBoot: null });
 
     const network = nextBoot === 'disk' ? undefined : await bootNetwork(context, connections, leave, signal);
@@ -93,8 +94,7 @@ async function runRamdisk(context: BootContext, running: Running, line: KernelLi
   const bootClass = line.words.get('prybar.class');
   context.show('ramdisk', line.words.get('prybar.bootenv') ?? '');
   if (bootClass === 'installer') {
-    const wipe = async () => context.keep({ disk: null });
-    await runInstaller(running.life, line, { wipe, write: async (disk) => context.keep({ disk }) }, signal);
+    await whileInstalling(context, signal, async (hooks) => runInstaller(running.life, line, hooks, signal));
     return;
   }
   if (bootClass !== 'discovery' && bootClass !== 'maintenance') {
@@ -103,6 +103,26 @@ async function runRamdisk(context: BootContext, running: Running, line: KernelLi
   const base = line.words.get('prybar.url') ?? '';
   const token = line.words.get('prybar.token') ?? '';
   await serve(context, running, async () => reportFacts(running.life, base, token, bootClass, signal), signal);
+}
+
+async function resumeInstall(context: BootContext, work: InstallWork, connections: HttpClient[], leave: () => void, signal: AbortSignal): Promise<void> {
+  const own = await lease(context, 'system', signal);
+  const life = beginLife(context, own, connections, leave);
+  leave();
+  await whileInstalling(context, signal, async (hooks) => resumeInstaller(life, work, hooks, signal));
+}
+
+/** Keeps the installation in the files as long as it may go on: not when it failed, and not when it is done. */
+async function whileInstalling(context: BootContext, signal: AbortSignal, install: (hooks: InstallHooks) => Promise<void>): Promise<void> {
+  try {
+    await install({
+      begin: async (installing) => context.keep({ disk: null, installing }),
+      finish: async (disk) => context.keep({ disk, installing: null }),
+    });
+  } catch (error) {
+    if (!signal.aborted) await context.keep({ installing: null });
+    throw error;
+  }
 }
 
 /** The disk's system: its own DHCP, then its agent. An empty disk is a failed boot. */

@@ -169,6 +169,38 @@ describe('a simulated machine', () => {
     expect((rack as Rack).bmc).toMatchObject({ port, password, fresh: false });
   });
 
+  it.each([
+    ['before its callback', 200],
+    ['after its callback had arrived', 409],
+  ])('goes on with an installation when the rack is stopped %s', async (_, claim) => {
+    bootClass = 'installer';
+    site.routes = (heard) => (heard.path === '/node/7/bootenv-local' ? { status: 204, hold: new Promise(() => undefined) } : routes(heard));
+    await powerUp();
+    await waitFor(() => site.requests('POST /node/7/bootenv-local').length === 1, { what: 'the callback' });
+    await rack?.close();
+    site.routes = (heard) => (heard.path === '/node/7/installing' ? { status: claim, json: { code: 'install-not-open' } } : routes(heard));
+    const scripts = () => site.heard.filter((heard) => heard.path.startsWith('/boot/ipxe/')).length;
+    const before = scripts();
+    const machine = await powerUp();
+    await waitFor(isRunning(machine), { what: 'the installed agent' });
+    expect([scripts() - before, machine.counters.installs, machine.counters.failedBoots]).toEqual([1, 1, 0]);
+    const calls = site.requests('POST /node/7/bootenv-local');
+    expect(calls[1]?.token).toBe(calls[0]?.token);
+  });
+
+  it('loses an installation with its power', async () => {
+    bootClass = 'installer';
+    site.routes = (heard) => (heard.path === '/node/7/bootenv-local' ? { status: 204, hold: new Promise(() => undefined) } : routes(heard));
+    const machine = await powerUp();
+    await waitFor(() => site.requests('POST /node/7/bootenv-local').length === 1, { what: 'the callback' });
+    await power({ action: 'off' });
+    bootClass = 'local';
+    await power({ action: 'on' });
+    await waitFor(() => machine.counters.failedBoots > 0, { what: 'the failed boot' });
+    expect(events).toContainEqual(expect.objectContaining({ detail: 'no-system-on-disk: No bootable device' }));
+    expect(site.requests('POST /node/7/bootenv-local')).toHaveLength(1);
+  });
+
   it('fails a boot from an empty disk, shows it, and starts over', async () => {
     bootClass = 'local';
     const machine = await powerUp();
