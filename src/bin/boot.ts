@@ -13,6 +13,7 @@ import { createBootHandler, limitServer } from '../boot-http/serve.js';
 import { DhcpServer } from '../dhcp/server.js';
 import { phaseOfDhcp } from '../nodes/boot-phases.js';
 import { createPhaseRecorder, type PhaseRecorder } from '../nodes/phase.js';
+import { reportServer } from '../nodes/server-report.js';
 import { ConfigError } from '../shared/errors.js';
 import { TftpServer } from '../tftp/server.js';
 import { isMain, runProcess, type Context, type Part } from './context.js';
@@ -64,7 +65,7 @@ async function startDhcp({ db, config, log }: Context, phases: PhaseRecorder): P
 
 type MacOf = ReturnType<typeof createLeaseLookup>;
 
-async function startTftp({ config, log }: Context, phases: PhaseRecorder, macOf: MacOf): Promise<Part> {
+async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, macOf: MacOf): Promise<Part> {
   const server = new TftpServer({
     addresses: bootAddresses(config),
     port: config.tftpPort,
@@ -78,7 +79,13 @@ async function startTftp({ config, log }: Context, phases: PhaseRecorder, macOf:
   await server.start().catch((cause: unknown) => {
     throw new ConfigError(`PRYBAR_TFTP_PORT: cannot listen on UDP port ${config.tftpPort} (${cause instanceof Error ? cause.message : String(cause)})`, 'stop what uses the port, or set PRYBAR_TFTP_PORT to another', { cause });
   });
-  return { close: () => server.close() };
+  const report = reportServer(db.pool, { kind: 'tftp', host: config.bootHost, incarnation: `${process.pid}`, counters: () => server.counters() }, log);
+  return {
+    async close() {
+      await report.close();
+      await server.close();
+    },
+  };
 }
 
 async function startHttp(context: Context, phases: PhaseRecorder, macOf: MacOf): Promise<Part> {
@@ -107,9 +114,11 @@ async function startHttp(context: Context, phases: PhaseRecorder, macOf: MacOf):
   });
   limitServer(server);
   await listen(server, config.interfaces.length === 0 ? config.bootHost : '0.0.0.0', config.bootHttpPort);
+  const report = reportServer(db.pool, { kind: 'http', host: config.bootHost, incarnation: `${process.pid}`, counters: () => boot.counters() }, log);
   return {
     async close() {
       closing.abort();
+      await report.close();
       server.close();
       server.closeIdleConnections();
       // A kernel on its way may finish; what hangs longer is cut.

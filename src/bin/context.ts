@@ -46,13 +46,14 @@ export async function runProcess(name: string, parts: ((context: Context) => Pro
   };
   process.on('SIGTERM', () => void close(0));
   process.on('SIGINT', () => void close(0));
+  // Before anything is opened: a supervisor that is killed while we start would otherwise leave us behind for good.
+  process.on('disconnect', () => void close(0));
   try {
     context = openContext(name, loadConfig(process.env));
     for (const part of parts) started.push(await part(context));
     context.log.info({ process: name }, 'started');
     // A supervisor that started us with an IPC channel waits for this.
     process.send?.({ kind: 'ready', process: name });
-    process.on('disconnect', () => void close(0));
   } catch (error) {
     printStartError(error);
     await close(2);

@@ -86,8 +86,9 @@ export class Supervisor {
       () => (wasReady = true),
       () => undefined,
     );
+    // Its last lines may come after its exit.
+    child.once('close', () => logFile.end());
     child.once('exit', (code, signal) => {
-      logFile.end();
       if (this.stopping || (!wasReady && failures === 0)) return;
       const text = `${program.name} ended (${signal ?? `status ${code}`})`;
       if (code === STATUS_MISCONFIGURED) return onFatal(`${text}: ${lastWords.trim()}`);

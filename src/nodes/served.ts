@@ -94,10 +94,13 @@ function nicEntry(mac: string, row: NicRow): NicEntry {
   return { mac, boot: row.boot === true, entry };
 }
 
-/** A server whose lease is over hands out no boot files any more (it counts from before its report), so nobody waits for it. */
+/**
+ * A server whose lease is over hands out no boot files any more (it counts from before its report), so nobody waits for it.
+ * TFTP and boot HTTP decide from the database at each request: they are at the table's revision whenever they answer.
+ */
 async function readServers(db: Queryable): Promise<BootServerReport[]> {
   const { rows } = await db.query<{ kind: string; host: string; status: string; networks: number[]; served_revision: number }>(
-    `SELECT kind, host, status, networks, served_revision FROM boot_servers
+    `SELECT kind, host, status, networks, CASE WHEN kind = 'dhcp' THEN served_revision ELSE (SELECT max(revision) FROM dhcp_table) END AS served_revision FROM boot_servers
       WHERE status IN ('serving', 'draining') AND lease_until > clock_timestamp() ORDER BY kind, host`,
   );
   return rows.map((row) => ({ kind: row.kind, host: row.host, status: row.status, networks: row.networks, servedRevision: row.served_revision }));

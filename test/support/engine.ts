@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeContext, openContext, type Context, type Part } from '../../src/bin/context.js';
 import { loadConfig } from '../../src/config/config.js';
+import type { Queryable } from '../../src/db/client.js';
 import { ensureSystem } from '../../src/deployments/system.js';
 import type { JigRegistry } from '../../src/jigs/contract.js';
 import { importBarclamps } from '../../src/roles/store.js';
@@ -97,7 +98,7 @@ export async function untilAll(context: Context, deploymentId: number, state: st
 }
 
 /** What must hold in every history: no two runs of one machine overlap, each ended run has one end record, counters equal their definition. */
-export async function assertHistoryIsSound(context: Context): Promise<void> {
+export async function assertHistoryIsSound(context: { db: { pool: Queryable } }): Promise<void> {
   const { pool } = context.db;
   const overlap = await pool.query(
     `SELECT a.id, b.id AS other, a.exclusive_key FROM runs a JOIN runs b ON a.exclusive_key = b.exclusive_key AND a.id < b.id
