@@ -33,7 +33,8 @@ const MAX_SOURCES = 10_000;
 const recent = new Map<string, { since: number; count: number }>();
 
 /** Whether this source may write one more refusal now; forgets everything when too many sources come. */
-function mayTell(source: string, nowMs: number): boolean {
+export function mayTell(source: string): boolean {
+  const nowMs = Date.now();
   const seen = recent.get(source);
   if (seen === undefined || nowMs - seen.since > WINDOW_MS) {
     if (recent.size >= MAX_SOURCES) recent.clear();
@@ -57,9 +58,9 @@ export function refusalEvents(refusal: TokenRefusal): DomainEvent[] {
   return events;
 }
 
-/** Tells the operator that a token was refused. Limited to 5 a minute and source; alarms always pass. */
+/** Tells the operator that a token was refused: at most 5 times a minute and source. */
 export async function recordTokenRefusal(db: Pick<Db, 'pool'>, refusal: TokenRefusal): Promise<void> {
-  if (refusal.alarmCode === undefined && !mayTell(refusal.source, Date.now())) return;
+  if (!mayTell(refusal.source)) return;
   await withTransaction(db.pool, (tx: Tx) => writeEvents(tx, refusalEvents(refusal)));
   notify(db.pool);
 }
