@@ -40,6 +40,7 @@ export class Sweeper {
       ['deletions', () => this.deps.finishDeletions(this.deps.db).then(() => 0)],
       ['leases', () => count('expire_leases($1)', [CRASH_LIMIT])],
       ['waits', () => count('expire_waits()')],
+      ['unexpected boots', () => count('wake_unexpected_boots()')],
       ['lost nodes', () => count('fence_lost_nodes()')],
       ['stopped', () => count('prove_stopped(make_interval(secs => $1))', [STOP_MARGIN_SECONDS])],
       ['waves', () => count('propagate_errors($1)', [WAVE_BATCH])],

@@ -1,4 +1,5 @@
 /** What every process is built from: configuration, log, database, queue. Wiring only. */
+import { pathToFileURL } from 'node:url';
 import { loadConfig, type Config } from '../config/config.js';
 import { openDb, type Db } from '../db/client.js';
 import { openQueueBackend, type QueueBackend } from '../queue/backend.js';
@@ -68,5 +69,5 @@ export function printStartError(error: unknown): void {
 
 /** Whether this module is what Node was started with. */
 export function isMain(moduleUrl: string): boolean {
-  return process.argv[1] !== undefined && moduleUrl === new URL(`file://${encodeURI(process.argv[1])}`).href;
+  return process.argv[1] !== undefined && moduleUrl === pathToFileURL(process.argv[1]).href;
 }

@@ -21,6 +21,7 @@ export function createBmcLocks(url: string): BmcLocks {
   const tails = new Map<number, Promise<unknown>>();
   const endedAt = new Map<number, number>();
   let connection: Promise<pg.Client> | undefined;
+  let asking: Promise<unknown> = Promise.resolve();
 
   function connect(): Promise<pg.Client> {
     if (connection !== undefined) return connection;
@@ -40,18 +41,24 @@ export function createBmcLocks(url: string): BmcLocks {
     return opening;
   }
 
+  /** One query at a time: a pg client takes no second one while it is at the first. */
+  function ask(client: pg.Client, text: string, nodeId: number): Promise<boolean> {
+    const mine = asking.then(async () => (await client.query<{ got: boolean }>(text, [LOCK_SPACE, nodeId])).rows[0]?.got === true);
+    asking = mine.catch(() => undefined);
+    return mine;
+  }
+
   async function lock(nodeId: number, signal: AbortSignal): Promise<void> {
     for (;;) {
       const client = await connect();
-      const { rows } = await client.query<{ got: boolean }>('SELECT pg_try_advisory_lock($1, $2) AS got', [LOCK_SPACE, nodeId]);
-      if (rows[0]?.got === true) return;
+      if (await ask(client, 'SELECT pg_try_advisory_lock($1, $2) AS got', nodeId)) return;
       await sleep(LOCK_RETRY_MS, undefined, { signal });
     }
   }
 
   async function unlock(nodeId: number): Promise<void> {
     // A broken connection has given its locks back already.
-    await connection?.then((client) => client.query('SELECT pg_advisory_unlock($1, $2)', [LOCK_SPACE, nodeId])).catch(() => undefined);
+    await connection?.then((client) => ask(client, 'SELECT pg_advisory_unlock($1, $2) AS got', nodeId)).catch(() => undefined);
   }
 
   async function alone<T>(nodeId: number, spacingMs: number, signal: AbortSignal, work: () => Promise<T>): Promise<T> {

@@ -7,6 +7,7 @@ import { withTransaction, type Db } from '../../db/client.js';
 import { notify } from '../../events/outbox.js';
 import { recordBoot, recordHeartbeat } from '../../nodes/boot.js';
 import { reportFacts } from '../../nodes/discover.js';
+import { bindDiscoveryRoles } from '../../noderoles/discovery.js';
 import { machineFactsSchema } from '../../nodes/machine-facts.js';
 import { recordPhases } from '../../nodes/phase.js';
 import { mintToken, revokeTokens } from '../../nodes/tokens.js';
@@ -62,6 +63,8 @@ function bootRoutes({ db, config }: NodeRouterDeps): Route[] {
         const token = await nodeToken(db, call, 'boot');
         if (token.address !== call.address || token.mac === null) throw await refuseToken(db, call, token.nodeId ?? 0, 'the boot token is of another address');
         const found = await reportFacts(db, { facts: body, address: call.address, mac: token.mac, token: { bootenv: token.bootenv } });
+        // At once, not only by the hook: who binds roles to a node that was just discovered finds these there.
+        if (found.isNew) await bindDiscoveryRoles(db, found.nodeId);
         const agentToken = await newAgentToken(db, found.nodeId, body.boot_id);
         return start({ id: found.nodeId, name: found.name }, agentToken);
       },

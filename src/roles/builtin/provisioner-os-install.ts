@@ -112,6 +112,11 @@ async function installed(ports: OsInstallPorts, ctx: JigContext, at: { installId
   if (install.status !== 'completed') {
     const status = await ports.db.prisma.nodeStatus.findUnique({ where: { nodeId: ctx.node.id } });
     const seen = status ? `last seen: ${status.phase} ${status.phaseDetail} at ${status.phaseAt.toISOString()}` : 'the machine was never seen booting';
+    if (ctx.wake === 'unexpected-boot') {
+      const what = `the machine came back in ${status?.bootClass ?? 'another system'} before its installer reported back`;
+      if (install.status === 'armed' || install.status === 'fetched') return passing('unexpected-boot', `${what}; its disk was not claimed yet`);
+      return final('install-state-unknown', `${what}, and its disk was already claimed, so it may be half written; look at the machine, then redeploy`);
+    }
     if (install.status === 'armed') return passing('no-netboot', `${ports.installDeadlineSeconds} s after the power cycle the machine has not fetched its installer; ${seen}`);
     return final('install-timeout', `the installer did not report back within ${ports.installDeadlineSeconds} s (it is ${install.status}); ${seen}`);
   }

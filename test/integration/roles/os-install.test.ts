@@ -9,6 +9,8 @@ import { openRoleFunctions } from '../../../src/bin/role-functions.js';
 import { commitDeployment, createDeployment, setDeploymentRoleData } from '../../../src/deployments/verbs.js';
 import { bindRole } from '../../../src/noderoles/bind.js';
 import { cancelNodeRole, proposeNodeRole, retryNodeRole } from '../../../src/noderoles/verbs.js';
+import { withTransaction } from '../../../src/db/client.js';
+import { recordBoot } from '../../../src/nodes/boot.js';
 import { evaluateServed } from '../../../src/nodes/served.js';
 import { startHooks } from '../../../workers/hooks.js';
 import { addNodes, assertHistoryIsSound, createTestEngine, defineRoles, roleId, type TestEngine } from '../../support/engine.js';
@@ -84,6 +86,20 @@ describe('provisioner-os-install', () => {
     await waitFor(async () => (await node()).bootenv === 'maintenance', { what: 'the machine to be parked' });
     await waitFor(async () => (await db.prisma.run.count({ where: { status: { not: 'ENDED' } } })) === 0, { what: 'the run to end' });
     await assertHistoryIsSound(engine.context);
+  });
+
+  it.each([
+    ['fetched', 'retryable', 'unexpected-boot'],
+    ['wiping', 'failed', 'install-state-unknown'],
+  ] as const)('rule 16: another boot while its installer is %s ends the run as %s, not at its deadline', async (status, outcome, code) => {
+    const { db } = engine.context;
+    await addServer();
+    await commitDeployment(db, deploymentId, 'test');
+    await waiting('install:');
+    await db.prisma.install.updateMany({ where: { nodeId }, data: { status } });
+    await withTransaction(db.pool, (tx) => recordBoot(tx, { nodeId, bootId: 'another', bootClass: 'maintenance', bootenv: 'maintenance', address: null }));
+    const run = await waitFor(() => db.prisma.run.findFirst({ where: { nodeId, status: 'ENDED' } }), { what: 'the run to end' });
+    expect([run.outcome, run.errorCode]).toEqual([outcome, code]);
   });
 
   it('says which systems there are when the one wanted is not among them, and goes on after a retry', async () => {

@@ -1,4 +1,5 @@
 /** Enrolment and the demo deployment through the real API. The nodes are rows: nothing has to boot to be bound. */
+import { fileURLToPath } from 'node:url';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,7 +28,7 @@ let events: RackEvent[];
 
 beforeEach(async () => {
   fixture = await startApi({ secrets: secretsOf(randomBytes(32)) });
-  await importBarclamps(fixture.db.pool, await loadBarclamps(new URL('../../../src/roles/catalog', import.meta.url).pathname));
+  await importBarclamps(fixture.db.pool, await loadBarclamps(fileURLToPath(new URL('../../../src/roles/catalog', import.meta.url))));
   client = createClient({ baseUrl: fixture.baseUrl, token: fixture.tokens.admin });
   home = await mkdtemp(path.join(tmpdir(), 'rack-'));
   events = [];
