@@ -184,6 +184,10 @@ describe('files', () => {
     expect((await fixture.ask('127.0.0.1', '/boot/loaders/snponly.efi')).headers['content-type']).toBe('application/efi');
   });
 
+  it('include the agent that installers fetch', async () => {
+    for (const name of ['prybar-agent', 'prybar-agent.service']) expect((await fixture.ask('127.0.0.1', `/boot/agent/${name}`)).status).toBe(200);
+  });
+
   it.each([
     '/boot/files/debian-12/../../secret',
     '/boot/files/../secret',

@@ -1,0 +1,111 @@
+/** The agent that installers put on a machine, run for real against a small server that speaks as the node router does. */
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { waitFor } from '../../support/wait-for.js';
+
+const AGENT = path.join(process.cwd(), 'src', 'bootenvs', 'agent', 'prybar-agent');
+const hasPython = spawnSync('python3', ['--version']).status === 0;
+const whenPython = hasPython ? describe : describe.skip;
+
+type Seen = { path: string; token: string; body: Record<string, unknown> };
+
+whenPython('the agent of an installed system', () => {
+  let directory: string;
+  let server: Server;
+  let agent: ChildProcess | undefined;
+  let seen: Seen[];
+  let offers: Record<string, unknown>[];
+  let renewStatus: number;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(path.join(os.tmpdir(), 'prybar-agent-'));
+    seen = [];
+    offers = [];
+    renewStatus = 200;
+    server = createServer((req, res) => {
+      let text = '';
+      req.on('data', (part: Buffer) => (text += part.toString()));
+      req.on('end', () => {
+        seen.push({ path: req.url ?? '', token: (req.headers.authorization ?? '').replace('Bearer ', ''), body: JSON.parse(text) as Record<string, unknown> });
+        answer(req.url ?? '', res);
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await writeFile(path.join(directory, 'agent.json'), JSON.stringify({ install_id: 5, node: { id: 7, name: 'n' }, disk_token: 'disk', agent: { url, heartbeat_seconds: 1 } }));
+  });
+
+  afterEach(async () => {
+    agent?.kill('SIGKILL');
+    server.closeAllConnections();
+    server.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  function answer(url: string, res: ServerResponse): void {
+    const json = (status: number, body?: unknown) => res.writeHead(status, { 'Content-Type': 'application/json' }).end(body === undefined ? undefined : JSON.stringify(body));
+    if (url.endsWith('/boot')) return void json(200, { node: { id: 7, name: 'n' }, agent_token: 'agent', heartbeat_seconds: 1, wait_seconds: 1 });
+    if (url.endsWith('/work')) {
+      const offer = offers.shift();
+      // A long poll: nothing to do is said late.
+      if (offer === undefined) return void setTimeout(() => json(204), 300).unref();
+      return void json(200, offer);
+    }
+    if (url.endsWith('/renew')) return void json(renewStatus, renewStatus === 200 ? { lease_seconds: 2 } : { code: 'fence-lost' });
+    if (url.endsWith('/result')) return void json(200, { accepted: 'taken' });
+    json(204);
+  }
+
+  function start(): void {
+    agent = spawn('python3', ['-B', AGENT], { env: { ...process.env, PRYBAR_AGENT_CONFIG: path.join(directory, 'agent.json'), PRYBAR_AGENT_STATE: path.join(directory, 'state') }, stdio: 'ignore' });
+  }
+
+  const script = (text: string, more: Record<string, unknown> = {}) => ({ kind: 'script', run_id: 9, fence: 2, script: text, env: { GREETING: 'hello' }, timeout_seconds: 30, lease_seconds: 2, ...more });
+  const callsTo = (end: string) => seen.filter((call) => call.path.endsWith(end));
+
+  it('reports its boot with the disk token, then works with the agent token', async () => {
+    start();
+    await waitFor(() => callsTo('/heartbeat').length > 0 && callsTo('/work').length > 0, { what: 'a heartbeat and a poll' });
+    expect(callsTo('/boot')[0]).toMatchObject({ path: '/node/7/boot', token: 'disk', body: { class: 'installed', install_id: 5 } });
+    expect(callsTo('/heartbeat')[0]?.token).toBe('agent');
+    expect(callsTo('/work')[0]?.body['boot_id']).toBe(callsTo('/boot')[0]?.body['boot_id']);
+  });
+
+  it('runs a script, sends its log and reports its status and wall', async () => {
+    offers.push(script('echo "$GREETING"; echo problem >&2; echo \'{"a":1}\' > "$PRYBAR_WALL"; exit 3'));
+    start();
+    await waitFor(() => callsTo('/result').length > 0, { what: 'a result' });
+    expect(callsTo('/result')[0]).toMatchObject({ path: '/node/7/runs/9/result', body: { fence: 2, exit_status: 3, wall: { a: 1 } } });
+    expect(callsTo('/log').map((call) => call.body['text']).join('')).toBe('hello\nproblem\n');
+  });
+
+  it('kills what outlives its time, with all it started', async () => {
+    offers.push(script('sleep 300 & sleep 300', { timeout_seconds: 1 }));
+    start();
+    await waitFor(() => callsTo('/result').length > 0, { what: 'a result' });
+    expect(callsTo('/result')[0]?.body['exit_status']).toBe(-15);
+  });
+
+  it('kills what lost its lease, and reports nothing for it', async () => {
+    renewStatus = 409;
+    offers.push(script("trap '' TERM; sleep 300"));
+    start();
+    await waitFor(() => callsTo('/renew').length > 0, { what: 'a renewal' });
+    await waitFor(() => callsTo('/work').length > 1, { what: 'the next poll', timeoutMs: 20_000 });
+    expect(callsTo('/result')).toEqual([]);
+  }, 30_000);
+
+  it('refuses a fence it has seen', async () => {
+    offers.push(script('echo one'), script('echo two'));
+    start();
+    await waitFor(() => callsTo('/work').length > 2, { what: 'a third poll' });
+    expect(callsTo('/result')).toHaveLength(1);
+  });
+});
