@@ -180,7 +180,7 @@ export type CommitResult = z.infer<typeof commitResultSchema>;
 export const matrixSchema = answer({
   deployment: deploymentSchema,
   roles: z.array(answer({ id: z.int(), name: z.string(), cohort: z.int() })),
-  nodes: z.array(answer({ id: z.int(), name: z.string(), alive: z.boolean(), phase: z.string(), bootenv: z.string() })),
+  nodes: z.array(answer({ id: z.int(), name: z.string(), alive: z.boolean(), phase: z.string(), phase_at: time.nullable(), bootenv: z.string() })),
   cells: z.array(
     answer({
       id: z.int(),

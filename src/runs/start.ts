@@ -109,12 +109,23 @@ export async function startRuns(db: Queryable, jobs: RunJob[], worker: string, l
     ],
   });
   const fences = new Map(started.rows.map((row) => [row.id, row.fence]));
+  await tellResumed(db, frozen.map((item) => item.row).filter((row) => row.inputs !== null && fences.has(row.id)));
   const answers = new Map(frozen.map((item) => [item.row.id, toAnswer(item.row, item.inputs, item.hash, fences.get(item.row.id))]));
   return jobs.map((job) => {
     const answer = answers.get(job.runId);
     answers.delete(job.runId);
     return answer ?? { kind: 'dropped' };
   });
+}
+
+/** A first start shows by its noderole's TRANSITION; going on after a wait changes no state, so it has an event of its own. */
+async function tellResumed(db: Queryable, rows: Row[]): Promise<void> {
+  if (rows.length === 0) return;
+  await db.query(
+    `SELECT emit_events(array_agg(('run-started', 'run', i.id, i.attempt, jsonb_build_object('noderole_id', i.noderole_id, 'node_id', i.node_id))::engine_event))
+       FROM unnest($1::bigint[], $2::int[], $3::int[], $4::int[]) AS i(id, attempt, noderole_id, node_id)`,
+    [rows.map((row) => row.id), rows.map((row) => row.attempt), rows.map((row) => row.noderole_id), rows.map((row) => row.node_id)],
+  );
 }
 
 function freeze(row: Row): JsonObject {

@@ -5,6 +5,7 @@ import type { EventFeed } from '../../events/feed.js';
 import { currentPosition } from '../../events/read.js';
 import type { Matrix, NodeRoleState, RunStatus } from '../schemas.js';
 import { readDeployment } from './deployment.js';
+import { timeOrNull } from './json.js';
 
 type Row = {
   id: number;
@@ -13,6 +14,7 @@ type Row = {
   alive: boolean;
   bootenv: string;
   phase: string | null;
+  phase_at: Date | null;
   role_id: number;
   role: string;
   cohort: number;
@@ -31,7 +33,7 @@ export async function readMatrix({ db, feed }: { db: Db; feed: EventFeed }, depl
   const pos = formatCursor({ epoch: feed.epoch(), pos: await currentPosition(db.pool), n: WHOLE_BATCH });
   const deployment = await readDeployment(db, deploymentId);
   const { rows } = await db.pool.query<Row>(
-    `SELECT nr.id, nr.node_id, n.name AS node, n.alive, n.bootenv, s.phase, nr.role_id, r.name AS role, nr.cohort, nr.state, nr.version,
+    `SELECT nr.id, nr.node_id, n.name AS node, n.alive, n.bootenv, s.phase, s.phase_at, nr.role_id, r.name AS role, nr.cohort, nr.state, nr.version,
             run.id AS run_id, run.status AS run_status, w.key AS wait_key
        FROM node_roles nr
        JOIN nodes n ON n.id = nr.node_id
@@ -46,14 +48,14 @@ export async function readMatrix({ db, feed }: { db: Db; feed: EventFeed }, depl
   const members = await db.prisma.node.findMany({
     where: { deploymentId },
     orderBy: { id: 'asc' },
-    select: { id: true, name: true, alive: true, bootenv: true, status: { select: { phase: true } } },
+    select: { id: true, name: true, alive: true, bootenv: true, status: { select: { phase: true, phaseAt: true } } },
   });
   const nodes = new Map(
-    members.map((node) => [node.id, { id: node.id, name: node.name, alive: node.alive, phase: node.status?.phase ?? 'unseen', bootenv: node.bootenv }]),
+    members.map((node) => [node.id, { id: node.id, name: node.name, alive: node.alive, phase: node.status?.phase ?? 'unseen', phase_at: timeOrNull(node.status?.phaseAt ?? null), bootenv: node.bootenv }]),
   );
   const roles = new Map<number, { id: number; name: string; cohort: number }>();
   for (const row of rows) {
-    nodes.set(row.node_id, { id: row.node_id, name: row.node, alive: row.alive, phase: row.phase ?? 'unseen', bootenv: row.bootenv });
+    nodes.set(row.node_id, { id: row.node_id, name: row.node, alive: row.alive, phase: row.phase ?? 'unseen', phase_at: timeOrNull(row.phase_at), bootenv: row.bootenv });
     const cohort = Math.max(row.cohort, roles.get(row.role_id)?.cohort ?? 0);
     roles.set(row.role_id, { id: row.role_id, name: row.role, cohort });
   }
