@@ -36,6 +36,7 @@ export function parseBootPath(url: string): BootPath | undefined {
       return first === undefined ? unknown : { kind: 'loader', name: [first, ...rest].join('/') };
     case 'agent':
       return first === undefined || rest.length > 0 ? unknown : { kind: 'agent', name: first };
+    case undefined:
     default:
       return unknown;
   }

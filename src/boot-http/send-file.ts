@@ -30,7 +30,13 @@ export async function sendFile(req: IncomingMessage, res: ServerResponse, root: 
 
 async function answer(req: IncomingMessage, res: ServerResponse, file: OpenFile, contentType: string): Promise<SentFile> {
   const etag = `"${file.sizeBytes.toString(16)}-${file.modifiedMs.toString(16)}"`;
-  const headers = { ETag: etag, 'Last-Modified': new Date(file.modifiedMs).toUTCString(), 'Accept-Ranges': 'bytes', 'Content-Type': contentType, 'Cache-Control': 'no-cache' };
+  const headers = {
+    ETag: etag,
+    'Last-Modified': new Date(file.modifiedMs).toUTCString(),
+    'Accept-Ranges': 'bytes',
+    'Content-Type': contentType,
+    'Cache-Control': 'no-cache',
+  };
   if (matches(req.headers['if-none-match'], etag)) {
     res.writeHead(304, headers).end();
     return { status: 304, bytes: 0, complete: true };

@@ -25,7 +25,17 @@ export type BootHttpDeps = OfferDeps & {
   onEvent?: (event: BootHttpEvent) => void;
 };
 
-export type BootHttpCounters = { requests: number; scripts: number; kernels: number; initrds: number; answers: number; loaders: number; bytes: number; notFound: number; failed: number };
+export type BootHttpCounters = {
+  requests: number;
+  scripts: number;
+  kernels: number;
+  initrds: number;
+  answers: number;
+  loaders: number;
+  bytes: number;
+  notFound: number;
+  failed: number;
+};
 
 export type BootHandler = ((req: IncomingMessage, res: ServerResponse) => Promise<boolean>) & { counters(): BootHttpCounters };
 
@@ -110,7 +120,14 @@ async function sendBootenvFile(
   });
 }
 
-async function sendStatic(counters: BootHttpCounters, req: IncomingMessage, res: ServerResponse, root: string, name: string, onSent: () => void): Promise<void> {
+async function sendStatic(
+  counters: BootHttpCounters,
+  req: IncomingMessage,
+  res: ServerResponse,
+  root: string,
+  name: string,
+  onSent: () => void,
+): Promise<void> {
   const sent = await sendFile(req, res, root, name);
   if (sent === 'absent') return notFound(counters, req, res);
   counters.bytes += sent.bytes;
@@ -136,7 +153,12 @@ function fail(deps: BootHttpDeps, req: IncomingMessage, res: ServerResponse, ask
 
 function sendText(req: IncomingMessage, res: ServerResponse, status: number, text: string): void {
   const body = Buffer.from(text);
-  res.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': body.length, 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' });
+  res.writeHead(status, {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': body.length,
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+  });
   res.end(req.method === 'HEAD' ? undefined : body);
 }
 

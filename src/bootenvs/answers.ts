@@ -81,7 +81,14 @@ async function hand(tx: Tx, deps: OfferDeps, ask: AnswersAsk, to: { nodeId: numb
   if (install === undefined || token === null) return 'revoked meanwhile';
   if (install.status !== 'armed' && install.status !== 'fetched') return `install ${install.id} is ${install.status}`;
   await revokeTokens(tx, { installId: install.id, kinds: ['install'], exceptPlain: to.installToken });
-  await storeToken(tx, to.installToken, { kind: 'install', nodeId: to.nodeId, installId: install.id, mac: token.mac, bootenv: install.bootenv, ttlSeconds: deps.installTokenSeconds });
+  await storeToken(tx, to.installToken, {
+    kind: 'install',
+    nodeId: to.nodeId,
+    installId: install.id,
+    mac: token.mac,
+    bootenv: install.bootenv,
+    ttlSeconds: deps.installTokenSeconds,
+  });
   if (token.usedAt !== null) return null;
   await tx.query('UPDATE node_tokens SET used_at = clock_timestamp(), used_from = $2 WHERE id = $1', [token.id, ask.address]);
   await tx.query('UPDATE installs SET fetches = fetches + 1 WHERE id = $1', [install.id]);

@@ -54,7 +54,14 @@ export async function markWiping(
     await revokeTokens(tx, { installId: install.id, kinds: ['boot'] });
     const bootId = cleanText(claim.bootId);
     if (bootId !== null) {
-      await recordBoot(tx, { nodeId: install.nodeId, bootId, bootClass: 'installer', bootenv: install.bootenv, address: claim.source ?? null, installId: install.id });
+      await recordBoot(tx, {
+        nodeId: install.nodeId,
+        bootId,
+        bootClass: 'installer',
+        bootenv: install.bootenv,
+        address: claim.source ?? null,
+        installId: install.id,
+      });
     }
     await writePhases(tx, await phaseOfNode(tx, install.nodeId, 'installing', `${install.bootenv}${disk === null ? '' : ` on ${disk}`}`));
     await writeEvents(tx, [event]);
@@ -75,7 +82,12 @@ export async function completeInstall(db: Db, call: InstallCall): Promise<{ inst
     const answer = { installId: install.id, diskToken: deriveDiskToken(key, call.token, install.id) };
     if (install.status === 'completed') {
       if (token.usedAt !== null && token.usedFrom === call.source) return { granted: answer };
-      return { refusal: { ...refusalOf(call, 'bootenv-local', `install ${install.id} was completed by ${token.usedFrom ?? 'another token'}`), alarmCode: 'second-completion' } };
+      return {
+        refusal: {
+          ...refusalOf(call, 'bootenv-local', `install ${install.id} was completed by ${token.usedFrom ?? 'another token'}`),
+          alarmCode: 'second-completion',
+        },
+      };
     }
     if (install.status === 'abandoned') return refusal(call, 'bootenv-local', `install ${install.id} was abandoned`);
     await complete(tx, call, { token, install }, answer.diskToken);
@@ -109,8 +121,8 @@ async function phaseOfNode(tx: Tx, nodeId: number, phase: 'installing' | 'instal
 async function decideUnderLock<T>(db: Db, call: InstallCall, name: string, decide: (tx: Tx, held: Held) => Promise<Verdict<T>>): Promise<T> {
   const first = await findToken(db, call.token, 'install');
   const unknown = unknownReason(first, call);
-  if (first?.installId == null || unknown !== undefined) return refuse(db, refusalOf(call, name, unknown ?? 'unknown token'));
-  const installId = first.installId;
+  const installId = first?.installId ?? null;
+  if (installId === null || unknown !== undefined) return refuse(db, refusalOf(call, name, unknown ?? 'the token is of no install'));
   const verdict = await withTransaction(db.pool, async (tx): Promise<Verdict<T>> => {
     const nodeThere = await lockNode(tx, call.nodeId);
     const install = nodeThere ? await lockInstall(tx, installId) : undefined;

@@ -1,7 +1,9 @@
 /** PURE: the spec of an install as templates may use it. It comes from attribs and from what machines report: strict about characters. */
 import { z } from 'zod';
 
-const diskName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9/_.:+-]{0,99}$|^\/dev\/[A-Za-z0-9/_.:+-]{1,100}$/, 'a disk name such as sda or nvme0n1, or a path below /dev');
+const diskName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9/_.:+-]{0,99}$|^\/dev\/[A-Za-z0-9/_.:+-]{1,100}$/, 'a disk name such as sda or nvme0n1, or a path below /dev');
 const packageName = z.string().regex(/^[A-Za-z0-9@^][A-Za-z0-9@^+._:-]{0,99}$/, 'a package name');
 const publicKey = z.string().regex(/^[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [^\n\r]*)?$/, 'one line of an authorized_keys file');
 
@@ -13,9 +15,18 @@ const params = z.looseObject({
     .regex(/^\$[A-Za-z0-9$./=,-]{8,200}$/, 'a crypt(3) hash')
     .nullable()
     .default(null),
-  timezone: z.string().regex(/^[A-Za-z0-9_+/-]{1,64}$/).default('Etc/UTC'),
-  locale: z.string().regex(/^[A-Za-z0-9_.@-]{1,32}$/).default('en_US.UTF-8'),
-  keyboard: z.string().regex(/^[a-z0-9-]{1,32}$/).default('us'),
+  timezone: z
+    .string()
+    .regex(/^[A-Za-z0-9_+/-]{1,64}$/)
+    .default('Etc/UTC'),
+  locale: z
+    .string()
+    .regex(/^[A-Za-z0-9_.@-]{1,32}$/)
+    .default('en_US.UTF-8'),
+  keyboard: z
+    .string()
+    .regex(/^[a-z0-9-]{1,32}$/)
+    .default('us'),
 });
 
 export const installSpecSchema = z.looseObject({

@@ -48,10 +48,11 @@ export async function armInstall(tx: Tx, wish: InstallWish): Promise<ArmedInstal
   }
   if (latest === undefined || latest.status === 'abandoned') return insertInstall(tx, wish);
   await revokeTokens(tx, { installId: latest.id, kinds: ['boot', 'install'] });
-  await tx.query(
-    `UPDATE installs SET status = 'armed', bootenv = $2, spec = $3, fetches = 0, fetched_at = NULL, armed_at = clock_timestamp() WHERE id = $1`,
-    [latest.id, wish.bootenv, JSON.stringify(wish.spec)],
-  );
+  await tx.query(`UPDATE installs SET status = 'armed', bootenv = $2, spec = $3, fetches = 0, fetched_at = NULL, armed_at = clock_timestamp() WHERE id = $1`, [
+    latest.id,
+    wish.bootenv,
+    JSON.stringify(wish.spec),
+  ]);
   if (latest.status !== 'armed') await writeEvents(tx, [installChanged(latest, 'armed')]);
   return { installId: latest.id, status: 'armed' };
 }

@@ -61,7 +61,10 @@ export async function loadBootenvs(options: LoadOptions): Promise<{ registry: Bo
 async function bootenvFolders(catalog: string): Promise<string[]> {
   try {
     const entries = await readdir(catalog, { withFileTypes: true });
-    return entries.filter((entry) => entry.isDirectory() && bootenvName.safeParse(entry.name).success).map((entry) => path.join(catalog, entry.name)).toSorted();
+    return entries
+      .filter((entry) => entry.isDirectory() && bootenvName.safeParse(entry.name).success)
+      .map((entry) => path.join(catalog, entry.name))
+      .toSorted();
   } catch {
     // Users' own catalog need not exist.
     return [];
@@ -76,7 +79,14 @@ async function loadFolder(folder: string): Promise<LoadedBootenv> {
   }
   const definition = parsed.data;
   if (definition.name !== path.basename(folder)) throw new Error(`bootenv.yml: name: '${definition.name}' is not the folder's name`);
-  const loaded: LoadedBootenv = { name: definition.name, definition, kernelArgs: compileTemplate(definition.kernel_args), answers: new Map(), available: true, problems: [] };
+  const loaded: LoadedBootenv = {
+    name: definition.name,
+    definition,
+    kernelArgs: compileTemplate(definition.kernel_args),
+    answers: new Map(),
+    available: true,
+    problems: [],
+  };
   const answers = new Map<string, CompiledTemplate>();
   for (const [served, template] of Object.entries(definition.answers)) {
     answers.set(served, compileTemplate(await readFile(path.join(folder, template), 'utf8')));
@@ -144,5 +154,7 @@ export async function saveBootenvs(pool: Pool, registry: BootenvRegistry): Promi
       ),
     ],
   );
-  await pool.query(`UPDATE bootenvs SET available = false, problems = ARRAY['its folder is gone'] WHERE name <> ALL($1) AND available`, [all.map((loaded) => loaded.name)]);
+  await pool.query(`UPDATE bootenvs SET available = false, problems = ARRAY['its folder is gone'] WHERE name <> ALL($1) AND available`, [
+    all.map((loaded) => loaded.name),
+  ]);
 }

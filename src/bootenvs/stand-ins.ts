@@ -22,7 +22,10 @@ export function imageDirectory(home: string, bootenv: string): string {
 export async function ensureStandIns(home: string, bootenvs: readonly BootenvDefinition[]): Promise<string[]> {
   const written: string[] = [];
   for (const bootenv of bootenvs) {
-    const wanted = [...(bootenv.kernel === undefined ? [] : [{ file: bootenv.kernel, bytes: KERNEL_BYTES }]), ...bootenv.initrds.map((file) => ({ file, bytes: INITRD_BYTES }))];
+    const wanted = [
+      ...(bootenv.kernel === undefined ? [] : [{ file: bootenv.kernel, bytes: KERNEL_BYTES }]),
+      ...bootenv.initrds.map((file) => ({ file, bytes: INITRD_BYTES })),
+    ];
     for (const { file, bytes } of wanted) {
       const directory = imageDirectory(home, bootenv.name);
       await mkdir(directory, { recursive: true });

@@ -49,9 +49,7 @@ export function mayTell(source: string): boolean {
 export function refusalEvents(refusal: TokenRefusal): DomainEvent[] {
   const nodeId = isRowId(refusal.nodeId) ? refusal.nodeId : 0;
   const { source, call, reason } = refusal;
-  const events: DomainEvent[] = [
-    { kind: 'token-refused', subjectType: 'node', subjectId: nodeId, version: 0, data: { call, source, reason } },
-  ];
+  const events: DomainEvent[] = [{ kind: 'token-refused', subjectType: 'node', subjectId: nodeId, version: 0, data: { call, source, reason } }];
   if (refusal.alarmCode !== undefined) {
     events.push(alarm('node', nodeId, refusal.alarmCode, `${call} from ${source}: ${reason}`, { source, call }));
   }

@@ -40,6 +40,7 @@ export function parseTftp(bytes: Buffer): ClientPacket | undefined {
       const code = uint16At(bytes, 2);
       return code === undefined ? undefined : { kind: 'error', code, message: printableText(bytes.subarray(4), 128) };
     }
+    case undefined:
     default:
       return undefined;
   }

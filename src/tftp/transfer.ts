@@ -110,7 +110,8 @@ export class Transfer {
     if (from.port !== client.port || from.address !== client.address) {
       // Not of this transfer, which goes on. RFC 1350 section 4.
       this.#strangers += 1;
-      if (this.#strangers <= MAX_STRANGER_ERRORS) this.#socket?.send(encodeError(TFTP_ERROR.unknownTransfer, 'unknown transfer id'), from.port, from.address, () => undefined);
+      if (this.#strangers <= MAX_STRANGER_ERRORS)
+        this.#socket?.send(encodeError(TFTP_ERROR.unknownTransfer, 'unknown transfer id'), from.port, from.address, () => undefined);
       return;
     }
     const packet = parseTftp(bytes);

@@ -19,7 +19,9 @@ beforeAll(async () => {
   await symlink(path.join(fixture.home, 'secret'), path.join(fixture.home, 'images', 'debian-12', 'link'));
 });
 afterAll(() => fixture.close());
-beforeEach(() => fixture.events.splice(0));
+beforeEach(() => {
+  fixture.events.length = 0;
+});
 
 describe('scripts', () => {
   it('discovers an unknown MAC, with a token, when the address is leased to it', async () => {
@@ -97,7 +99,16 @@ describe('scripts', () => {
 
   it('answers 503, never an installer, when the database cannot be read (engine-rules 6)', async () => {
     const db = openDb({ url: 'postgresql://nobody@127.0.0.1:1/none', applicationName: 'away', poolSize: 1 });
-    const away = createBootHandler({ db, home: fixture.home, log: createLogger('away', 'silent'), baseUrl: fixture.baseUrl, registry: () => fixture.registry, bootTokenSeconds: 1, installTokenSeconds: 1, macOf: async () => null });
+    const away = createBootHandler({
+      db,
+      home: fixture.home,
+      log: createLogger('away', 'silent'),
+      baseUrl: fixture.baseUrl,
+      registry: () => fixture.registry,
+      bootTokenSeconds: 1,
+      installTokenSeconds: 1,
+      macOf: async () => null,
+    });
     const kept = fixture.handler;
     fixture.handler = away;
     const answer = await fixture.ask('127.0.0.1', '/boot/ipxe/52-54-00-00-00-01');

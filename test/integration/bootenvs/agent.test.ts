@@ -39,7 +39,10 @@ whenPython('the agent of an installed system', () => {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    await writeFile(path.join(directory, 'agent.json'), JSON.stringify({ install_id: 5, node: { id: 7, name: 'n' }, disk_token: 'disk', agent: { url, heartbeat_seconds: 1 } }));
+    await writeFile(
+      path.join(directory, 'agent.json'),
+      JSON.stringify({ install_id: 5, node: { id: 7, name: 'n' }, disk_token: 'disk', agent: { url, heartbeat_seconds: 1 } }),
+    );
   });
 
   afterEach(async () => {
@@ -50,7 +53,8 @@ whenPython('the agent of an installed system', () => {
   });
 
   function answer(url: string, res: ServerResponse): void {
-    const json = (status: number, body?: unknown) => res.writeHead(status, { 'Content-Type': 'application/json' }).end(body === undefined ? undefined : JSON.stringify(body));
+    const json = (status: number, body?: unknown) =>
+      res.writeHead(status, { 'Content-Type': 'application/json' }).end(body === undefined ? undefined : JSON.stringify(body));
     if (url.endsWith('/boot')) return void json(200, { node: { id: 7, name: 'n' }, agent_token: 'agent', heartbeat_seconds: 1, wait_seconds: 1 });
     if (url.endsWith('/work')) {
       const offer = offers.shift();
@@ -64,10 +68,22 @@ whenPython('the agent of an installed system', () => {
   }
 
   function start(): void {
-    agent = spawn('python3', ['-B', AGENT], { env: { ...process.env, PRYBAR_AGENT_CONFIG: path.join(directory, 'agent.json'), PRYBAR_AGENT_STATE: path.join(directory, 'state') }, stdio: 'ignore' });
+    agent = spawn('python3', ['-B', AGENT], {
+      env: { ...process.env, PRYBAR_AGENT_CONFIG: path.join(directory, 'agent.json'), PRYBAR_AGENT_STATE: path.join(directory, 'state') },
+      stdio: 'ignore',
+    });
   }
 
-  const script = (text: string, more: Record<string, unknown> = {}) => ({ kind: 'script', run_id: 9, fence: 2, script: text, env: { GREETING: 'hello' }, timeout_seconds: 30, lease_seconds: 2, ...more });
+  const script = (text: string, more: Record<string, unknown> = {}) => ({
+    kind: 'script',
+    run_id: 9,
+    fence: 2,
+    script: text,
+    env: { GREETING: 'hello' },
+    timeout_seconds: 30,
+    lease_seconds: 2,
+    ...more,
+  });
   const callsTo = (end: string) => seen.filter((call) => call.path.endsWith(end));
 
   it('reports its boot with the disk token, then works with the agent token', async () => {
@@ -83,7 +99,11 @@ whenPython('the agent of an installed system', () => {
     start();
     await waitFor(() => callsTo('/result').length > 0, { what: 'a result' });
     expect(callsTo('/result')[0]).toMatchObject({ path: '/node/7/runs/9/result', body: { fence: 2, exit_status: 3, wall: { a: 1 } } });
-    expect(callsTo('/log').map((call) => call.body['text']).join('')).toBe('hello\nproblem\n');
+    expect(
+      callsTo('/log')
+        .map((call) => call.body['text'])
+        .join(''),
+    ).toBe('hello\nproblem\n');
   });
 
   it('kills what outlives its time, with all it started', async () => {

@@ -40,14 +40,17 @@ export async function startBootFixture(): Promise<BootFixture> {
   await mkdir(path.join(home, 'loaders'));
   await writeFile(path.join(home, 'loaders', 'snponly.efi'), 'efi');
   const { registry } = await loadBootenvs({ home, catalogs: [builtinCatalog()] });
-  await ensureStandIns(home, [...registry.values()].map((loaded) => loaded.definition));
+  await ensureStandIns(
+    home,
+    [...registry.values()].map((loaded) => loaded.definition),
+  );
   for (const loaded of registry.values()) await checkPayloads(loaded, home);
   const { rows } = await db.pool.query<{ deployment: number; network: number }>(
     `WITH d AS (INSERT INTO deployments (name, system) VALUES ('system', true) RETURNING id),
           w AS (INSERT INTO networks (name, subnet, dns) VALUES ('boot', '127.0.0.0/16', '{127.0.0.53}') RETURNING id)
      SELECT d.id AS deployment, w.id AS network FROM d, w`,
   );
-  const { deployment = 0, network = 0 } = rows[0] ?? {};
+  const { deployment, network } = rows[0] ?? { deployment: 0, network: 0 };
   const events: BootHttpEvent[] = [];
   const server: Server = createServer((req, res) => void fixture.handler(req, res).then((done) => (done ? undefined : res.writeHead(418).end())));
   limitServer(server);
@@ -66,10 +69,18 @@ export async function startBootFixture(): Promise<BootFixture> {
     async machine(n, bootenv = 'discovery') {
       const mac = `52:54:00:00:00:${n.toString(16).padStart(2, '0')}`;
       const address = `127.0.1.${n}`;
-      const node = await db.pool.query<{ id: number }>('INSERT INTO nodes (name, deployment_id, bootenv) VALUES ($1, $2, $3) RETURNING id', [`node-${n}.example.internal`, deployment, bootenv]);
+      const node = await db.pool.query<{ id: number }>('INSERT INTO nodes (name, deployment_id, bootenv) VALUES ($1, $2, $3) RETURNING id', [
+        `node-${n}.example.internal`,
+        deployment,
+        bootenv,
+      ]);
       const nodeId = node.rows[0]?.id ?? 0;
       await db.pool.query('INSERT INTO nics (node_id, mac, boot) VALUES ($1, $2, true)', [nodeId, mac]);
-      await db.pool.query(`INSERT INTO leases (address, network_id, mac, expires_at) VALUES ($1, $2, $3, clock_timestamp() + interval '1 hour')`, [address, network, mac]);
+      await db.pool.query(`INSERT INTO leases (address, network_id, mac, expires_at) VALUES ($1, $2, $3, clock_timestamp() + interval '1 hour')`, [
+        address,
+        network,
+        mac,
+      ]);
       return { nodeId, mac, address };
     },
     async arm(machine, bootenv = 'debian-12') {

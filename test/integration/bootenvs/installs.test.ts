@@ -30,7 +30,8 @@ const statusOf = async (installId: number) => (await fixture.db.prisma.install.f
 const factOf = async (installId: number) => (await fixture.db.prisma.fact.findUnique({ where: { key: `install:${installId}` } }))?.generation;
 const nodeOf = (nodeId: number) => fixture.db.prisma.node.findUniqueOrThrow({ where: { id: nodeId } });
 const eventsOf = async (nodeId: number, kind: string) => fixture.db.prisma.outboxEvent.findMany({ where: { kind, subjectType: 'node', subjectId: nodeId } });
-const complete = (armed: Armed, source = armed.address) => completeInstall(fixture.db, { nodeId: armed.nodeId, token: armed.installToken, source, report: { disk: '/dev/sda' } });
+const complete = (armed: Armed, source = armed.address) =>
+  completeInstall(fixture.db, { nodeId: armed.nodeId, token: armed.installToken, source, report: { disk: '/dev/sda' } });
 
 describe('life of an install', () => {
   it('goes armed, fetched, wiping, completed and raises its fact at each step', async () => {
@@ -90,7 +91,9 @@ describe('life of an install', () => {
 
   it('lets nobody else install the node meanwhile', async () => {
     const armed = await fetched();
-    await expect(withTransaction(fixture.db.pool, (tx) => armInstall(tx, { nodeId: armed.nodeId, nodeRoleId: 2, bootenv: 'rocky-9', spec: {} }))).rejects.toMatchObject({ code: 'install-open' });
+    await expect(
+      withTransaction(fixture.db.pool, (tx) => armInstall(tx, { nodeId: armed.nodeId, nodeRoleId: 2, bootenv: 'rocky-9', spec: {} })),
+    ).rejects.toMatchObject({ code: 'install-open' });
   });
 });
 
@@ -112,7 +115,9 @@ describe('completion', () => {
     expect(new Set(granted.map(({ source }) => source)).size).toBe(1);
     expect(new Set(granted.map(({ result }) => (result.status === 'fulfilled' ? result.value.diskToken : ''))).size).toBe(1);
     for (const result of settled) if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'token-refused', status: 401 });
-    const completions = await fixture.db.prisma.outboxEvent.count({ where: { kind: 'install-changed', subjectId: armed.installId, data: { path: ['to'], equals: 'completed' } } });
+    const completions = await fixture.db.prisma.outboxEvent.count({
+      where: { kind: 'install-changed', subjectId: armed.installId, data: { path: ['to'], equals: 'completed' } },
+    });
     expect(completions).toBe(1);
     expect((await eventsOf(armed.nodeId, 'alarm')).length).toBeGreaterThan(0);
     expect((await eventsOf(armed.nodeId, 'token-refused')).length).toBeGreaterThan(0);
@@ -122,7 +127,9 @@ describe('completion', () => {
   it('refuses the token of another node, an expired, a revoked and an abandoned one (attack 15)', async () => {
     const [one, two] = [await fetched(), await fetched()];
     await expect(complete({ ...one, nodeId: two.nodeId })).rejects.toMatchObject({ code: 'token-refused' });
-    const expired = await withTransaction(fixture.db.pool, (tx) => mintToken(tx, { kind: 'install', nodeId: one.nodeId, installId: one.installId, ttlSeconds: -1 }));
+    const expired = await withTransaction(fixture.db.pool, (tx) =>
+      mintToken(tx, { kind: 'install', nodeId: one.nodeId, installId: one.installId, ttlSeconds: -1 }),
+    );
     await expect(complete({ ...one, installToken: expired })).rejects.toMatchObject({ code: 'token-refused' });
     await expect(complete({ ...one, installToken: one.bootToken })).rejects.toMatchObject({ code: 'token-refused' });
     await withTransaction(fixture.db.pool, (tx) => disarmInstall(tx, one.nodeId, 'cancelled'));
@@ -131,10 +138,13 @@ describe('completion', () => {
     expect((await eventsOf(one.nodeId, 'token-refused')).length).toBeGreaterThan(0);
   });
 
-  it.each([undefined, null, '', 7, {}, [], '\u0000', 'x'.repeat(43), 'ä'.repeat(43), `${'a'.repeat(42)}\n`, 'a'.repeat(10_000), "' OR 1=1 --"])('refuses %j without an exception of the database', async (token) => {
-    await expect(completeInstall(fixture.db, { nodeId: 1, token, source: '127.0.0.1' })).rejects.toMatchObject({ code: 'token-refused' });
-    expect(await findToken(fixture.db, token, 'install')).toBeNull();
-  });
+  it.each([undefined, null, '', 7, {}, [], '\u0000', 'x'.repeat(43), 'ä'.repeat(43), `${'a'.repeat(42)}\n`, 'a'.repeat(10_000), "' OR 1=1 --"])(
+    'refuses %j without an exception of the database',
+    async (token) => {
+      await expect(completeInstall(fixture.db, { nodeId: 1, token, source: '127.0.0.1' })).rejects.toMatchObject({ code: 'token-refused' });
+      expect(await findToken(fixture.db, token, 'install')).toBeNull();
+    },
+  );
 
   it.each([Number.NaN, -1, 0, 2 ** 31, 2 ** 53, 1.5])('refuses node id %d', async (nodeId) => {
     const armed = await fetched();
@@ -143,7 +153,12 @@ describe('completion', () => {
 
   it('stores no NUL and no control character that an installer reports', async () => {
     const armed = await fetched();
-    await completeInstall(fixture.db, { nodeId: armed.nodeId, token: armed.installToken, source: armed.address, report: { disk: 'a\u0000b\u001b[2J', loaderPath: 'x'.repeat(5_000) } });
+    await completeInstall(fixture.db, {
+      nodeId: armed.nodeId,
+      token: armed.installToken,
+      source: armed.address,
+      report: { disk: 'a\u0000b\u001b[2J', loaderPath: 'x'.repeat(5_000) },
+    });
     const { spec } = await fixture.db.prisma.install.findUniqueOrThrow({ where: { id: armed.installId } });
     expect(spec).toMatchObject({ report: { disk: 'ab[2J', loader_path: 'x'.repeat(256) } });
   });

@@ -43,7 +43,9 @@ afterAll(async () => {
 });
 
 function request(file: string, options: Record<string, string | number> = {}, opcode = 1, mode = 'octet'): Buffer {
-  const tail = Object.entries(options).map(([name, value]) => `${name}\0${value}\0`).join('');
+  const tail = Object.entries(options)
+    .map(([name, value]) => `${name}\0${value}\0`)
+    .join('');
   return Buffer.from(`\u0000${String.fromCharCode(opcode)}${file}\0${mode}\0${tail}`, 'latin1');
 }
 
@@ -69,7 +71,12 @@ async function next(socket: Socket, ms = 3_000): Promise<{ bytes: Buffer; from: 
 type Fetched = { content: Buffer; options: Record<string, string>; error?: string; duplicates: number };
 
 /** Fetches as RFC 7440 says; `lose` drops what it names, counted over all DATA packets that come in. */
-async function fetchFile(file: string, options: Record<string, string | number> = {}, lose: (packet: number) => boolean = () => false, address = '127.0.0.1'): Promise<Fetched> {
+async function fetchFile(
+  file: string,
+  options: Record<string, string | number> = {},
+  lose: (packet: number) => boolean = () => false,
+  address = '127.0.0.1',
+): Promise<Fetched> {
   const socket = await openClient(address);
   const fetched: Fetched = { content: Buffer.alloc(0), options: {}, duplicates: 0 };
   try {

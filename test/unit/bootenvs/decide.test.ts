@@ -8,7 +8,13 @@ const CATALOG: Catalog = new Map([
   ['debian-12', { kind: 'installer', available: true }],
   ['rocky-9', { kind: 'installer', available: false }],
 ]);
-const install = (status: InstallState['status'], more: Partial<InstallState> = {}): InstallState => ({ id: 7, bootenv: 'debian-12', status, fetches: 0, ...more });
+const install = (status: InstallState['status'], more: Partial<InstallState> = {}): InstallState => ({
+  id: 7,
+  bootenv: 'debian-12',
+  status,
+  fetches: 0,
+  ...more,
+});
 const wish = (bootenv: string, deleting = false) => ({ nodeId: 1, bootenv, deleting });
 
 describe('which bootenv a machine gets', () => {
@@ -39,7 +45,10 @@ describe('which bootenv a machine gets', () => {
     for (let fetches = 0; fetches < MAX_INSTALL_BOOTS; fetches += 1) {
       expect(decideBootenv(wish('debian-12'), install('fetched', { fetches }), CATALOG).bootenv).toBe('debian-12');
     }
-    expect(decideBootenv(wish('debian-12'), install('fetched', { fetches: MAX_INSTALL_BOOTS }), CATALOG)).toMatchObject({ bootenv: 'maintenance', alarm: { code: 'install-offers-used-up' } });
+    expect(decideBootenv(wish('debian-12'), install('fetched', { fetches: MAX_INSTALL_BOOTS }), CATALOG)).toMatchObject({
+      bootenv: 'maintenance',
+      alarm: { code: 'install-offers-used-up' },
+    });
   });
 
   it.each([
@@ -50,7 +59,10 @@ describe('which bootenv a machine gets', () => {
   });
 
   it('parks a node whose installer cannot be served, or is unknown', () => {
-    expect(decideBootenv(wish('rocky-9'), install('armed', { bootenv: 'rocky-9' }), CATALOG)).toMatchObject({ bootenv: 'maintenance', alarm: { code: 'bootenv-unavailable' } });
+    expect(decideBootenv(wish('rocky-9'), install('armed', { bootenv: 'rocky-9' }), CATALOG)).toMatchObject({
+      bootenv: 'maintenance',
+      alarm: { code: 'bootenv-unavailable' },
+    });
     expect(decideBootenv(wish('plan-9'), null, CATALOG)).toMatchObject({ bootenv: 'maintenance', alarm: { code: 'unknown-bootenv' } });
   });
 

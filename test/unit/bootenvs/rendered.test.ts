@@ -70,7 +70,9 @@ describe('rendered boot environments', () => {
 
   it('writes Ubuntu files that are YAML', () => {
     const files = rendered('ubuntu-24.04');
-    expect(parseYaml(files.get('user-data') ?? '')).toMatchObject({ autoinstall: { version: 1, 'user-data': { hostname: 'sample-1' }, packages: ['curl', 'python3', 'curl'] } });
+    expect(parseYaml(files.get('user-data') ?? '')).toMatchObject({
+      autoinstall: { version: 1, 'user-data': { hostname: 'sample-1' }, packages: ['curl', 'python3', 'curl'] },
+    });
     expect(parseYaml(files.get('meta-data') ?? '')).toEqual({ 'instance-id': 'sample-1-install-1', 'local-hostname': 'sample-1' });
   });
 

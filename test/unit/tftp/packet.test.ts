@@ -10,7 +10,16 @@ const LIMITS = { maxBlockBytes: 1_468, maxWindowBlocks: 64 };
 describe('TFTP packets', () => {
   it('reads what OVMF asks', () => {
     const packet = parseTftp(OVMF_REQUEST);
-    expect(packet).toEqual({ kind: 'read', file: 'snponly.efi', mode: 'octet', options: new Map([['tsize', '0'], ['blksize', '1468'], ['windowsize', '4']]) });
+    expect(packet).toEqual({
+      kind: 'read',
+      file: 'snponly.efi',
+      mode: 'octet',
+      options: new Map([
+        ['tsize', '0'],
+        ['blksize', '1468'],
+        ['windowsize', '4'],
+      ]),
+    });
   });
 
   it('survives a request cut at every length', () => {
