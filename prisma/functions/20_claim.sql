@@ -1,9 +1,20 @@
 -- What runs next (the rule in words: src/annealer/model.ts). One noderole per machine, in (cohort, id) order.
 --
+-- How many more runs each class takes: twice its live worker slots less what already waits in the queue (engine-rules
+-- 22), and no more than its cap leaves. A class without a live worker has no row.
+CREATE OR REPLACE FUNCTION claim_room(p_now timestamptz) RETURNS TABLE (job_class text, n bigint) LANGUAGE sql STABLE AS $$
+  SELECT s.job_class, least(
+           2 * sum(s.slots) - (SELECT count(*) FROM runs r WHERE r.job_class = s.job_class AND r.status IN ('QUEUED', 'WAKING') AND r.holds_slot),
+           (SELECT c.max - (SELECT count(*) FROM runs r WHERE r.job_class = s.job_class AND r.status IN ('QUEUED', 'WAKING', 'RUNNING')) FROM caps c WHERE c.name = s.job_class))
+    FROM worker_slots s WHERE s.heartbeat_at > p_now - interval '30 seconds' GROUP BY s.job_class
+$$;
+
 -- The node row is the mutex (engine-rules 10): statement 1 takes idle candidate nodes, skipping those that somebody
--- else holds; the deployments involved are held FOR SHARE so that a recall waits for us or we for it. Both skip rather
--- than wait, so the claim can never be part of a deadlock; what was skipped is claimed by the holder's kick or by the
--- next sweep (engine-rules 11). Statement 2 has a fresh snapshot and checks everything again.
+-- else holds; the deployments involved are held FOR SHARE so that a recall waits for us or we for it. Nodes, deployments
+-- and noderoles are skipped rather than waited for, so the claim can never be part of a deadlock; what was skipped is
+-- claimed by the holder's kick or by the next sweep (engine-rules 11). Statement 2 has a fresh snapshot and checks
+-- everything again. Statement 1 looks at every gate as well, though nothing is held yet: nodes that cannot be claimed
+-- must not fill p_limit, or those after them would never be looked at.
 -- p_nodes: the nodes a settle touched, or NULL for a full pass. Returns rings for the queue and the events.
 CREATE OR REPLACE FUNCTION claim_nodes(p_nodes int[], p_limit int, OUT rings engine_ring[], OUT events engine_event[]) LANGUAGE plpgsql AS $$
 DECLARE
@@ -11,14 +22,20 @@ DECLARE
   v_candidates int[];
   v_deployments int[];
   v_woken engine_ring[];
+  v_open text[];
 BEGIN
   rings := '{}';
   events := '{}';
+  SELECT array_agg(room.job_class) INTO v_open FROM claim_room(v_now) room WHERE room.n > 0;
   SELECT array_agg(s.id) INTO v_candidates FROM (
     SELECT n.id FROM nodes n
      WHERE n.alive AND n.available AND NOT n.deleting
        AND (p_nodes IS NULL OR n.id = ANY(p_nodes))
-       AND (EXISTS (SELECT 1 FROM node_roles t WHERE t.node_id = n.id AND t.state = 'TODO' AND (t.not_before IS NULL OR t.not_before <= v_now))
+       AND (EXISTS (SELECT 1 FROM node_roles t JOIN roles ro ON ro.id = t.role_id JOIN deployments d ON d.id = t.deployment_id
+                     WHERE t.node_id = n.id AND t.state = 'TODO' AND (t.not_before IS NULL OR t.not_before <= v_now)
+                       AND d.committed_at IS NOT NULL AND d.paused_at IS NULL AND ro.job_class = ANY(v_open)
+                       AND (n.kind <> 'machine' AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = n.id || ':' || t.role_id AND r.status <> 'ENDED' AND r.holds_slot)
+                            OR n.kind = 'machine' AND (ro.runs_in = 'any' OR ro.runs_in = n.boot_class::text)))
             OR EXISTS (SELECT 1 FROM runs w WHERE w.node_id = n.id AND w.status = 'WAKING' AND NOT w.holds_slot))
        AND (n.kind <> 'machine' OR NOT EXISTS (
              SELECT 1 FROM runs r WHERE r.exclusive_key = n.id::text AND r.status <> 'ENDED' AND r.holds_slot))
@@ -50,38 +67,36 @@ BEGIN
   -- Caps are counted under the lock of their row, never stored: they cannot drift (engine-rules 10c).
   PERFORM 1 FROM caps ORDER BY name FOR UPDATE;
 
-  WITH room AS (
-    -- How many more runs each class takes: twice its live worker slots less what already waits in the queue
-    -- (engine-rules 22), and no more than its cap leaves.
-    SELECT s.job_class, least(
-             2 * sum(s.slots) - (SELECT count(*) FROM runs r WHERE r.job_class = s.job_class AND r.status IN ('QUEUED', 'WAKING') AND r.holds_slot),
-             (SELECT c.max - (SELECT count(*) FROM runs r WHERE r.job_class = s.job_class AND r.status IN ('QUEUED', 'WAKING', 'RUNNING')) FROM caps c WHERE c.name = s.job_class)
-           ) AS n
-      FROM worker_slots s WHERE s.heartbeat_at > v_now - interval '30 seconds' GROUP BY s.job_class
+  WITH room AS MATERIALIZED (
+    SELECT c.job_class, c.n FROM claim_room(v_now) c WHERE c.n > 0
   ), picked AS (
     SELECT t.id, t.node_id, t.role_id, t.failures, t.cohort, t.jig, t.job_class, t.key
       FROM unnest(v_candidates) AS c(node_id)
       JOIN nodes n ON n.id = c.node_id
      CROSS JOIN LATERAL (
-       SELECT nr.id, nr.node_id, nr.role_id, nr.failures, nr.cohort, ro.jig, ro.job_class,
-              CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AS key
-         FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id
+       -- A class without room is passed over here, not after: the head of a node's line must not stop what is behind it
+       -- when nobody takes its class.
+       SELECT nr.id, nr.node_id, nr.role_id, nr.failures, nr.cohort, ro.jig, ro.job_class, k.key
+         FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id JOIN room ON room.job_class = ro.job_class
+        CROSS JOIN LATERAL (SELECT CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AS key) k
         WHERE nr.node_id = n.id AND nr.state = 'TODO' AND nr.deployment_id = ANY(v_deployments)
           AND (nr.not_before IS NULL OR nr.not_before <= v_now)
           AND (ro.runs_in = 'any' OR n.kind <> 'machine' OR ro.runs_in = n.boot_class::text)
+          AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = k.key AND r.status <> 'ENDED' AND r.holds_slot)
         ORDER BY nr.cohort, nr.id
         LIMIT CASE WHEN n.kind = 'machine' THEN 1 ELSE 100 END) t
      WHERE n.alive AND n.available AND NOT n.deleting
-       AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = t.key AND r.status <> 'ENDED' AND r.holds_slot)
   ), ranked AS (
     SELECT p.*, row_number() OVER (PARTITION BY p.job_class ORDER BY p.cohort, p.id) AS place FROM picked p
   ), chosen AS MATERIALIZED (
     SELECT r.*, nextval('runs_id_seq') AS run_id FROM ranked r JOIN room ON room.job_class = r.job_class WHERE r.place <= room.n
+  ), held AS MATERIALIZED (
+    SELECT nr.id FROM node_roles nr WHERE nr.id IN (SELECT chosen.id FROM chosen) FOR NO KEY UPDATE SKIP LOCKED
   ), claimed AS (
     -- state::text, not state: the planner must join on the primary key, not walk the partial index of TODO rows.
     UPDATE node_roles nr SET state = 'TRANSITION', current_run_id = chosen.run_id, not_before = NULL, blocked_by = NULL,
            error_code = NULL, error_message = NULL, version = nr.version + 1, changed_at = clock_timestamp()
-      FROM chosen WHERE nr.id = chosen.id AND nr.state::text = 'TODO'
+      FROM chosen JOIN held ON held.id = chosen.id WHERE nr.id = chosen.id AND nr.state::text = 'TODO'
     RETURNING nr.*
   ), inserted AS (
     INSERT INTO runs (id, node_role_id, node_id, role_id, attempt, retry_of, jig, job_class, exclusive_key, rung_at)

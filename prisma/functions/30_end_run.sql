@@ -9,6 +9,28 @@ CREATE OR REPLACE FUNCTION start_waves(p_noderoles int[]) RETURNS void LANGUAGE 
      AND EXISTS (SELECT 1 FROM node_role_edges e WHERE e.parent_id = nr.id)
 $$;
 
+-- Noderoles that became BLOCKED otherwise than by a wave: an ERROR above them that blocks them too sends its wave on from
+-- here, because when it passed they were running, proposed or in ERROR themselves and it stopped at them. The caller
+-- holds their locks. Looks for the roots through what is BLOCKED: `blocked_by` is only a hint.
+CREATE OR REPLACE FUNCTION join_waves(p_noderoles int[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  WITH RECURSIVE above AS (
+    SELECT c.id AS start, c.id FROM node_roles c WHERE c.id = ANY(p_noderoles) AND c.state = 'BLOCKED'
+    UNION
+    SELECT a.start, p.id FROM above a JOIN node_role_edges e ON e.child_id = a.id JOIN node_roles p ON p.id = e.parent_id
+      JOIN node_roles c ON c.id = a.id AND c.state = 'BLOCKED'
+     WHERE p.state IN ('BLOCKED', 'ERROR')
+  ), root AS (
+    SELECT a.start, r.id, r.error_epoch FROM above a JOIN node_roles r ON r.id = a.id AND r.state = 'ERROR'
+  ), hinted AS (
+    UPDATE node_roles nr SET blocked_by = h.id FROM (SELECT start, min(id) AS id FROM root GROUP BY start) h WHERE nr.id = h.start
+  )
+  INSERT INTO propagations (node_role_id, root_id, error_epoch)
+  SELECT r.start, r.id, r.error_epoch FROM root r
+   WHERE EXISTS (SELECT 1 FROM node_role_edges e WHERE e.parent_id = r.start)
+     AND NOT EXISTS (SELECT 1 FROM propagations o WHERE o.node_role_id = r.start AND o.root_id = r.id AND o.error_epoch = r.error_epoch);
+END $$;
+
 -- Takes a live run away from whoever executes it: the fence rises, so every later write of the executor is refused; the
 -- slot stays taken until the stop is proven (engine-rules 1, 17). A run still QUEUED has no executor: it ends at once.
 -- The noderole is not touched here. Returns the events.

@@ -20,6 +20,8 @@ DECLARE
   v_active int[];
   v_error int[];
   v_settled bigint[];
+  v_blocked int[];
+  v_walls int[];
 BEGIN
   PERFORM 1 FROM nodes WHERE id IN (SELECT r.node_id FROM runs r WHERE r.id = ANY(p_runs)) ORDER BY id FOR NO KEY UPDATE;
 
@@ -76,7 +78,8 @@ BEGIN
            exit_status = (i.body->>'exit_status')::int, result = i.body->'result'
       FROM input i, node_roles nr, roles ro
      WHERE r.id = i.id AND r.fence = i.fence AND r.status = 'RUNNING' AND nr.id = r.node_role_id AND ro.id = r.role_id
-    RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, r.outcome, r.gen, r.inputs_hash, r.error_code, r.error_message, i.body, ro.backoff_seconds
+    RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, r.outcome, r.gen, r.inputs_hash, r.error_code, r.error_message, i.body, ro.backoff_seconds,
+              i.body ? 'wall' AND i.body->'wall' <> nr.wall AS new_wall
   ), settled AS (
     UPDATE node_roles nr SET
            state = CASE
@@ -92,12 +95,13 @@ BEGIN
            error_message = CASE WHEN e.outcome IN ('failed', 'retryable') THEN e.error_message END,
            error_epoch = CASE WHEN e.outcome = 'failed' THEN nr.error_epoch + 1 ELSE nr.error_epoch END,
            wall = CASE WHEN e.outcome = 'succeeded' AND e.body ? 'wall' THEN e.body->'wall' ELSE nr.wall END,
-           last_ok_hash = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN e.inputs_hash ELSE nr.last_ok_hash END,
+           -- What failed may have left half of its work behind: the last success says nothing about that any more.
+           last_ok_hash = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN e.inputs_hash WHEN e.outcome IN ('failed', 'retryable') THEN NULL ELSE nr.last_ok_hash END,
            last_ok_epoch = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN n.boot_epoch ELSE nr.last_ok_epoch END,
            force_run = CASE WHEN e.outcome = 'succeeded' THEN false ELSE nr.force_run END
       FROM ended e JOIN nodes n ON n.id = e.node_id
      WHERE nr.id = e.node_role_id AND nr.current_run_id = e.id
-    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, e.outcome
+    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, e.outcome, e.outcome = 'succeeded' AND e.new_wall AS new_wall
   )
   SELECT v_events
            || coalesce((SELECT array_agg(run_ended_event(e.id, e.dispatch, e.node_role_id, e.node_id, e.outcome, e.error_code) ORDER BY e.id) FROM ended e), '{}')
@@ -105,8 +109,10 @@ BEGIN
          v_settled || coalesce((SELECT array_agg(e.id) FROM ended e), '{}'),
          v_nodes || coalesce((SELECT array_agg(e.node_id) FROM ended e), '{}'),
          (SELECT array_agg(s.id) FROM settled s WHERE s.state = 'ACTIVE'),
-         (SELECT array_agg(s.id) FROM settled s WHERE s.state = 'ERROR')
-    INTO v_events, v_settled, v_nodes, v_active, v_error;
+         (SELECT array_agg(s.id) FROM settled s WHERE s.state = 'ERROR'),
+         (SELECT array_agg(s.id) FROM settled s WHERE s.state = 'BLOCKED'),
+         (SELECT array_agg(s.id) FROM settled s WHERE s.new_wall)
+    INTO v_events, v_settled, v_nodes, v_active, v_error, v_blocked, v_walls;
 
   IF v_active IS NOT NULL THEN
     SELECT a.events, a.nodes INTO v_more, v_free FROM adjust_children(v_active, -1) a;
@@ -114,6 +120,12 @@ BEGIN
     v_nodes := v_nodes || v_free;
   END IF;
   IF v_error IS NOT NULL THEN PERFORM start_waves(v_error); END IF;
+  IF v_blocked IS NOT NULL THEN PERFORM join_waves(v_blocked); END IF;
+  IF v_walls IS NOT NULL THEN
+    SELECT t.events, t.nodes INTO v_more, v_free FROM tell_new_walls(v_walls) t;
+    v_events := v_events || v_more;
+    v_nodes := v_nodes || v_free;
+  END IF;
 
   -- What was not taken: from the executor of a run that is being stopped it is the proof that it has stopped
   -- (engine-rules 1, 17); from anybody else it is a late result, kept for audit.
@@ -141,4 +153,23 @@ BEGIN
 
   PERFORM emit_events(v_events);
   RETURN QUERY SELECT * FROM unnest(v_rings);
+END $$;
+
+-- Parents that left another wall than before: their children have frozen the old one, so those that run are wanted again
+-- and those that are ACTIVE are poked (engine-rules 8; DESIGN rule 9). The others read it when they start. The caller
+-- holds the locks of parents and children. Returns the events and the nodes of the children told.
+CREATE OR REPLACE FUNCTION tell_new_walls(p_parents int[], OUT events engine_event[], OUT nodes int[]) LANGUAGE plpgsql AS $$
+DECLARE
+  v_poked int[];
+BEGIN
+  WITH told AS (
+    UPDATE node_roles c SET want_gen = c.want_gen + 1, version = c.version + 1
+     WHERE c.id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(p_parents)) AND c.state::text IN ('TRANSITION', 'ACTIVE')
+    RETURNING c.id, c.state, c.node_id
+  )
+  SELECT array_agg(t.id ORDER BY t.id) FILTER (WHERE t.state = 'ACTIVE'), coalesce(array_agg(DISTINCT t.node_id) FILTER (WHERE t.state = 'ACTIVE'), '{}') INTO v_poked, nodes FROM told t;
+  events := '{}';
+  IF v_poked IS NULL THEN RETURN; END IF;
+  PERFORM 1 FROM node_roles WHERE id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(v_poked)) ORDER BY id FOR NO KEY UPDATE;
+  events := poke_active(v_poked, 'a parent left another wall');
 END $$;

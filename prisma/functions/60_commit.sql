@@ -1,6 +1,12 @@
--- PROPOSED -> TODO or BLOCKED for the noderoles given; the caller holds their locks and their children's.
+-- PROPOSED -> TODO or BLOCKED for the noderoles given; takes their locks and their children's.
 CREATE OR REPLACE FUNCTION commit_noderoles(p_noderoles int[], OUT committed int, OUT events engine_event[]) LANGUAGE plpgsql AS $$
+DECLARE
+  v_blocked int[];
 BEGIN
+  -- Also when the caller has locked what it saw: one bound meanwhile may be committed by somebody else at this moment,
+  -- and its children must not be counted twice.
+  PERFORM 1 FROM node_roles WHERE id = ANY(p_noderoles) OR id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(p_noderoles))
+    ORDER BY id FOR NO KEY UPDATE;
   -- Newly committed noderoles, and the children whose counters they raise, in one statement: CHECK says that TODO has
   -- no pending parent at the end of every statement.
   WITH fresh AS (
@@ -23,11 +29,15 @@ BEGIN
            version = nr.version + 1, changed_at = clock_timestamp()
       FROM subject LEFT JOIN fresh ON fresh.id = subject.id LEFT JOIN raised ON raised.id = subject.id
      WHERE nr.id = subject.id
-    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, fresh.id IS NOT NULL AS was_fresh
+    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, fresh.id IS NOT NULL AS was_fresh, fresh.committed AS was_committed
   )
   SELECT count(*) FILTER (WHERE m.was_fresh)::int,
-         coalesce(array_agg(noderole_event(m.id, m.version, b.state, m.state, m.node_id, m.role_id, m.deployment_id, 'committed') ORDER BY m.id) FILTER (WHERE b.state <> m.state), '{}')
-    INTO committed, events FROM moved m JOIN before b ON b.id = m.id;
+         coalesce(array_agg(noderole_event(m.id, m.version, b.state, m.state, m.node_id, m.role_id, m.deployment_id, 'committed') ORDER BY m.id) FILTER (WHERE b.state <> m.state), '{}'),
+         -- Only these can have something ACTIVE below them that an ERROR above has to block.
+         array_agg(m.id) FILTER (WHERE m.was_fresh AND m.state = 'BLOCKED' AND (m.was_committed OR EXISTS (
+           SELECT 1 FROM node_role_edges e JOIN node_roles c ON c.id = e.child_id WHERE e.parent_id = m.id AND c.state = 'ACTIVE')))
+    INTO committed, events, v_blocked FROM moved m JOIN before b ON b.id = m.id;
+  IF v_blocked IS NOT NULL THEN PERFORM join_waves(v_blocked); END IF;
 END $$;
 
 -- Commits a deployment: proposed data becomes committed data, proposed noderoles become TODO or BLOCKED, and the edges of
@@ -82,6 +92,7 @@ DECLARE
   v_events engine_event[];
   v_more engine_event[];
   v_left int[];
+  v_blocked int[];
 BEGIN
   WITH moved AS (
     UPDATE node_roles nr SET state = CASE WHEN nr.pending_parents = 0 THEN 'TODO'::node_role_state ELSE 'BLOCKED' END,
@@ -89,8 +100,10 @@ BEGIN
       FROM roles ro WHERE nr.id = ANY(p_noderoles) AND nr.state = 'ACTIVE' AND ro.id = nr.role_id AND NOT ('destructive' = ANY(ro.flags))
     RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id
   )
-  SELECT array_agg(m.id), coalesce(array_agg(noderole_event(m.id, m.version, 'ACTIVE', m.state, m.node_id, m.role_id, m.deployment_id, p_reason) ORDER BY m.id), '{}')
-    INTO v_left, v_events FROM moved m;
+  SELECT array_agg(m.id), coalesce(array_agg(noderole_event(m.id, m.version, 'ACTIVE', m.state, m.node_id, m.role_id, m.deployment_id, p_reason) ORDER BY m.id), '{}'),
+         array_agg(m.id) FILTER (WHERE m.state = 'BLOCKED')
+    INTO v_left, v_events, v_blocked FROM moved m;
+  IF v_blocked IS NOT NULL THEN PERFORM join_waves(v_blocked); END IF;
   IF v_left IS NOT NULL THEN
     SELECT a.events INTO v_more FROM adjust_children(v_left, 1) a;
     v_events := v_events || v_more;

@@ -14,12 +14,13 @@ BEGIN
 END $$;
 
 -- Takes runs from their executors and gives their noderoles back to the claim. Not the role's fault: `failures` stays,
--- unless the same noderole was lost p_crash_limit times in a row, which is.
+-- unless the same noderole was lost p_crash_limit times in a row, which is; after a retry they are counted anew.
 CREATE OR REPLACE FUNCTION release_noderoles(p_runs bigint[], p_outcome run_outcome, p_reason text, p_crash_limit int) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
   v_events engine_event[];
   v_more engine_event[];
   v_error int[];
+  v_blocked int[];
   v_live bigint[];
 BEGIN
   PERFORM 1 FROM nodes WHERE id IN (SELECT r.node_id FROM runs r WHERE r.id = ANY(p_runs)) ORDER BY id FOR NO KEY UPDATE;
@@ -28,29 +29,31 @@ BEGIN
   SELECT array_agg(s.id) INTO v_live FROM (
     SELECT r.id FROM runs r WHERE r.id = ANY(p_runs)
        AND ((p_outcome = 'lease-lost' AND r.status = 'RUNNING' AND r.lease_until < clock_timestamp())
-         OR (p_outcome <> 'lease-lost' AND r.status IN ('QUEUED', 'RUNNING', 'WAITING', 'WAKING')))
+         -- The machine went away under agent work: not when its result was in meanwhile.
+         OR (p_outcome <> 'lease-lost' AND r.status = 'WAITING' AND EXISTS (SELECT 1 FROM agent_work w WHERE w.run_id = r.id AND w.status = 'taken')))
      ORDER BY r.id FOR UPDATE) s;
   IF v_live IS NULL THEN RETURN 0; END IF;
   v_events := stop_runs(v_live, p_outcome, p_reason);
   WITH lost AS (
-    SELECT nr.id, (SELECT count(*) FROM (
-             SELECT o.outcome, o.stop_outcome FROM runs o WHERE o.node_role_id = nr.id ORDER BY o.id DESC LIMIT p_crash_limit) recent
-             WHERE coalesce(recent.outcome, recent.stop_outcome) = 'lease-lost') AS times
-      FROM node_roles nr WHERE nr.current_run_id = ANY(v_live)
+    SELECT t.id, t.times, t.times > 0 AND t.times % p_crash_limit = 0 AS crashing FROM (
+      SELECT nr.id, (SELECT count(*) FROM runs o WHERE o.node_role_id = nr.id AND o.id > coalesce((
+               SELECT max(b.id) FROM runs b WHERE b.node_role_id = nr.id AND coalesce(b.outcome, b.stop_outcome) IS DISTINCT FROM 'lease-lost'), 0)) AS times
+        FROM node_roles nr WHERE nr.current_run_id = ANY(v_live)) t
   ), moved AS (
     UPDATE node_roles nr SET
-           state = CASE WHEN lost.times >= p_crash_limit THEN 'ERROR'::node_role_state WHEN nr.pending_parents = 0 THEN 'TODO' ELSE 'BLOCKED' END,
-           error_code = CASE WHEN lost.times >= p_crash_limit THEN 'crash-loop' END,
-           error_message = CASE WHEN lost.times >= p_crash_limit THEN 'started ' || lost.times || ' times in a row without an outcome: ' || p_reason END,
-           error_epoch = CASE WHEN lost.times >= p_crash_limit THEN nr.error_epoch + 1 ELSE nr.error_epoch END,
-           current_run_id = NULL, version = nr.version + 1, changed_at = clock_timestamp()
+           state = CASE WHEN lost.crashing THEN 'ERROR'::node_role_state WHEN nr.pending_parents = 0 THEN 'TODO' ELSE 'BLOCKED' END,
+           error_code = CASE WHEN lost.crashing THEN 'crash-loop' END,
+           error_message = CASE WHEN lost.crashing THEN 'started ' || lost.times || ' times in a row without an outcome: ' || p_reason END,
+           error_epoch = CASE WHEN lost.crashing THEN nr.error_epoch + 1 ELSE nr.error_epoch END,
+           current_run_id = NULL, last_ok_hash = NULL, version = nr.version + 1, changed_at = clock_timestamp()
       FROM lost WHERE nr.id = lost.id
     RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id
   )
   SELECT coalesce(array_agg(noderole_event(m.id, m.version, 'TRANSITION', m.state, m.node_id, m.role_id, m.deployment_id, p_outcome::text) ORDER BY m.id), '{}'),
-         array_agg(m.id) FILTER (WHERE m.state = 'ERROR')
-    INTO v_more, v_error FROM moved m;
+         array_agg(m.id) FILTER (WHERE m.state = 'ERROR'), array_agg(m.id) FILTER (WHERE m.state = 'BLOCKED')
+    INTO v_more, v_error, v_blocked FROM moved m;
   IF v_error IS NOT NULL THEN PERFORM start_waves(v_error); END IF;
+  IF v_blocked IS NOT NULL THEN PERFORM join_waves(v_blocked); END IF;
   PERFORM emit_events(v_events || v_more);
   RETURN cardinality(v_live);
 END $$;
@@ -81,15 +84,17 @@ CREATE OR REPLACE FUNCTION expire_waits() RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
   v_count int;
 BEGIN
+  -- The run is locked before its wait, as every writer of both does; who holds it wakes or ends it himself.
   WITH due AS (
-    SELECT w.run_id FROM waits w WHERE w.deadline < clock_timestamp() ORDER BY w.run_id LIMIT 500 FOR UPDATE SKIP LOCKED
+    SELECT w.run_id FROM waits w JOIN runs r ON r.id = w.run_id
+     WHERE w.deadline < clock_timestamp() AND r.status = 'WAITING' ORDER BY w.run_id LIMIT 500 FOR NO KEY UPDATE OF r SKIP LOCKED
   ), woken AS (
     UPDATE runs r SET status = 'WAKING', rung_at = NULL,
            wake_reason = CASE WHEN EXISTS (SELECT 1 FROM waits w JOIN facts f ON f.key = w.key WHERE w.run_id = r.id AND f.generation >= w.min_generation) THEN 'fact' ELSE 'deadline' END
       FROM due WHERE r.id = due.run_id AND r.status = 'WAITING'
     RETURNING r.id
   ), gone AS (
-    DELETE FROM waits w USING due WHERE w.run_id = due.run_id
+    DELETE FROM waits w USING woken WHERE w.run_id = woken.id
   )
   SELECT count(*) INTO v_count FROM woken;
   -- A fact that is true and yet has a wait: its writer forgot to wake. Level, not edge.
@@ -120,8 +125,11 @@ BEGIN
   RETURN v_count;
 END $$;
 
--- Takes ERROR waves one level further, at most p_batch children a call: ACTIVE children of what failed become BLOCKED and
--- carry the wave on, waiting ones get the hint who blocks them. A wave whose root recovered is dropped (engine-rules 14).
+-- Takes ERROR waves one level further, at most p_batch rows of the worklist a call: ACTIVE children of what failed become
+-- BLOCKED, BLOCKED ones get the hint who blocks them, and both carry the wave on. It also passes what this root has
+-- blocked before: an earlier wave may have been dropped half way, because its root had recovered for a while. Lowest
+-- cohort first, so that a wave comes once to each noderole, by however many ways. Dropped when its root recovered
+-- (engine-rules 14).
 CREATE OR REPLACE FUNCTION propagate_errors(p_batch int) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
   v_work record;
@@ -131,7 +139,8 @@ DECLARE
   v_done int := 0;
 BEGIN
   FOR v_work IN
-    SELECT p.id, p.node_role_id, p.root_id, p.error_epoch FROM propagations p ORDER BY p.id LIMIT p_batch FOR UPDATE SKIP LOCKED
+    SELECT p.id, p.node_role_id, p.root_id, p.error_epoch FROM propagations p LEFT JOIN node_roles nr ON nr.id = p.node_role_id
+     ORDER BY nr.cohort, p.id LIMIT p_batch FOR UPDATE OF p SKIP LOCKED
   LOOP
     v_done := v_done + 1;
     DELETE FROM propagations WHERE id = v_work.id;
@@ -139,21 +148,24 @@ BEGIN
         OR id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = v_work.node_role_id)
         OR id IN (SELECT f.child_id FROM node_role_edges e JOIN node_roles c ON c.id = e.child_id AND c.state = 'ACTIVE' JOIN node_role_edges f ON f.parent_id = c.id WHERE e.parent_id = v_work.node_role_id)
       ORDER BY id FOR NO KEY UPDATE;
-    CONTINUE WHEN NOT EXISTS (SELECT 1 FROM node_roles r WHERE r.id = v_work.root_id AND r.state = 'ERROR' AND r.error_epoch = v_work.error_epoch);
-    WITH child AS (
-      SELECT e.child_id AS id FROM node_role_edges e WHERE e.parent_id = v_work.node_role_id
-    ), before AS (
-      SELECT nr.id, nr.state FROM node_roles nr JOIN child ON child.id = nr.id
+    CONTINUE WHEN NOT EXISTS (SELECT 1 FROM node_roles r WHERE r.id = v_work.root_id AND r.state = 'ERROR' AND r.error_epoch = v_work.error_epoch)
+    -- What carried it may have been released meanwhile (then its children are not blocked by it any more).
+      OR NOT EXISTS (SELECT 1 FROM node_roles c WHERE c.id = v_work.node_role_id AND c.state IN ('ERROR', 'BLOCKED'));
+    WITH before AS (
+      SELECT nr.id, nr.state, nr.blocked_by, nr.state = 'ACTIVE' AND ro.on_parent_error <> 'stay' AS falls
+        FROM node_role_edges e JOIN node_roles nr ON nr.id = e.child_id JOIN roles ro ON ro.id = nr.role_id
+       WHERE e.parent_id = v_work.node_role_id AND nr.pending_parents > 0 AND nr.state IN ('BLOCKED', 'ACTIVE')
     ), moved AS (
       UPDATE node_roles nr SET blocked_by = v_work.root_id, version = nr.version + 1,
-             state = CASE WHEN nr.state = 'ACTIVE' AND ro.on_parent_error <> 'stay' THEN 'BLOCKED' ELSE nr.state END,
-             changed_at = CASE WHEN nr.state = 'ACTIVE' THEN clock_timestamp() ELSE nr.changed_at END
-        FROM child, roles ro WHERE nr.id = child.id AND ro.id = nr.role_id
-         AND nr.pending_parents > 0 AND nr.state IN ('BLOCKED', 'ACTIVE') AND nr.blocked_by IS DISTINCT FROM v_work.root_id
+             state = CASE WHEN b.falls THEN 'BLOCKED' ELSE nr.state END,
+             changed_at = CASE WHEN b.falls THEN clock_timestamp() ELSE nr.changed_at END
+        FROM before b WHERE nr.id = b.id AND (b.falls OR b.blocked_by IS DISTINCT FROM v_work.root_id)
       RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id
     ), onward AS (
       INSERT INTO propagations (node_role_id, root_id, error_epoch)
-      SELECT m.id, v_work.root_id, v_work.error_epoch FROM moved m WHERE EXISTS (SELECT 1 FROM node_role_edges e WHERE e.parent_id = m.id)
+      SELECT b.id, v_work.root_id, v_work.error_epoch FROM before b WHERE (b.falls OR b.state = 'BLOCKED')
+         AND EXISTS (SELECT 1 FROM node_role_edges e WHERE e.parent_id = b.id)
+         AND NOT EXISTS (SELECT 1 FROM propagations o WHERE o.node_role_id = b.id AND o.root_id = v_work.root_id AND o.error_epoch = v_work.error_epoch)
     )
     SELECT coalesce(array_agg(noderole_event(m.id, m.version, b.state, m.state, m.node_id, m.role_id, m.deployment_id, 'parent in ERROR') ORDER BY m.id) FILTER (WHERE b.state <> m.state), '{}'),
            array_agg(m.id) FILTER (WHERE b.state = 'ACTIVE' AND m.state = 'BLOCKED')
@@ -169,8 +181,8 @@ BEGIN
 END $$;
 
 -- TRANSITION and "a live run of this noderole" are one fact told twice; where they differ, something was lost. Both
--- directions are repaired (engine-rules 20), and counters of the noderoles asked about are put to their definition
--- (rule 3). Each repair is an alarm: it should never happen. Returns how many were repaired.
+-- directions are repaired (engine-rules 20). Each repair is an alarm: it should never happen. Returns how many were
+-- repaired.
 CREATE OR REPLACE FUNCTION repair_drift() RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
   v_events engine_event[] := '{}';

@@ -30,6 +30,8 @@ export type NodeRoleEvent =
   | { kind: 'commit' }
   | { kind: 'parent-entered-active' }
   | { kind: 'parent-left-active' }
+  /** A parent left another wall than before: what was frozen from it is old. */
+  | { kind: 'parent-changed' }
   | { kind: 'error-wave' }
   | { kind: 'claim' }
   | { kind: 'succeed' }
@@ -89,6 +91,10 @@ export function next(view: NodeRoleView, event: NodeRoleEvent): Move | Refusal {
     case 'parent-left-active':
       return { ...stay, pendingParents: p + 1, to: state === 'TODO' ? 'BLOCKED' : state };
 
+    case 'parent-changed':
+      // The others read it when they start; a destructive role that is ACTIVE stays, as after a poke.
+      return state === 'ACTIVE' || state === 'TRANSITION' ? next(view, { kind: 'poke' }) : stay;
+
     case 'error-wave':
       return state === 'ACTIVE' ? { ...leaves('BLOCKED'), wave: true } : stay;
 
@@ -117,7 +123,9 @@ export function next(view: NodeRoleView, event: NodeRoleEvent): Move | Refusal {
     }
 
     case 'cancel':
-      return state === 'TRANSITION' ? { ...stay, to: 'ERROR', run: 'stop', wave: true } : { refused: `nothing of it is running (${state}); to keep it from running, recall its deployment or unbind it` };
+      return state === 'TRANSITION'
+        ? { ...stay, to: 'ERROR', run: 'stop', wave: true }
+        : { refused: `nothing of it is running (${state}); to keep it from running, recall its deployment or unbind it` };
 
     case 'retry': {
       if (view.stopping) return { refused: 'its last run is still being stopped; retry when the node is free' };

@@ -30,7 +30,14 @@ export async function moveNodeRole(pool: Pool, id: number, event: NodeRoleEvent,
   return withTransaction(pool, async (tx) => {
     const row = await lockWithChildren(tx, id);
     const move = next(
-      { state: row.state, pendingParents: row.pending_parents, wantGen: row.want_gen, runGen: row.run_gen, destructive: row.destructive, stopping: row.stopping },
+      {
+        state: row.state,
+        pendingParents: row.pending_parents,
+        wantGen: row.want_gen,
+        runGen: row.run_gen,
+        destructive: row.destructive,
+        stopping: row.stopping,
+      },
       event,
     );
     if (isRefusal(move)) throw new InvalidTransitionError(`noderole ${id}: ${move.refused}`, { details: { state: row.state, event: event.kind } });
@@ -44,7 +51,9 @@ async function lockWithChildren(tx: Tx, id: number): Promise<Row> {
   const nodeId = found.rows[0]?.node_id;
   if (nodeId === undefined) throw new NotFoundError('noderole', id);
   await tx.query('SELECT 1 FROM nodes WHERE id = $1 FOR NO KEY UPDATE', [nodeId]);
-  await tx.query('SELECT 1 FROM node_roles WHERE id = $1 OR id IN (SELECT child_id FROM node_role_edges WHERE parent_id = $1) ORDER BY id FOR NO KEY UPDATE', [id]);
+  await tx.query('SELECT 1 FROM node_roles WHERE id = $1 OR id IN (SELECT child_id FROM node_role_edges WHERE parent_id = $1) ORDER BY id FOR NO KEY UPDATE', [
+    id,
+  ]);
   const { rows } = await tx.query<Row>(
     `SELECT nr.id, nr.node_id, nr.role_id, nr.deployment_id, nr.state, nr.version, nr.pending_parents, nr.want_gen, nr.current_run_id,
             r.gen AS run_gen, 'destructive' = ANY(ro.flags) AS destructive,
@@ -70,14 +79,16 @@ async function write(tx: Tx, row: Row, event: NodeRoleEvent, move: Move, actor: 
             failures = CASE WHEN $6 THEN 0 ELSE failures END,
             not_before = CASE WHEN $6 THEN NULL ELSE not_before END,
             blocked_by = CASE WHEN $6 THEN NULL ELSE blocked_by END,
+            last_ok_hash = CASE WHEN NOT $9 THEN last_ok_hash END,
             error_code = CASE WHEN $7 THEN 'cancelled' WHEN $3 = 'ERROR' THEN error_code END,
             error_message = CASE WHEN $7 THEN $8 WHEN $3 = 'ERROR' THEN error_message END,
             error_epoch = CASE WHEN $7 THEN error_epoch + 1 ELSE error_epoch END
       WHERE id = $1 AND version = $2 RETURNING version`,
-    [row.id, row.version, move.to, move.pendingParents, move.wantGen, clearsFailure, cancelled, `cancelled by ${actor}`],
+    [row.id, row.version, move.to, move.pendingParents, move.wantGen, clearsFailure, cancelled, `cancelled by ${actor}`, runStopped],
   );
   const version = rows[0]?.version;
   if (version === undefined) throw new ConflictError(`noderole ${row.id} changed meanwhile; read it again`);
+  if (move.to === 'BLOCKED') await tx.query('SELECT join_waves(ARRAY[$1::int])', [row.id]);
   if (move.wave) await tx.query('SELECT start_waves(ARRAY[$1::int])', [row.id]);
   await tx.query(
     `SELECT emit_events(

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { isRefusal, next, NodeRoleState, stateCode, type NodeRoleEvent, type NodeRoleView } from '../../../src/noderoles/state.js';
 
 const states = Object.values(NodeRoleState);
-const eventKinds: NodeRoleEvent['kind'][] = ['commit', 'parent-entered-active', 'parent-left-active', 'error-wave', 'claim', 'succeed', 'fail-retryable', 'fail-final', 'supersede', 'release', 'poke', 'cancel', 'retry', 'repropose'];
+const eventKinds: NodeRoleEvent['kind'][] = ['commit', 'parent-entered-active', 'parent-left-active', 'parent-changed', 'error-wave', 'claim', 'succeed', 'fail-retryable', 'fail-final', 'supersede', 'release', 'poke', 'cancel', 'retry', 'repropose'];
 
 const view = (state: NodeRoleState, more: Partial<NodeRoleView> = {}): NodeRoleView => ({ state, pendingParents: state === 'BLOCKED' ? 1 : 0, wantGen: 1, runGen: state === 'TRANSITION' ? 1 : null, destructive: false, stopping: false, ...more });
 const to = (state: NodeRoleState, kind: NodeRoleEvent['kind'], more: Partial<NodeRoleView> = {}): string => {
@@ -17,6 +17,7 @@ describe('the transition table', () => {
     commit: { PROPOSED: 'TODO', BLOCKED: '-', TODO: '-', TRANSITION: '-', ACTIVE: '-', ERROR: '-' },
     'parent-entered-active': { PROPOSED: 'refused', BLOCKED: 'TODO', TODO: 'refused', TRANSITION: 'refused', ACTIVE: 'refused', ERROR: 'refused' },
     'parent-left-active': { PROPOSED: '-', BLOCKED: '-', TODO: 'BLOCKED', TRANSITION: '-', ACTIVE: '-', ERROR: '-' },
+    'parent-changed': { PROPOSED: '-', BLOCKED: '-', TODO: '-', TRANSITION: '-', ACTIVE: 'TODO', ERROR: '-' },
     'error-wave': { PROPOSED: '-', BLOCKED: '-', TODO: '-', TRANSITION: '-', ACTIVE: 'BLOCKED', ERROR: '-' },
     claim: { PROPOSED: 'refused', BLOCKED: 'refused', TODO: 'TRANSITION', TRANSITION: 'refused', ACTIVE: 'refused', ERROR: 'refused' },
     succeed: { PROPOSED: 'refused', BLOCKED: 'refused', TODO: 'refused', TRANSITION: 'ACTIVE', ACTIVE: 'refused', ERROR: 'refused' },
@@ -37,6 +38,7 @@ describe('the transition table', () => {
   it('commit of a noderole with a pending parent blocks it', () => expect(to('PROPOSED', 'commit', { pendingParents: 2 })).toBe('BLOCKED'));
   it('rule 3: success under a parent that left ACTIVE meanwhile is BLOCKED, not ACTIVE', () => expect(to('TRANSITION', 'succeed', { pendingParents: 1 })).toBe('BLOCKED'));
   it('rule 8: success with older inputs than wanted runs again', () => expect(to('TRANSITION', 'succeed', { wantGen: 2, runGen: 1 })).toBe('TODO'));
+  it('rule 8: another wall of a parent is wanted by a run that froze the old one', () => expect(next(view('TRANSITION'), { kind: 'parent-changed' })).toMatchObject({ to: 'TRANSITION', wantGen: 2 }));
   it('rule 15: a poke never reruns a destructive role that is ACTIVE', () => expect(to('ACTIVE', 'poke', { destructive: true })).toBe('ACTIVE'));
   it('rule 17: a retry is refused while the last run is being stopped', () => expect(to('ERROR', 'retry', { stopping: true })).toBe('refused'));
   it('has the numbers of OpenCrowbar on the wire', () => expect(stateCode).toEqual({ ERROR: -1, ACTIVE: 0, TODO: 1, TRANSITION: 2, BLOCKED: 3, PROPOSED: 4 }));
