@@ -26,7 +26,9 @@ export function readUpArguments(argv: string[]): UpArguments {
     if (!Number.isInteger(value) || value < 1 || value > max) throw new ConfigError(`--${name}: '${text}' is not a whole number from 1 to ${max}`, `for example --${name} ${Math.min(max, 50)}`);
     return value;
   };
+  if (values['no-rack'] && values.rack !== undefined) throw new ConfigError('--rack and --no-rack: only one of them', 'leave one out');
   const onSegment = values.interface !== undefined;
+  if (onSegment && !values.interface?.trim()) throw new ConfigError('--interface: it names no interface', 'for example --interface eth1');
   return {
     // A real segment gets no simulated machines unless they are asked for.
     rack: values['no-rack'] ? 0 : values.rack === undefined ? (onSegment ? 0 : DEFAULT_RACK) : number('rack', values.rack, MAX_RACK),

@@ -7,14 +7,12 @@ import path from 'node:path';
 import { runBoard } from '../cli/board/live.js';
 import { createClient } from '../client/client.js';
 import { loadConfig, type Config } from '../config/config.js';
-import { assertReachable } from '../db/client.js';
-import { startEmbeddedPostgres } from '../db/embedded.js';
 import { ConfigError } from '../shared/errors.js';
 import { createLogger } from '../shared/logger.js';
 import { closeContext, openContext, printStartError } from './context.js';
+import { openEmbeddedDatabase } from './embedded-database.js';
 import { migrateDatabase, prepareInstallation } from './installation.js';
-import { assertPortsFree } from './ports.js';
-import { assertMayServe } from './segment.js';
+import { assertMayStart } from './preconditions.js';
 import { StartFailure, Supervisor, type Program } from './supervisor.js';
 import { readUpArguments, type UpArguments } from './up-arguments.js';
 
@@ -28,11 +26,14 @@ async function main(): Promise<number> {
   const args = readUpArguments(process.argv.slice(2));
   const config = loadConfig({ ...process.env, ...(args.interfaces === undefined ? {} : { PRYBAR_INTERFACE: args.interfaces }) });
   const log = createLogger('up', config.logLevel);
-  const stop = stopSignal();
+  const stop = stopSignal(args.untilActive ? 1 : 0);
 
-  await assertPortsFree(config);
-  if (config.interfaces.length > 0) await assertMayServe(config);
-  const databaseUrl = await openDatabase(config, log);
+  await assertMayStart(config);
+  const trouble = new AbortController();
+  const onFatal = (text: string) => trouble.abort(new Error(text));
+  const databaseUrl = await openDatabase(config, log, onFatal);
+  // Not in the middle of it: a database that is being made or started can only be stopped when it stands.
+  stop.throwIfAborted();
   const ready: Config = { ...config, databaseUrl };
 
   const context = openContext('up', ready, log);
@@ -40,14 +41,14 @@ async function main(): Promise<number> {
   await migrateDatabase(context);
   const { tokenFile } = await prepareInstallation(context, { rack: args.rack > 0 });
   await closeContext(context);
+  stop.throwIfAborted();
 
   const url = `http://${config.host}:${config.port}`;
   const env = childEnvironment(ready, args);
-  const trouble = new AbortController();
-  const supervisor = new Supervisor({ env, logDirectory: path.join(config.home, 'log'), log, onTrouble: (text) => log.warn(text), onFatal: (text) => trouble.abort(new Error(text)) });
+  const supervisor = new Supervisor({ env, logDirectory: path.join(config.home, 'log'), log, onTrouble: (text) => log.warn(text), onFatal });
   undo.push(() => supervisor.stop());
   say('  starting the services');
-  for (const program of servicePrograms(args)) await supervisor.start(program);
+  for (const program of servicePrograms(args)) await unlessStopped(supervisor.start(program), stop);
   await writeFile(path.join(config.home, 'url'), `${url}\n`);
   if (args.rack > 0) await supervisor.start(rackProgram(config, args, url));
   printWhere(config, args, url, tokenFile);
@@ -74,13 +75,10 @@ async function main(): Promise<number> {
   return 0;
 }
 
-async function openDatabase(config: Config, log: ReturnType<typeof createLogger>): Promise<string> {
-  if (config.databaseUrl !== undefined) {
-    await assertReachable(config.databaseUrl);
-    return config.databaseUrl;
-  }
-  const embedded = await startEmbeddedPostgres({ dataDir: path.join(config.home, 'postgres'), log, onStep: (step) => say(`  ${step}`) });
-  undo.push(() => embedded.stop());
+async function openDatabase(config: Config, log: ReturnType<typeof createLogger>, onFatal: (text: string) => void): Promise<string> {
+  if (config.databaseUrl !== undefined) return config.databaseUrl;
+  const embedded = await openEmbeddedDatabase({ dataDir: path.join(config.home, 'postgres'), log, onStep: (step) => say(`  ${step}`) }, onFatal);
+  undo.push(() => embedded.close());
   return embedded.url;
 }
 
@@ -128,23 +126,46 @@ async function readToken(file: string): Promise<string> {
   return (await readFile(file, 'utf8')).trim();
 }
 
-/** Aborts on Ctrl-C, SIGTERM and SIGHUP; a second one ends at once. */
-function stopSignal(): AbortSignal {
+/** Thrown when somebody stops the start before it is complete. */
+class Stopped extends Error {
+  constructor(readonly status: number) {
+    super('stopped');
+  }
+}
+
+/** Aborts on Ctrl-C, SIGTERM and SIGHUP, and when nobody reads our output any more; a second Ctrl-C ends at once. */
+function stopSignal(status: number): AbortSignal {
   const stopping = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.on(name, () => {
-      if (stopping.signal.aborted) process.exit(130);
-      stopping.abort();
-    });
+  const stop = () => stopping.abort(new Stopped(status));
+  process.on('SIGTERM', stop).on('SIGHUP', stop);
+  process.on('SIGINT', () => {
+    if (stopping.signal.aborted) process.exit(130);
+    stop();
+  });
+  // A closed terminal or `| head`: writing fails from now on, stopping must not.
+  process.stdout.on('error', stop);
+  process.stderr.on('error', stop);
   return stopping.signal;
+}
+
+/** The work, or the reason of the signal when that comes first. What was begun is undone by the supervisor's stop. */
+async function unlessStopped(work: Promise<void>, stop: AbortSignal): Promise<void> {
+  stop.throwIfAborted();
+  let onAbort = () => {};
+  const stopped = new Promise<never>((_, reject) => {
+    onAbort = () => reject(stop.reason);
+    stop.addEventListener('abort', onAbort, { once: true });
+  });
+  await Promise.race([work, stopped]).finally(() => stop.removeEventListener('abort', onAbort));
 }
 
 let status = 1;
 try {
   status = await main();
 } catch (error) {
-  status = error instanceof ConfigError || error instanceof StartFailure ? 2 : 1;
-  if (error instanceof StartFailure && error.words !== '') process.stderr.write(`${error.words}\n`);
+  status = error instanceof Stopped ? error.status : error instanceof ConfigError || error instanceof StartFailure ? 2 : 1;
+  if (error instanceof Stopped) say('');
+  else if (error instanceof StartFailure && error.words !== '') process.stderr.write(`${error.words}\n`);
   else printStartError(error);
 } finally {
   if (undo.length > 0) say('  stopping');

@@ -57,10 +57,11 @@ export function openDb(options: { url: string; applicationName: string; poolSize
 
 const OLDEST_SUPPORTED = 150_000;
 
-/** Throws ConfigError when the server cannot be reached within 4 s or is older than PostgreSQL 15. */
+/** Throws ConfigError when the URL cannot be read, or the server cannot be reached within 3 s or is older than PostgreSQL 15. */
 export async function assertReachable(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 4_000 });
+  let client: pg.Client | undefined;
   try {
+    client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3_000 });
     await client.connect();
     const { rows } = await client.query<{ v: string }>('SHOW server_version_num');
     if (Number(rows[0]?.v) < OLDEST_SUPPORTED)
@@ -70,7 +71,7 @@ export async function assertReachable(url: string): Promise<void> {
     const host = describeHost(url);
     throw new ConfigError(`DATABASE_URL: no PostgreSQL answers at ${host} (${cause instanceof Error ? cause.message : String(cause)})`, 'start the server, correct DATABASE_URL, or unset it to use the embedded PostgreSQL', { cause });
   } finally {
-    await client.end().catch(() => undefined);
+    await client?.end().catch(() => undefined);
   }
 }
 

@@ -16,6 +16,7 @@ import { UpstreamError } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
 import { claimServer, isHeldByAnother, withStartLock } from './embedded-lock.js';
 import { preparePlace, type Place } from './embedded-place.js';
+import { isAlive } from './os-process.js';
 import { findPostmaster, probePort, spawnPostmaster, stopPostmaster, type StartedPostmaster } from './postmaster.js';
 
 const run = promisify(execFile);
@@ -43,6 +44,8 @@ export interface EmbeddedPostgres {
   dataDir: string;
   /** True when a server that was already running was taken over. */
   reused: boolean;
+  /** Whether the server's process lives now. */
+  isRunning(): boolean;
   /** Stops the server and waits until it is gone. Leaves it alone when another living Prybar process holds it. May be called twice. */
   stop(): Promise<void>;
 }
@@ -179,6 +182,6 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       if (!ours) return;
       await stopPostmaster(pid);
     };
-    return { url: urlOf(place, port, NAME), dataDir: place.home, reused: left !== undefined, stop };
+    return { url: urlOf(place, port, NAME), dataDir: place.home, reused: left !== undefined, isRunning: () => isAlive(pid), stop };
   });
 }

@@ -59,7 +59,7 @@ function openPicture(out: LiveOutput, look: Look, now: () => number): Display {
   let lines: string[] = [];
   return {
     show: async (frame) => {
-      const size = { width: usableColumns(out), height: out.rows ?? 24 };
+      const size = { width: usableColumns(out), height: out.rows || 24 };
       const picture = renderBoard({ ...frame, shown }, size, look);
       shown = picture.shown;
       lines = picture.lines;

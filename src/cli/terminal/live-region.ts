@@ -21,7 +21,8 @@ export type LiveRegion = {
  * clearing to the end of the line would take that character away again (ECMA-48 says nothing, terminals agree).
  */
 export function usableColumns(out: LiveOutput): number {
-  return (out.columns ?? 80) - 1;
+  // 0: a terminal that was never told its size (a container's, a serial line).
+  return (out.columns || 80) - 1;
 }
 
 /** ECMA-48 sequences, and DEC private modes 25 (cursor), 1049 (alternate screen) and 7 (wrap at the margin). */

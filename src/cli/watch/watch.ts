@@ -24,7 +24,7 @@ function openDisplay(session: Session): Display {
     const onExit = (): void => region.close();
     process.once('exit', onExit);
     return {
-      show: (frame) => region.draw(renderWatch(frame, { width: usableColumns(stdout), height: stdout.rows ?? 24 }, output.look)),
+      show: (frame) => region.draw(renderWatch(frame, { width: usableColumns(stdout), height: stdout.rows || 24 }, output.look)),
       close: () => {
         process.off('exit', onExit);
         region.close();

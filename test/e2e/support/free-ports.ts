@@ -1,13 +1,16 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 
 const HOST = '127.0.0.1';
 
 /** Holds a TCP port until `close`; 0 asks the kernel for a free one. */
 export async function holdTcp(port = 0): Promise<{ port: number; close(): Promise<void> }> {
   // A connection is taken and never answered: what it is like to talk to a server that hangs.
-  const server = createServer((socket) => socket.on('error', () => undefined).unref()).listen(port, HOST);
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => undefined));
+  }).listen(port, HOST);
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
@@ -16,6 +19,7 @@ export async function holdTcp(port = 0): Promise<{ port: number; close(): Promis
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
       }),
   };
 }

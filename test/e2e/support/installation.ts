@@ -64,7 +64,11 @@ export class Installation {
   }
 
   private run(file: string, args: string[], { env = {}, prefix = [] }: StartOptions): Running {
-    const [command = process.execPath, ...rest] = [...prefix, process.execPath, file, ...args];
+    return this.startCommand([...prefix, process.execPath, file, ...args], env);
+  }
+
+  /** Any command line with this installation's environment, in the project's folder. */
+  startCommand([command = '', ...rest]: string[], env: StartOptions['env'] = {}): Running {
     const { DATABASE_URL, REDIS_URL, NODE_OPTIONS, ...inherited } = process.env;
     const child = spawn(command, rest, { cwd: ROOT, env: { ...inherited, ...this.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     return watch(child);
@@ -112,14 +116,19 @@ export class Installation {
 
   /** Ends what is left: those that start others first, so that nothing is started behind our back. */
   async close(): Promise<void> {
+    await this.killAll();
+    if (process.env['KEEP_HOME'] === '1') process.stderr.write(`kept ${this.home}\n`);
+    else rmSync(this.home, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** SIGKILL to every process of this installation, by pid. */
+  async killAll(): Promise<void> {
     const isStarter = (name: string) => name === 'start' || name === 'npm' || name === 'script';
     for (let round = 0; round < 5; round += 1) {
       const left = this.processes().sort((a, b) => Number(isStarter(b.name)) - Number(isStarter(a.name)));
       if (left.length === 0) break;
       for (const one of left) await killHard(one.pid);
     }
-    if (process.env['KEEP_HOME'] === '1') process.stderr.write(`kept ${this.home}\n`);
-    else rmSync(this.home, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

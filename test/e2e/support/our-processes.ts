@@ -49,7 +49,8 @@ export function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    // Not instanceof: Node's own errors are of another realm than a test's Error.
+    if (typeof error !== 'object' || error === null || !('code' in error) || error.code !== 'ESRCH') throw error;
   }
 }
 
