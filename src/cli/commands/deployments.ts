@@ -9,6 +9,7 @@ import type { Look, Tone } from '../terminal/look.js';
 import { shareText, stateCountsText } from '../terminal/states.js';
 import { countText } from '../terminal/words.js';
 import { watchDeployment } from '../watch/watch.js';
+import { addDeploymentChanges } from './deployment-changes.js';
 
 type BindOptions = { role: string[]; data?: string };
 
@@ -184,6 +185,7 @@ export function addDeployments(program: Command, cli: Cli): void {
     );
   addBind(deployments, cli);
   addCommit(deployments, cli);
+  addDeploymentChanges(deployments, cli);
   deployments
     .command('recall')
     .description('take a commit back: nothing new is started, what runs goes on')

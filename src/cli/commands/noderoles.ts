@@ -171,6 +171,22 @@ export function addNodeRoles(program: Command, cli: Cli): void {
       ),
     );
   noderoles
+    .command('unbind')
+    .description('take roles off their nodes again; they must be PROPOSED and nothing may need them')
+    .argument('<noderoles...>', NODE_ROLE)
+    .action((keys: string[], _options: unknown, command: Command) =>
+      cli.run(
+        command,
+        async ({ client, output, signal }) => {
+          for (const key of keys) {
+            await client().nodeRoles.unbind(key, { signal });
+            output.hint(`${key} unbound`);
+          }
+        },
+        LOOK_FOR_NODE_ROLES,
+      ),
+    );
+  noderoles
     .command('why')
     .description('why a noderole is in the state it is in, down to the root')
     .argument('<noderole>', NODE_ROLE)

@@ -8,6 +8,7 @@ import { shareText, STATES, stateCountsText, stateTone } from '../terminal/state
 import { printableLine } from '../terminal/text-width.js';
 import { agoText } from '../terminal/words.js';
 import { addBmc } from './bmc.js';
+import { addNodeChanges } from './node-changes.js';
 
 type NodeListOptions = ListOptions & {
   deployment?: string;
@@ -157,6 +158,7 @@ export function addNodes(program: Command, cli: Cli): void {
       ),
     );
   addBmc(nodes, cli);
+  addNodeChanges(nodes, cli);
   nodes
     .command('delete')
     .description('forget nodes; one that boots again is found again')

@@ -66,6 +66,15 @@ export const deployment: Deployment = {
   nodes: 2,
 };
 
+export const deploymentRole = {
+  id: 5,
+  deployment: { id: 7, name: 'demo' },
+  role: { id: 4, name: 'base-packages' },
+  proposed_data: { packages: [] },
+  committed_data: {},
+  wall: {},
+};
+
 export function node(id: number, name: string, alive: boolean): Node {
   return {
     id,

@@ -31,6 +31,8 @@ function fillFleet({ answers }: StubApi): void {
   put('GET /api/v2/nodes/rack-n002', nodes[1]);
   put('PUT /api/v2/nodes/rack-n002/power', nodes[1]);
   put('PUT /api/v2/nodes/rack-n002/bmc', nodes[1]);
+  put('POST /api/v2/nodes', nodes[1]);
+  put('PATCH /api/v2/nodes/rack-n002', nodes[1]);
   put('DELETE /api/v2/nodes/rack-n002');
   put('GET /api/v2/nodes/rack-n002/timeline', {
     node: { id: 2, name: 'rack-n002' },
@@ -48,6 +50,10 @@ function fillFleet({ answers }: StubApi): void {
   put('POST /api/v2/deployments', answer.deployment);
   put('GET /api/v2/deployments/demo', answer.deployment);
   put('DELETE /api/v2/deployments/demo');
+  put('PATCH /api/v2/deployments/demo', answer.deployment);
+  put('GET /api/v2/deployment_roles', answer.page([answer.deploymentRole]));
+  put('PUT /api/v2/deployment_roles/5', answer.deploymentRole);
+  put('DELETE /api/v2/node_roles/12');
   put('PUT /api/v2/deployments/demo/commit', {
     revision: 1,
     committed: 2,
