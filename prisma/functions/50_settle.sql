@@ -3,9 +3,10 @@
 -- events. The rule in words is src/noderoles/state.ts; property tests hold this against it.
 --
 -- p_bodies, one object per outcome:
---   kind: succeed | skip | fail | wait | supersede
+--   kind: succeed | skip | fail | wait | supersede | lost
 --   succeed: wall?, result?                    skip: nothing
 --   fail: code, message, retryable, exit_status?
+--   lost: code, message: its executor stopped it for a reason that is not the role's; not a failure of the role
 --   wait: key, min_generation, deadline_seconds, keeps ('node'|'nothing'), survives_reboot, memo
 -- An outcome whose run has ended, or holds another fence, is kept in late_results and changes nothing.
 -- p_claim: how many noderoles of the touched nodes may be claimed in the same commit; 0 leaves that to the annealer.
@@ -72,7 +73,7 @@ BEGIN
   ), ended AS (
     UPDATE runs r SET status = 'ENDED', ended_at = clock_timestamp(), lease_until = NULL,
            outcome = CASE i.body->>'kind'
-             WHEN 'succeed' THEN 'succeeded'::run_outcome WHEN 'skip' THEN 'skipped' WHEN 'supersede' THEN 'superseded'
+             WHEN 'succeed' THEN 'succeeded'::run_outcome WHEN 'skip' THEN 'skipped' WHEN 'supersede' THEN 'superseded' WHEN 'lost' THEN 'lease-lost'
              ELSE CASE WHEN (i.body->>'retryable')::boolean AND nr.failures + 1 < ro.max_attempts THEN 'retryable'::run_outcome ELSE 'failed' END END,
            error_code = i.body->>'code', error_message = left(i.body->>'message', 4000),
            exit_status = (i.body->>'exit_status')::int, result = i.body->'result'
@@ -87,7 +88,7 @@ BEGIN
              WHEN e.outcome = 'failed' THEN 'ERROR'
              WHEN nr.pending_parents = 0 THEN 'TODO' ELSE 'BLOCKED' END,
            current_run_id = NULL, version = nr.version + 1, changed_at = clock_timestamp(),
-           failures = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN 0 WHEN e.outcome = 'superseded' THEN nr.failures ELSE nr.failures + 1 END,
+           failures = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN 0 WHEN e.outcome IN ('superseded', 'lease-lost') THEN nr.failures ELSE nr.failures + 1 END,
            -- Exponential with jitter, at most ten minutes, so that a rack that failed together does not retry together.
            not_before = CASE WHEN e.outcome = 'retryable'
              THEN clock_timestamp() + make_interval(secs => least(600, e.backoff_seconds * power(2, least(nr.failures, 10))) * (0.5 + random() / 2)) END,
@@ -96,7 +97,7 @@ BEGIN
            error_epoch = CASE WHEN e.outcome = 'failed' THEN nr.error_epoch + 1 ELSE nr.error_epoch END,
            wall = CASE WHEN e.outcome = 'succeeded' AND e.body ? 'wall' THEN e.body->'wall' ELSE nr.wall END,
            -- What failed may have left half of its work behind: the last success says nothing about that any more.
-           last_ok_hash = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN e.inputs_hash WHEN e.outcome IN ('failed', 'retryable') THEN NULL ELSE nr.last_ok_hash END,
+           last_ok_hash = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN e.inputs_hash WHEN e.outcome IN ('failed', 'retryable', 'lease-lost') THEN NULL ELSE nr.last_ok_hash END,
            last_ok_epoch = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN n.boot_epoch ELSE nr.last_ok_epoch END,
            force_run = CASE WHEN e.outcome = 'succeeded' THEN false ELSE nr.force_run END
       FROM ended e JOIN nodes n ON n.id = e.node_id

@@ -26,7 +26,7 @@ export class Annealer {
   /** Runs a pass; one asked for during a pass makes that pass run once more. Resolves when nothing more is asked for. */
   anneal(): Promise<void> {
     this.again = true;
-    this.pass ??= this.drain().finally(() => (this.pass = undefined));
+    this.pass ??= this.drain();
     return this.pass;
   }
 
@@ -51,5 +51,7 @@ export class Annealer {
         this.log.warn({ err }, 'anneal pass failed');
       }
     }
+    // In the turn that found nothing more asked for: a kick that comes between could be given to a pass that is over.
+    this.pass = undefined;
   }
 }

@@ -5,7 +5,7 @@
  * this node. A role that `provides` another stands in for it.
  */
 import type { Pool, Tx } from '../db/client.js';
-import { withTransaction } from '../db/client.js';
+import { withRetriedTransaction } from '../db/passing.js';
 import { writeEvents } from '../events/outbox.js';
 import type { JsonObject } from '../shared/json.js';
 import { ConflictError, NotFoundError } from '../shared/errors.js';
@@ -18,7 +18,7 @@ type Scope = { tx: Tx; nodeId: number; nodeName: string; deploymentId: number; a
 
 /** Safe to repeat: an existing pair is answered as it is. Throws NotFoundError, ConflictError with what conflicts or which cycle. */
 export async function bindRole(db: { pool: Pool }, request: BindRequest): Promise<Bound> {
-  return withTransaction(db.pool, async (tx) => {
+  return withRetriedTransaction(db.pool, async (tx) => {
     const ancestors = await deploymentAndAncestors(tx, request.deploymentId);
     // The node row is the mutex: two binds on one node cannot both create the same parent.
     const node = await tx.query<{ name: string; deleting: boolean }>('SELECT name, deleting FROM nodes WHERE id = $1 FOR NO KEY UPDATE', [request.nodeId]);

@@ -5,11 +5,11 @@ import type { Queryable } from '../db/client.js';
 import type { Ring } from '../queue/jobs.js';
 import { toRings, type RingRow } from './claim.js';
 
-/** What is settled about one run: a jig's outcome, or what start decided without running the jig. */
-export type Settlement = { runId: number; fence: number; outcome: StepOutcome | { kind: 'skip' } | { kind: 'supersede' } };
-
-/** Largest wall a run may leave, bytes of JSON (engine-rules 12). */
-export const WALL_LIMIT_BYTES = 1_048_576;
+/**
+ * What is settled about one run: a jig's outcome, or what start decided without running the jig, or `lost`: its executor
+ * stopped it for a reason that is not the role's (lease, shutdown), so it counts as no failure.
+ */
+export type Settlement = { runId: number; fence: number; outcome: StepOutcome | { kind: 'skip' } | { kind: 'supersede' } | { kind: 'lost'; message: string } };
 
 /** Settles the batch in one transaction; claims up to `claim` of the touched nodes. Returns the rings to make after commit. */
 export async function settle(db: Queryable, batch: Settlement[], claim: number): Promise<Ring[]> {
@@ -28,6 +28,8 @@ function toBody(outcome: Settlement['outcome']): JsonObject {
     case 'skip':
     case 'supersede':
       return { kind: outcome.kind };
+    case 'lost':
+      return { kind: 'lost', code: 'lease-lost', message: outcome.message };
     case 'fail':
       return { kind: 'fail', code: outcome.code, message: outcome.message, retryable: outcome.retryable, exit_status: outcome.exitStatus ?? null };
     case 'wait':
@@ -41,16 +43,4 @@ function toBody(outcome: Settlement['outcome']): JsonObject {
         memo: outcome.memo,
       };
   }
-}
-
-/**
- * Makes an outcome safe to store, before it enters a batch with others (engine-rules 12): no NUL (jsonb refuses it), a
- * wall of bounded size. One that is not safe becomes a final failure that says why.
- */
-export function safeOutcome(outcome: StepOutcome): StepOutcome {
-  const text = JSON.stringify(outcome);
-  if (text.includes('\\u0000')) return { kind: 'fail', code: 'bad-outcome', message: 'the outcome holds a NUL character, which the database cannot keep', retryable: false };
-  if (outcome.kind === 'done' && text.length > WALL_LIMIT_BYTES)
-    return { kind: 'fail', code: 'bad-outcome', message: `the step left ${text.length} bytes of data; at most ${WALL_LIMIT_BYTES} are kept`, retryable: false };
-  return outcome;
 }

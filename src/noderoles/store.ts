@@ -4,7 +4,7 @@
  * With claim and settle the only writer of `node_roles.state`.
  */
 import type { Pool, Tx } from '../db/client.js';
-import { withTransaction } from '../db/client.js';
+import { withRetriedTransaction } from '../db/passing.js';
 import { ConflictError, InvalidTransitionError, NotFoundError } from '../shared/errors.js';
 import { isRefusal, next, type Move, type NodeRoleEvent, type NodeRoleState } from './state.js';
 
@@ -27,7 +27,7 @@ export type Moved = { id: number; from: NodeRoleState; to: NodeRoleState; versio
 
 /** Applies `event` to the noderole. Throws NotFoundError, InvalidTransitionError with the table's reason. Safe to repeat as far as the table says so. */
 export async function moveNodeRole(pool: Pool, id: number, event: NodeRoleEvent, actor: string): Promise<Moved> {
-  return withTransaction(pool, async (tx) => {
+  return withRetriedTransaction(pool, async (tx) => {
     const row = await lockWithChildren(tx, id);
     const move = next(
       {

@@ -1,6 +1,6 @@
 /** What an operator may do to one noderole. Each verb is one event of the table (`state.ts`) or a write of its data. */
 import type { Pool } from '../db/client.js';
-import { withTransaction } from '../db/client.js';
+import { withRetriedTransaction } from '../db/passing.js';
 import { writeEvents } from '../events/outbox.js';
 import type { JsonObject } from '../shared/json.js';
 import { ConflictError, InvalidTransitionError, NotFoundError } from '../shared/errors.js';
@@ -29,11 +29,13 @@ export async function setNodeRoleData(db: HasPool, id: number, data: JsonObject,
 
 /** Removes a noderole that is PROPOSED and never ran, together with nothing else: its children must be gone first. */
 export async function unbindNodeRole(db: HasPool, id: number, actor: string): Promise<void> {
-  await withTransaction(db.pool, async (tx) => {
+  await withRetriedTransaction(db.pool, async (tx) => {
+    // Locked first, in a statement of its own: a child bound while we wait for the lock must be seen (engine-rules 2).
+    await tx.query('SELECT 1 FROM node_roles WHERE id = $1 FOR UPDATE', [id]);
     const { rows } = await tx.query<{ state: string; node_id: number; role_id: number; deployment_id: number; version: number; ran: boolean; children: string[] }>(
       `SELECT nr.state, nr.node_id, nr.role_id, nr.deployment_id, nr.version, EXISTS (SELECT 1 FROM runs r WHERE r.node_role_id = nr.id AND r.status <> 'ENDED') AS ran,
               coalesce((SELECT array_agg(cr.name || '@' || cn.name ORDER BY c.id) FROM node_role_edges e JOIN node_roles c ON c.id = e.child_id JOIN roles cr ON cr.id = c.role_id JOIN nodes cn ON cn.id = c.node_id WHERE e.parent_id = nr.id), '{}') AS children
-         FROM node_roles nr WHERE nr.id = $1 FOR UPDATE OF nr`,
+         FROM node_roles nr WHERE nr.id = $1`,
       [id],
     );
     const row = rows[0];

@@ -3,10 +3,10 @@
  * agent holds one piece of work at a time and knows its fence; a result with another fence is refused (engine-rules 1).
  */
 import type { Pool, Queryable } from '../db/client.js';
-import { withTransaction } from '../db/client.js';
+import { withRetriedTransaction } from '../db/passing.js';
 import type { AgentPort, AgentResult, AgentSpec, JsonObject } from '../jigs/contract.js';
 import { ConflictError } from '../shared/errors.js';
-import { WALL_LIMIT_BYTES } from '../noderoles/settle.js';
+import { whyUnstorable } from '../noderoles/outcome.js';
 
 /** What an agent is given. Durations in seconds. */
 export type WorkOffer = { runId: number; fence: number; kind: 'script'; script: string; env: Record<string, string>; timeoutSeconds: number; leaseSeconds: number };
@@ -73,9 +73,13 @@ export type WorkReport = { nodeId: number; runId: number; fence: number; exitSta
  */
 export async function finishWork(db: { pool: Pool }, report: WorkReport): Promise<'taken' | 'repeated' | 'late'> {
   const wall = JSON.stringify(report.wall);
-  if (wall.length > WALL_LIMIT_BYTES || wall.includes('\\u0000')) throw new ConflictError(`wall: at most ${WALL_LIMIT_BYTES} bytes of JSON without NUL characters`, { code: 'wall-refused' });
-  return withTransaction(db.pool, async (tx) => {
-    // The fact is locked by raise_fact before the waits are looked at; the work row comes first for every writer of both.
+  const why = whyUnstorable(wall);
+  if (why !== null) throw new ConflictError(`wall: ${why}`, { code: 'wall-refused' });
+  return withRetriedTransaction(db.pool, async (tx) => {
+    // Fact, run, work: the order of every writer. A cancel holds the run when it takes the work back.
+    await tx.query(`INSERT INTO facts (key) SELECT 'work:' || w.run_id FROM agent_work w WHERE w.run_id = $1 AND w.node_id = $2 ON CONFLICT (key) DO NOTHING`, [report.runId, report.nodeId]);
+    await tx.query('SELECT 1 FROM facts WHERE key = $1 FOR UPDATE', [`work:${report.runId}`]);
+    await tx.query('SELECT 1 FROM runs WHERE id = $1 AND node_id = $2 FOR NO KEY UPDATE', [report.runId, report.nodeId]);
     const { rowCount } = await tx.query(
       `UPDATE agent_work SET status = 'done', exit_status = $4, result = $5, lease_until = NULL WHERE run_id = $1 AND fence = $2 AND node_id = $3 AND status = 'taken'`,
       [report.runId, report.fence, report.nodeId, report.exitStatus, wall],

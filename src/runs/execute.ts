@@ -4,14 +4,16 @@
  */
 import type { Pool } from '../db/client.js';
 import type { AgentPort, JigContext, JigOutcome, JigRegistry } from '../jigs/contract.js';
-import { safeOutcome, settle, type Settlement } from '../noderoles/settle.js';
+import { isPassing } from '../db/passing.js';
+import { safeOutcome } from '../noderoles/outcome.js';
+import { settle, type Settlement } from '../noderoles/settle.js';
 import type { Ring, RunJob } from '../queue/jobs.js';
 import { AppError } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
 import { agentPort } from './agent-work.js';
 import { LeaseKeeper } from './lease.js';
 import { LogSink } from './log.js';
-import { isPassing, Pump } from './pump.js';
+import { Pump } from './pump.js';
 import { startRuns, type StartAnswer, type StartedRun } from './start.js';
 
 export type ExecutorOptions = {
@@ -24,18 +26,24 @@ export type ExecutorOptions = {
   ring: (rings: Ring[]) => Promise<void>;
   /** How many noderoles a settle may claim in its own commit. */
   claimPerSettle: number;
+  /** How long a jig whose signal was aborted may take to stop. Milliseconds, default 10 000. */
+  abortGraceMs?: number;
   log: Logger;
 };
 
+/** An answer of start, and when it was asked for, monotonic: its lease is at most that old. */
+type Started = { answer: StartAnswer; sinceMs: number };
+
 const BATCH = 500;
 const MAX_TRIES = 60;
+const ABORT_GRACE_MS = 10_000;
 const SETTLED = 'settled' as const;
 const pause = (tries: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.min(2000, 20 * 2 ** Math.min(tries, 7)) * (0.5 + Math.random() / 2)));
 
 /** One per worker process: its two pumps and its leases. */
 export class Executor {
   readonly leases: LeaseKeeper;
-  private readonly starts: Pump<RunJob, StartAnswer>;
+  private readonly starts: Pump<RunJob, Started>;
   private readonly settles: Pump<Settlement, typeof SETTLED>;
 
   constructor(private readonly options: ExecutorOptions) {
@@ -46,7 +54,7 @@ export class Executor {
       if (isPassing(error)) return tries < MAX_TRIES ? ('again' as const) : ('reject' as const);
       return 'split' as const;
     };
-    this.starts = new Pump({ maxBatch: BATCH, pause, onError: onError('start'), run: (jobs) => startRuns(pool, jobs, options.worker, options.leaseSeconds) });
+    this.starts = new Pump({ maxBatch: BATCH, pause, onError: onError('start'), run: (jobs) => this.start(jobs) });
     this.settles = new Pump({
       maxBatch: BATCH,
       pause,
@@ -62,7 +70,7 @@ export class Executor {
 
   /** Handles one job to its end. Never throws for what the jig did; throws when the outcome could not be settled. */
   async handle(job: RunJob): Promise<void> {
-    const answer = await this.starts.add(job);
+    const { answer, sinceMs } = await this.starts.add(job);
     switch (answer.kind) {
       case 'dropped':
         return;
@@ -70,7 +78,7 @@ export class Executor {
       case 'supersede':
         return this.settle({ runId: answer.runId, fence: answer.fence, outcome: { kind: answer.kind } });
       case 'run':
-        return this.execute(answer.run);
+        return this.execute(answer.run, sinceMs);
     }
   }
 
@@ -80,16 +88,23 @@ export class Executor {
     await this.settles.idle();
   }
 
-  private async execute(run: StartedRun): Promise<void> {
-    const lost = this.leases.hold(run.runId, run.fence);
+  private async start(jobs: RunJob[]): Promise<Started[]> {
+    const sinceMs = performance.now();
+    const answers = await startRuns(this.options.pool, jobs, this.options.worker, this.options.leaseSeconds);
+    return answers.map((answer) => ({ answer, sinceMs }));
+  }
+
+  private async execute(run: StartedRun, sinceMs: number): Promise<void> {
+    const lost = this.leases.hold(run.runId, run.fence, sinceMs);
     const sink = new LogSink(this.options.pool, run.runId, run.fence);
     try {
       const outcome = await this.callJig(run, lost, sink);
       await sink.flush().catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'log not written'));
-      // Also when the lease is lost: the late result proves that this executor has stopped.
-      await this.settle({ runId: run.runId, fence: run.fence, outcome: safeOutcome(outcome) });
+      // Also when the run was taken away: the late result proves that this executor has stopped. One that has not
+      // stopped proves nothing: then the end of the lease decides.
+      if (outcome !== 'still running') await this.settle({ runId: run.runId, fence: run.fence, outcome });
     } finally {
-      this.leases.release(run.runId);
+      this.leases.release(run.runId, run.fence);
     }
   }
 
@@ -104,7 +119,7 @@ export class Executor {
     }
   }
 
-  private async callJig(run: StartedRun, lost: AbortSignal, sink: LogSink): Promise<JigOutcome> {
+  private async callJig(run: StartedRun, lost: AbortSignal, sink: LogSink): Promise<Settlement['outcome'] | 'still running'> {
     const jig = this.options.jigs.get(run.jig);
     if (!jig) return { kind: 'fail', code: 'no-jig', message: `there is no jig '${run.jig}'; known are ${[...this.options.jigs.keys()].join(', ')}`, retryable: false };
     const timeout = AbortSignal.timeout(run.role.timeoutSeconds * 1000);
@@ -122,16 +137,35 @@ export class Executor {
       logger: this.options.log.child({ runId: run.runId, nodeRoleId: run.noderoleId, nodeId: run.node.id, jig: run.jig }),
       agent: agentPort(this.options.pool, run) satisfies AgentPort,
     };
-    // A jig that ignores its signal must not hold the slot: the race ends its turn, the fence makes its late writes void.
-    const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
-    try {
-      return await Promise.race([jig.run(context), aborted]);
-    } catch (error) {
-      if (timeout.aborted) return { kind: 'fail', code: 'timeout', message: `no outcome within ${run.role.timeoutSeconds} s`, retryable: true };
-      return toFailure(error);
-    }
+    const grace = this.options.abortGraceMs ?? ABORT_GRACE_MS;
+    const ended = await endOf(() => jig.run(context), signal, grace);
+    if (ended.kind === 'returned') return timeout.aborted && !lost.aborted ? tooLong(run) : safeOutcome(ended.value);
+    if (ended.kind === 'ignored') context.logger.error({ graceMs: grace }, 'jig ignores its signal');
+    if (lost.aborted) return ended.kind === 'ignored' ? 'still running' : { kind: 'lost', message: String(lost.reason) };
+    return timeout.aborted ? tooLong(run) : toFailure(ended.kind === 'threw' ? ended.error : undefined);
   }
 }
+
+type End = { kind: 'returned'; value: unknown } | { kind: 'threw'; error: unknown } | { kind: 'ignored' };
+
+/** The end of a jig. After its signal it is waited for as long as the grace: while it works, the machine is not free. */
+async function endOf(work: () => Promise<unknown>, signal: AbortSignal, graceMs: number): Promise<End> {
+  let timer: NodeJS.Timeout | undefined;
+  const ignored = new Promise<End>((resolve) => {
+    signal.addEventListener('abort', () => (timer = setTimeout(() => resolve({ kind: 'ignored' }), graceMs)), { once: true });
+  });
+  const ended = (async () => work())().then(
+    (value): End => ({ kind: 'returned', value }),
+    (error: unknown): End => ({ kind: 'threw', error }),
+  );
+  try {
+    return await Promise.race([ended, ignored]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const tooLong = (run: StartedRun): JigOutcome => ({ kind: 'fail', code: 'timeout', message: `no outcome within ${run.role.timeoutSeconds} s`, retryable: true });
 
 function toWake(reason: string | null): JigContext['wake'] {
   return reason === 'fact' || reason === 'deadline' || reason === 'unexpected-boot' ? reason : null;

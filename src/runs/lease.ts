@@ -1,5 +1,5 @@
 /**
- * The leases of the runs that this process executes: renewed together, a third of their length apart. A run whose
+ * The leases of the runs that this process executes: renewed together, a sixth of their length apart at most. A run whose
  * renewal finds no row was taken away; a run that could not be renewed in time stops itself before its lease is over,
  * on this process's monotonic clock, so that nobody else can have begun it (engine-rules 1).
  */
@@ -23,20 +23,21 @@ export class LeaseKeeper {
     private readonly log: Logger,
   ) {
     // Often, because a renewal is also how a run learns that it was cancelled.
-    this.intervalMs = Math.min(2000, (leaseSeconds * 1000) / 3);
+    this.intervalMs = Math.min(2000, (leaseSeconds * 1000) / 6);
     this.giveUpMs = leaseSeconds * 800;
   }
 
-  /** Keeps the lease of a run that has just started. The signal aborts when it is lost. */
-  hold(runId: number, fence: number): AbortSignal {
+  /** Keeps the lease of a run whose start was asked for at `sinceMs` (monotonic). The signal aborts when it is lost. */
+  hold(runId: number, fence: number, sinceMs = monotonicMs()): AbortSignal {
     const abort = new AbortController();
-    this.held.set(runId, { fence, abort, renewedAtMs: monotonicMs() });
-    this.timer ??= setInterval(() => void this.renew(), this.intervalMs);
+    this.held.set(runId, { fence, abort, renewedAtMs: sinceMs });
+    this.timer ??= setInterval(() => this.tick(), this.intervalMs);
     return abort.signal;
   }
 
-  release(runId: number): void {
-    this.held.delete(runId);
+  /** Lets go of this turn of the run; a later one, which another fence tells apart, is kept. */
+  release(runId: number, fence: number): void {
+    if (this.held.get(runId)?.fence === fence) this.held.delete(runId);
     if (this.held.size === 0) this.stop();
   }
 
@@ -50,6 +51,12 @@ export class LeaseKeeper {
     this.timer = undefined;
   }
 
+  private tick(): void {
+    // Looked at here and not after the renewal: one that never answers must not keep a run from stopping in time.
+    for (const [, held] of this.held) if (monotonicMs() - held.renewedAtMs > this.giveUpMs) held.abort.abort(new Error('the lease could not be renewed in time'));
+    void this.renew();
+  }
+
   private async renew(): Promise<void> {
     const asked = [...this.held];
     const at = monotonicMs();
@@ -61,13 +68,12 @@ export class LeaseKeeper {
       );
       const renewed = new Set(rows.map((row) => row.id));
       for (const [id, held] of asked) {
-        if (renewed.has(id)) held.renewedAtMs = at;
+        if (renewed.has(id)) held.renewedAtMs = Math.max(held.renewedAtMs, at);
         // Settled meanwhile is no loss: then it is no longer held.
         else if (this.held.get(id) === held) held.abort.abort(new Error('the run was taken away: cancelled, or its lease was lost'));
       }
     } catch (err) {
       this.log.warn({ err }, 'leases not renewed');
     }
-    for (const [, held] of this.held) if (monotonicMs() - held.renewedAtMs > this.giveUpMs) held.abort.abort(new Error('the lease could not be renewed in time'));
   }
 }

@@ -16,7 +16,7 @@ export async function appendRunLog(db: Queryable, chunk: { runId: number; fence:
     `INSERT INTO run_logs (run_id, seq, text)
      SELECT r.id, coalesce($3, (SELECT coalesce(max(l.seq), 0) + 1 FROM run_logs l WHERE l.run_id = r.id)), $4 FROM runs r
       WHERE r.id = $1 AND r.fence BETWEEN $2 AND $2 + 1 AND (r.ended_at IS NULL OR r.ended_at > clock_timestamp() - interval '60 seconds')
-        AND coalesce($3, 0) <= ${LOG_LIMIT_CHUNKS}
+        AND coalesce($3, (SELECT max(l.seq) + 1 FROM run_logs l WHERE l.run_id = r.id), 1) <= ${LOG_LIMIT_CHUNKS}
      ON CONFLICT (run_id, seq) DO NOTHING`,
     [chunk.runId, chunk.fence, chunk.seq, text],
   );
@@ -52,7 +52,8 @@ export class LogSink {
     this.timer = undefined;
     const text = this.lines.join('');
     this.lines = [];
-    if (text !== '') this.writing = this.writing.then(() => appendRunLog(this.db, { runId: this.runId, fence: this.fence, seq: null, text })).then(() => undefined);
+    // A chunk that could not be written must not keep the next from being.
+    if (text !== '') this.writing = this.writing.catch(() => undefined).then(() => appendRunLog(this.db, { runId: this.runId, fence: this.fence, seq: null, text })).then(() => undefined);
     return this.writing;
   }
 }

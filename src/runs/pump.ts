@@ -41,32 +41,30 @@ export class Pump<T, R> {
     this.active = undefined;
   }
 
+  /** Never rejects: whatever fails is told to the callers of the batch. */
   private async handle(batch: Waiting<T, R>[], tries: number): Promise<void> {
     try {
       const answers = await this.options.run(batch.map((entry) => entry.item));
+      if (answers.length !== batch.length) throw new Error(`a batch of ${batch.length} was given ${answers.length} answers`);
       batch.forEach((entry, index) => entry.resolve(answers[index] as R));
     } catch (error) {
-      const verdict = this.options.onError(error, tries);
-      if (verdict === 'again') {
-        await this.options.pause(tries);
-        return this.handle(batch, tries + 1);
-      }
-      if (verdict === 'split' && batch.length > 1) {
-        const middle = batch.length >> 1;
-        await this.handle(batch.slice(0, middle), 0);
-        return this.handle(batch.slice(middle), 0);
-      }
-      for (const entry of batch) entry.reject(error);
+      await this.recover(batch, tries, error).catch((failure: unknown) => {
+        for (const entry of batch) entry.reject(failure);
+      });
     }
   }
-}
 
-const RETRYABLE_CODES = new Set(['40001', '40P01', '55P03', '57014', '57P01', '57P02', '57P03', '08000', '08003', '08006', '53300', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
-
-/** Whether the database says "try again" (serialization, deadlock, lock wait, connection), as against "this data cannot be". */
-export function isPassing(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = 'code' in error ? String(error.code) : '';
-  // node-postgres has no code for a connection that ended under a query.
-  return RETRYABLE_CODES.has(code) || /Connection terminated|timeout exceeded when trying to connect/.test(error.message);
+  private async recover(batch: Waiting<T, R>[], tries: number, error: unknown): Promise<void> {
+    const verdict = this.options.onError(error, tries);
+    if (verdict === 'again') {
+      await this.options.pause(tries);
+      return this.handle(batch, tries + 1);
+    }
+    if (verdict === 'split' && batch.length > 1) {
+      const middle = batch.length >> 1;
+      await this.handle(batch.slice(0, middle), 0);
+      return this.handle(batch.slice(middle), 0);
+    }
+    for (const entry of batch) entry.reject(error);
+  }
 }

@@ -68,7 +68,9 @@ type Op = (typeof ops)[number];
 
 const shape: fc.Arbitrary<Shape> = fc.integer({ min: 3, max: 8 }).chain((roles) =>
   fc.record({
-    requires: fc.tuple(...Array.from({ length: roles }, (_, role) => (role === 0 ? fc.constant([]) : fc.uniqueArray(fc.nat(role - 1), { maxLength: 3 })))),
+    requires: fc.tuple(
+      ...Array.from({ length: roles }, (_, role) => (role === 0 ? fc.constant<number[]>([]) : fc.uniqueArray(fc.nat(role - 1), { maxLength: 3 }))),
+    ),
     flags: fc.array(fc.constantFrom('', '', '', 'implicit', 'implicit', 'cluster', 'stay', 'destructive'), { minLength: roles, maxLength: roles }),
     nodes: fc.integer({ min: 2, max: 4 }),
     binds: fc.array(fc.tuple(fc.nat(roles - 1), fc.nat(3)), { minLength: 2, maxLength: 6 }),

@@ -5,13 +5,46 @@ import { hashInputs, mergeInputs, overlay } from '../../../src/noderoles/data.js
 
 describe('cohorts', () => {
   it('are one more than the deepest parent', () => {
-    expect(cohorts([1, 2, 3, 4], [{ parent: 1, child: 2 }, { parent: 2, child: 3 }, { parent: 1, child: 3 }])).toEqual(new Map([[1, 0], [2, 1], [3, 2], [4, 0]]));
+    expect(
+      cohorts(
+        [1, 2, 3, 4],
+        [
+          { parent: 1, child: 2 },
+          { parent: 2, child: 3 },
+          { parent: 1, child: 3 },
+        ],
+      ),
+    ).toEqual(
+      new Map([
+        [1, 0],
+        [2, 1],
+        [3, 2],
+        [4, 0],
+      ]),
+    );
   });
 
   it('name the cycle they find', () => {
-    expect(() => cohorts([1, 2, 3, 9], [{ parent: 1, child: 2 }, { parent: 2, child: 3 }, { parent: 3, child: 1 }])).toThrow(CycleError);
+    expect(() =>
+      cohorts(
+        [1, 2, 3, 9],
+        [
+          { parent: 1, child: 2 },
+          { parent: 2, child: 3 },
+          { parent: 3, child: 1 },
+        ],
+      ),
+    ).toThrow(CycleError);
     try {
-      cohorts([1, 2, 3, 9], [{ parent: 1, child: 2 }, { parent: 2, child: 3 }, { parent: 3, child: 1 }, { parent: 9, child: 1 }]);
+      cohorts(
+        [1, 2, 3, 9],
+        [
+          { parent: 1, child: 2 },
+          { parent: 2, child: 3 },
+          { parent: 3, child: 1 },
+          { parent: 9, child: 1 },
+        ],
+      );
     } catch (error) {
       expect((error as CycleError).path).toHaveLength(4);
     }
@@ -19,15 +52,31 @@ describe('cohorts', () => {
 
   it('do not overflow on a chain of 10,000', () => {
     const ids = Array.from({ length: 10_000 }, (_, i) => i);
-    expect(cohorts(ids, ids.slice(1).map((child) => ({ parent: child - 1, child }))).get(9_999)).toBe(9_999);
+    expect(
+      cohorts(
+        ids,
+        ids.slice(1).map((child) => ({ parent: child - 1, child })),
+      ).get(9_999),
+    ).toBe(9_999);
   });
 
   it('rise along every edge of any acyclic graph', () => {
-    const edges = fc.array(fc.tuple(fc.nat(30), fc.nat(30)).filter(([a, b]) => a < b).map(([parent, child]) => ({ parent, child })), { maxLength: 80 });
-    fc.assert(fc.property(edges, (list) => {
-      const result = cohorts(Array.from({ length: 31 }, (_, i) => i), list);
-      return list.every(({ parent, child }) => (result.get(parent) ?? 0) < (result.get(child) ?? 0));
-    }));
+    const edges = fc.array(
+      fc
+        .tuple(fc.nat(30), fc.nat(30))
+        .filter(([a, b]) => a < b)
+        .map(([parent, child]) => ({ parent, child })),
+      { maxLength: 80 },
+    );
+    fc.assert(
+      fc.property(edges, (list) => {
+        const result = cohorts(
+          Array.from({ length: 31 }, (_, i) => i),
+          list,
+        );
+        return list.every(({ parent, child }) => (result.get(parent) ?? 0) < (result.get(child) ?? 0));
+      }),
+    );
   });
 });
 
@@ -47,9 +96,11 @@ describe('the inputs of a run', () => {
   });
 
   it('hash alike whatever the order of their keys', () => {
-    fc.assert(fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (object) => {
-      const reversed = Object.fromEntries(Object.entries(object).reverse());
-      return hashInputs(JSON.parse(JSON.stringify(object))) === hashInputs(JSON.parse(JSON.stringify(reversed)));
-    }));
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (object) => {
+        const reversed = Object.fromEntries(Object.entries(object).reverse());
+        return hashInputs(JSON.parse(JSON.stringify(object))) === hashInputs(JSON.parse(JSON.stringify(reversed)));
+      }),
+    );
   });
 });

@@ -3,9 +3,33 @@ import fc from 'fast-check';
 import { isRefusal, next, NodeRoleState, stateCode, type NodeRoleEvent, type NodeRoleView } from '../../../src/noderoles/state.js';
 
 const states = Object.values(NodeRoleState);
-const eventKinds: NodeRoleEvent['kind'][] = ['commit', 'parent-entered-active', 'parent-left-active', 'parent-changed', 'error-wave', 'claim', 'succeed', 'fail-retryable', 'fail-final', 'supersede', 'release', 'poke', 'cancel', 'retry', 'repropose'];
+const eventKinds: NodeRoleEvent['kind'][] = [
+  'commit',
+  'parent-entered-active',
+  'parent-left-active',
+  'parent-changed',
+  'error-wave',
+  'claim',
+  'succeed',
+  'fail-retryable',
+  'fail-final',
+  'supersede',
+  'release',
+  'poke',
+  'cancel',
+  'retry',
+  'repropose',
+];
 
-const view = (state: NodeRoleState, more: Partial<NodeRoleView> = {}): NodeRoleView => ({ state, pendingParents: state === 'BLOCKED' ? 1 : 0, wantGen: 1, runGen: state === 'TRANSITION' ? 1 : null, destructive: false, stopping: false, ...more });
+const view = (state: NodeRoleState, more: Partial<NodeRoleView> = {}): NodeRoleView => ({
+  state,
+  pendingParents: state === 'BLOCKED' ? 1 : 0,
+  wantGen: 1,
+  runGen: state === 'TRANSITION' ? 1 : null,
+  destructive: false,
+  stopping: false,
+  ...more,
+});
 const to = (state: NodeRoleState, kind: NodeRoleEvent['kind'], more: Partial<NodeRoleView> = {}): string => {
   const answer = next(view(state, more), { kind });
   return isRefusal(answer) ? 'refused' : answer.to;
@@ -36,14 +60,23 @@ describe('the transition table', () => {
   });
 
   it('commit of a noderole with a pending parent blocks it', () => expect(to('PROPOSED', 'commit', { pendingParents: 2 })).toBe('BLOCKED'));
-  it('rule 3: success under a parent that left ACTIVE meanwhile is BLOCKED, not ACTIVE', () => expect(to('TRANSITION', 'succeed', { pendingParents: 1 })).toBe('BLOCKED'));
+  it('rule 3: success under a parent that left ACTIVE meanwhile is BLOCKED, not ACTIVE', () =>
+    expect(to('TRANSITION', 'succeed', { pendingParents: 1 })).toBe('BLOCKED'));
   it('rule 8: success with older inputs than wanted runs again', () => expect(to('TRANSITION', 'succeed', { wantGen: 2, runGen: 1 })).toBe('TODO'));
-  it('rule 8: another wall of a parent is wanted by a run that froze the old one', () => expect(next(view('TRANSITION'), { kind: 'parent-changed' })).toMatchObject({ to: 'TRANSITION', wantGen: 2 }));
+  it('rule 8: another wall of a parent is wanted by a run that froze the old one', () =>
+    expect(next(view('TRANSITION'), { kind: 'parent-changed' })).toMatchObject({ to: 'TRANSITION', wantGen: 2 }));
   it('rule 15: a poke never reruns a destructive role that is ACTIVE', () => expect(to('ACTIVE', 'poke', { destructive: true })).toBe('ACTIVE'));
   it('rule 17: a retry is refused while the last run is being stopped', () => expect(to('ERROR', 'retry', { stopping: true })).toBe('refused'));
   it('has the numbers of OpenCrowbar on the wire', () => expect(stateCode).toEqual({ ERROR: -1, ACTIVE: 0, TODO: 1, TRANSITION: 2, BLOCKED: 3, PROPOSED: 4 }));
 
-  const anyView = fc.record({ state: fc.constantFrom(...states), pendingParents: fc.nat(5), wantGen: fc.integer({ min: 1, max: 5 }), runGen: fc.option(fc.integer({ min: 1, max: 5 })), destructive: fc.boolean(), stopping: fc.boolean() });
+  const anyView = fc.record({
+    state: fc.constantFrom(...states),
+    pendingParents: fc.nat(5),
+    wantGen: fc.integer({ min: 1, max: 5 }),
+    runGen: fc.option(fc.integer({ min: 1, max: 5 })),
+    destructive: fc.boolean(),
+    stopping: fc.boolean(),
+  });
   const anyEvent = fc.constantFrom(...eventKinds).map((kind) => ({ kind }));
 
   it('never leaves TODO with a pending parent, whatever happens', () => {

@@ -1,0 +1,49 @@
+/** Which errors of the database say "try again", and the one place that does so for single writes. */
+import type { Pool, Tx } from './client.js';
+import { withTransaction } from './client.js';
+
+/** Classes of SQLSTATE (their first two digits): connection, out of resources, ended by an operator. */
+const PASSING_CLASSES = new Set(['08', '53', '57']);
+/** Serialization, deadlock, lock not available, idle in transaction too long; and what the socket says. */
+const PASSING_CODES = new Set([
+  '40001',
+  '40P01',
+  '55P03',
+  '25P03',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EAI_AGAIN',
+]);
+// node-postgres has no code for these.
+const PASSING_MESSAGE = /Connection terminated|timeout exceeded when trying to connect|connection error and is not queryable/;
+
+/** Whether the same may succeed later (serialization, deadlock, lock wait, connection), as against "this data cannot be". */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? String(error.code) : '';
+  return PASSING_CODES.has(code) || (code.length === 5 && PASSING_CLASSES.has(code.slice(0, 2))) || PASSING_MESSAGE.test(error.message);
+}
+
+/** A deadlock, a serialization failure, a lock not available in time: nothing was written, and the other side is through. */
+const LOST_RACE = new Set(['40001', '40P01', '55P03']);
+const MAX_TRIES = 5;
+
+/**
+ * `withTransaction`, tried again when it lost a race for locks. `work` must have no effect outside the transaction.
+ * Batches may take locks in another order than a single write does; a person's request must not fail for that.
+ */
+export async function withRetriedTransaction<T>(pool: Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await withTransaction(pool, work);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+      if (!LOST_RACE.has(code) || tries >= MAX_TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 10 * 2 ** tries * (0.5 + Math.random())));
+    }
+  }
+}

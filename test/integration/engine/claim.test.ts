@@ -1,0 +1,251 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { exclusiveKey, pickRunnable, type Candidate, type NodeView, type Snapshot } from '../../../src/annealer/model.js';
+import { claim } from '../../../src/noderoles/claim.js';
+import { settle } from '../../../src/noderoles/settle.js';
+import { startRuns } from '../../../src/runs/start.js';
+import { addMachines, addRoles, addSlots, bind, commit, nodeRole, openDirectEngine, runsOf, unsound, type DirectEngine } from '../../support/direct-engine.js';
+
+const SEED = Number(process.env.PRYBAR_TEST_SEED ?? Date.now() & 0x7fffffff);
+
+type NodeShape = { kind: 'machine' | 'admin' | 'phantom'; alive: boolean; available: boolean; deleting: boolean; boot: string | null };
+type RoleShape = { jobClass: string; runsIn: string };
+type PairShape = { node: number; role: number; state: 'TODO' | 'BLOCKED' | 'ACTIVE'; cohort: number; backoff: number; deployment: number; live: boolean };
+type Shape = {
+  nodes: NodeShape[];
+  roles: RoleShape[];
+  pairs: PairShape[];
+  deployments: { committed: boolean; paused: boolean }[];
+  slots: Record<string, number>;
+  caps: Record<string, number | null>;
+};
+
+const often = fc.nat(9).map((n) => n > 0);
+const shape: fc.Arbitrary<Shape> = fc.record({
+  nodes: fc.array(
+    fc.record({
+      kind: fc.constantFrom('machine' as const, 'machine' as const, 'admin' as const, 'phantom' as const),
+      alive: often,
+      available: often,
+      deleting: often.map((value) => !value),
+      boot: fc.constantFrom('discovery', 'installed', null),
+    }),
+    { minLength: 1, maxLength: 6, size: 'max' },
+  ),
+  roles: fc.array(fc.record({ jobClass: fc.constantFrom('fast', 'fast', 'ssh', 'image'), runsIn: fc.constantFrom('any', 'any', 'discovery', 'installed') }), {
+    minLength: 2,
+    maxLength: 6,
+  }),
+  pairs: fc.array(
+    fc.record({
+      node: fc.nat(5),
+      role: fc.nat(5),
+      state: fc.constantFrom('TODO' as const, 'TODO' as const, 'TODO' as const, 'BLOCKED' as const, 'ACTIVE' as const),
+      cohort: fc.nat(3),
+      backoff: fc.constantFrom(0, 0, -60, 60),
+      deployment: fc.nat(2),
+      live: fc.nat(11).map((n) => n === 11),
+    }),
+    { minLength: 1, maxLength: 25, size: 'max' },
+  ),
+  deployments: fc.array(fc.record({ committed: often, paused: often.map((value) => !value) }), { minLength: 3, maxLength: 3 }),
+  slots: fc.record({ fast: fc.constantFrom(0, 1, 2, 3, 4, 4), ssh: fc.constantFrom(0, 1, 2), image: fc.nat(1) }),
+  caps: fc.record({ fast: fc.option(fc.nat(9)), ssh: fc.option(fc.nat(4)), image: fc.constant(null) }),
+});
+
+describe('the claim in SQL against the model', () => {
+  let engine: DirectEngine;
+  beforeAll(async () => {
+    engine = await openDirectEngine({ slots: 0 });
+  });
+  afterAll(() => engine.close());
+
+  /** Writes a snapshot as rows; answers it as the model sees it. */
+  async function build(it: Shape): Promise<{ candidates: Candidate[]; snapshot: Snapshot }> {
+    const { pool } = engine.db;
+    const insert = async (text: string, values: unknown[]) => (await pool.query<{ id: number }>(`${text} RETURNING id`, values)).rows[0]!.id;
+    await pool.query(
+      `TRUNCATE node_roles, node_role_edges, runs, waits, outbox_events, outbox_batches, roles, role_requires, deployment_roles, worker_slots, caps CASCADE`,
+    );
+    await pool.query(`DELETE FROM nodes; DELETE FROM deployments WHERE NOT system`);
+    const root = (await pool.query<{ id: number }>('SELECT id FROM deployments WHERE system')).rows[0]!.id;
+    const deployments: number[] = [];
+    for (const [n, { committed, paused }] of it.deployments.entries())
+      deployments.push(
+        await insert(
+          'INSERT INTO deployments (name, parent_id, committed_at, paused_at) VALUES ($1, $2, CASE WHEN $3 THEN now() END, CASE WHEN $4 THEN now() END)',
+          [`d${n}`, root, committed, paused],
+        ),
+      );
+    const nodes: NodeView[] = [];
+    for (const [n, node] of it.nodes.entries()) {
+      const id = await insert('INSERT INTO nodes (name, deployment_id, kind, alive, available, deleting, boot_class) VALUES ($1, $2, $3, $4, $5, $6, $7)', [
+        `n${n}`,
+        root,
+        node.kind,
+        node.alive,
+        node.available,
+        node.deleting,
+        node.boot,
+      ]);
+      nodes.push({ id, kind: node.kind, alive: node.alive, available: node.available, deleting: node.deleting, bootClass: node.boot });
+    }
+    const roles: number[] = [];
+    for (const [n, role] of it.roles.entries())
+      roles.push(
+        await insert(`INSERT INTO roles (name, barclamp, jig, job_class, runs_in) VALUES ($1, 'test', 'noop', $2, $3)`, [`r${n}`, role.jobClass, role.runsIn]),
+      );
+    for (const [jobClass, slots] of Object.entries(it.slots)) if (slots > 0) await addSlots(engine.db, jobClass, slots);
+    for (const [name, max] of Object.entries(it.caps)) if (max !== null) await pool.query('INSERT INTO caps (name, max) VALUES ($1, $2)', [name, max]);
+
+    const candidates: Candidate[] = [];
+    const busyKeys = new Set<string>();
+    const inFlight = new Map<string, number>();
+    const seen = new Set<string>();
+    const now = Date.now();
+    for (const pair of it.pairs) {
+      const node = nodes[pair.node % nodes.length]!;
+      const n = pair.role % roles.length;
+      const [roleId, role, d] = [roles[n]!, it.roles[n]!, pair.deployment];
+      if (seen.has(`${node.id}:${roleId}`)) continue;
+      seen.add(`${node.id}:${roleId}`);
+      const key = exclusiveKey(node, roleId);
+      const live = pair.live && !busyKeys.has(key);
+      const id = await insert(
+        `INSERT INTO node_roles (deployment_id, role_id, node_id, state, cohort, committed, pending_parents, not_before) VALUES ($1, $2, $3, $4, $5, true, $6, CASE WHEN $7 <> 0 THEN clock_timestamp() + make_interval(secs => $7) END)`,
+        [deployments[d], roleId, node.id, live ? 'ACTIVE' : pair.state, pair.cohort, !live && pair.state === 'BLOCKED' ? 1 : 0, pair.backoff],
+      );
+      if (live) {
+        // What holds a key need not be in TRANSITION: a run that is being stopped holds it as well.
+        await pool.query(
+          `INSERT INTO runs (node_role_id, node_id, role_id, jig, job_class, exclusive_key, status) VALUES ($1, $2, $3, 'noop', $4, $5, 'QUEUED')`,
+          [id, node.id, roleId, role.jobClass, key],
+        );
+        busyKeys.add(key);
+        inFlight.set(role.jobClass, (inFlight.get(role.jobClass) ?? 0) + 1);
+      }
+      candidates.push({
+        id,
+        nodeId: node.id,
+        roleId,
+        state: live ? 'ACTIVE' : pair.state,
+        cohort: pair.cohort,
+        notBefore: pair.backoff === 0 ? null : now + pair.backoff * 1000,
+        deploymentCommitted: it.deployments[d]!.committed,
+        deploymentPaused: it.deployments[d]!.paused,
+        jobClass: role.jobClass,
+        runsIn: role.runsIn,
+      });
+    }
+    const room = new Map<string, number>();
+    for (const [jobClass, slots] of Object.entries(it.slots)) {
+      const used = inFlight.get(jobClass) ?? 0;
+      if (slots > 0) room.set(jobClass, Math.min(2 * slots - used, (it.caps[jobClass] ?? Infinity) - used));
+    }
+    return { candidates, snapshot: { nodes: new Map(nodes.map((node) => [node.id, node])), busyKeys, room, now } };
+  }
+
+  it(`takes exactly what the model picks, from any snapshot (seed ${SEED})`, async () => {
+    let picked = 0;
+    await fc.assert(
+      fc.asyncProperty(shape, async (it) => {
+        const { candidates, snapshot } = await build(it);
+        const expected = pickRunnable(candidates, snapshot).map((candidate) => candidate.id);
+        const rings = await claim(engine.db.pool, 1000);
+        const { rows } = await engine.db.pool.query<{ id: number }>(`SELECT id FROM node_roles WHERE state = 'TRANSITION' ORDER BY id`);
+        expect(rows.map((row) => row.id)).toEqual([...expected].sort((a, b) => a - b));
+        expect(rings).toHaveLength(expected.length);
+        picked += expected.length;
+      }),
+      { numRuns: 100, seed: SEED },
+    );
+    expect(picked).toBeGreaterThan(50);
+  });
+});
+
+describe('claims', () => {
+  let engine: DirectEngine;
+  beforeEach(async () => {
+    engine = await openDirectEngine({ poolSize: 12 });
+  });
+  afterEach(() => engine.close());
+
+  it.each([2, 8])('rule 10: %i at once never take one machine twice and never abort', async (claimers) => {
+    const names = ['a', 'b', 'c', 'd'];
+    const roles = await addRoles(engine.db, Object.fromEntries(names.map((name) => [name, []])));
+    const nodes = await addMachines(engine.db, 40);
+    for (const node of nodes) for (const name of names) await bind(engine, roles[name]!, node);
+    await commit(engine);
+    const { pool } = engine.db;
+    for (let round = 0; round < 4; round++) {
+      const all = (await Promise.all(Array.from({ length: claimers }, () => claim(pool, 15)))).flat();
+      all.push(...(await claim(pool, 1000)));
+      expect(new Set(all.map((ring) => ring.runId)).size).toBe(all.length);
+      expect(all).toHaveLength(nodes.length);
+      expect(await unsound(engine.db)).toEqual([]);
+      const begun = await startRuns(pool, all, 'w1', 600);
+      await settle(
+        pool,
+        begun.flatMap((answer) => (answer.kind === 'run' ? [{ runId: answer.run.runId, fence: answer.run.fence, outcome: { kind: 'done' } as const }] : [])),
+        0,
+      );
+    }
+  });
+
+  it('rule 10c: eight at once never take more than a cap leaves', async () => {
+    const { only } = await addRoles(engine.db, { only: [] });
+    for (const node of await addMachines(engine.db, 40)) await bind(engine, only!, node);
+    await commit(engine);
+    await engine.db.pool.query(`INSERT INTO caps (name, max) VALUES ('fast', 7), ('ssh', 1)`);
+    await Promise.all(Array.from({ length: 8 }, () => claim(engine.db.pool, 5)));
+    expect((await claim(engine.db.pool, 1000)).length).toBeLessThanOrEqual(7);
+    expect((await engine.db.pool.query(`SELECT 1 FROM runs WHERE status = 'QUEUED'`)).rowCount).toBe(7);
+  });
+
+  // Each pass looked at the first nodes only, those of a paused deployment for ever.
+  it('rule 11: machines that cannot be claimed never hide those after them', async () => {
+    const { only, elsewhere } = await addRoles(engine.db, { only: [], elsewhere: [] }, { elsewhere: { runs_in: 'installed' } });
+    const [first, second, third] = (await addMachines(engine.db, 3)) as [number, number, number];
+    await bind(engine, elsewhere!, first);
+    const held = await bind(engine, only!, second);
+    const wanted = await bind(engine, only!, third);
+    await commit(engine);
+    await engine.db.pool.query(
+      `WITH d AS (INSERT INTO deployments (name, parent_id, committed_at, paused_at) SELECT 'held', id, now(), now() FROM deployments WHERE system RETURNING id) UPDATE node_roles SET deployment_id = d.id FROM d WHERE node_roles.id = $1`,
+      [held],
+    );
+    expect(await claim(engine.db.pool, 1)).toHaveLength(1);
+    expect((await nodeRole(engine.db, wanted)).state).toBe('TRANSITION');
+  });
+
+  // A settle that held the children of two machines and a claim that held their nodes waited for each other.
+  it('rule 10: a claim never waits for a noderole that somebody else holds', async () => {
+    const { only } = await addRoles(engine.db, { only: [] });
+    const [first, second] = (await addMachines(engine.db, 2)) as [number, number];
+    const held = await bind(engine, only!, first);
+    const free = await bind(engine, only!, second);
+    await commit(engine);
+    const other = await engine.db.pool.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query('SELECT 1 FROM node_roles WHERE id = $1 FOR NO KEY UPDATE', [held]);
+      expect(await claim(engine.db.pool, 100)).toHaveLength(1);
+      expect(await runsOf(engine.db, free)).toHaveLength(1);
+      await other.query('COMMIT');
+    } finally {
+      other.release();
+    }
+    expect(await claim(engine.db.pool, 100)).toHaveLength(1);
+    expect(await unsound(engine.db)).toEqual([]);
+  });
+
+  it('takes a role whose class has workers, though one before it on the machine has none', async () => {
+    const { slow, quick } = await addRoles(engine.db, { slow: [], quick: [] }, { slow: { job_class: 'image' } });
+    const [node] = (await addMachines(engine.db, 1)) as [number];
+    await bind(engine, slow!, node);
+    const wanted = await bind(engine, quick!, node);
+    await commit(engine);
+    await claim(engine.db.pool, 100);
+    expect((await nodeRole(engine.db, wanted)).state).toBe('TRANSITION');
+  });
+});
