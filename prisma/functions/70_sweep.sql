@@ -189,6 +189,7 @@ DECLARE
   v_more engine_event[];
   v_ids int[];
   v_runs bigint[];
+  v_repaired int;
 BEGIN
   SELECT array_agg(s.id) INTO v_ids FROM (
     SELECT nr.id FROM node_roles nr LEFT JOIN runs r ON r.id = nr.current_run_id
@@ -201,19 +202,20 @@ BEGIN
        AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = nr.current_run_id AND r.status NOT IN ('ENDED', 'STOPPING'))
     RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id
   )
-  SELECT coalesce(array_agg(noderole_event(m.id, m.version, 'TRANSITION', m.state, m.node_id, m.role_id, m.deployment_id, 'drift repaired: no live run')), '{}')
-    INTO v_events FROM moved m;
+  SELECT coalesce(array_agg(noderole_event(m.id, m.version, 'TRANSITION', m.state, m.node_id, m.role_id, m.deployment_id, 'drift repaired: no live run')), '{}'), count(*)
+    INTO v_events, v_repaired FROM moved m;
   SELECT array_agg(r.id) INTO v_runs FROM runs r JOIN node_roles nr ON nr.id = r.node_role_id
    WHERE r.status IN ('QUEUED', 'RUNNING', 'WAITING', 'WAKING') AND nr.current_run_id IS DISTINCT FROM r.id;
   IF v_runs IS NOT NULL THEN
     v_more := stop_runs(v_runs, 'superseded', 'drift repaired: the noderole is not in TRANSITION for this run');
     v_events := v_events || v_more;
   END IF;
-  IF cardinality(v_events) > 0 THEN
+  v_repaired := v_repaired + coalesce(cardinality(v_runs), 0);
+  IF v_repaired > 0 THEN
     v_events := v_events || ('alarm', 'engine', 0, 0, jsonb_build_object('code', 'drift', 'message', 'TRANSITION and live runs differed; repaired'))::engine_event;
   END IF;
   PERFORM emit_events(v_events);
-  RETURN coalesce(cardinality(v_ids), 0) + coalesce(cardinality(v_runs), 0);
+  RETURN v_repaired;
 END $$;
 
 -- The noderoles, of a window of ids, whose counter is not its definition. For the sweep's audit and for tests.

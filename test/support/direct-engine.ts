@@ -15,7 +15,13 @@ import { importBarclamps } from '../../src/roles/store.js';
 import { startRuns, type StartAnswer } from '../../src/runs/start.js';
 import { createTestDatabase } from './postgres.js';
 
-export type DirectEngine = { db: Db; deploymentId: number; close(): Promise<void> };
+export type DirectEngine = {
+  db: Db;
+  deploymentId: number;
+  /** As it was opened, in a fraction of the time that another database takes. */
+  reset(): Promise<void>;
+  close(): Promise<void>;
+};
 
 /** One deployment, `slots` worker slots of class fast (0: none), no nodes and no roles yet. */
 export async function openDirectEngine({ slots = 1000, poolSize = 10 } = {}): Promise<DirectEngine> {
@@ -23,17 +29,25 @@ export async function openDirectEngine({ slots = 1000, poolSize = 10 } = {}): Pr
   // What a crash of the server would lose is of no interest here, and thousands of small commits are.
   const url = `${database.url}${database.url.includes('?') ? '&' : '?'}options=${encodeURIComponent('-c synchronous_commit=off')}`;
   const db = openDb({ url, applicationName: 'direct-engine', poolSize });
-  await ensureSystem(db);
-  const { id } = await createDeployment(db, { name: 'demo', actor: 'test' });
-  if (slots > 0) await addSlots(db, 'fast', slots);
-  return {
+  const engine: DirectEngine = {
     db,
-    deploymentId: id,
+    deploymentId: 0,
+    async reset() {
+      await db.pool.query(
+        `TRUNCATE node_roles, node_role_edges, runs, waits, facts, propagations, outbox_events, outbox_batches, late_results, agent_work, deployment_roles,
+                  role_requires, roles, node_status, nodes, deployments, worker_slots, caps, audit CASCADE`,
+      );
+      await ensureSystem(db);
+      engine.deploymentId = (await createDeployment(db, { name: 'demo', actor: 'test' })).id;
+      if (slots > 0) await addSlots(db, 'fast', slots);
+    },
     async close() {
       await db.close();
       await database.drop();
     },
   };
+  await engine.reset();
+  return engine;
 }
 
 /** A live worker; its heartbeat is of tomorrow. */

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { exclusiveKey, pickRunnable, type Candidate, type NodeView, type Snapshot } from '../../../src/annealer/model.js';
 import { claim } from '../../../src/noderoles/claim.js';
@@ -165,10 +165,11 @@ describe('the claim in SQL against the model', () => {
 
 describe('claims', () => {
   let engine: DirectEngine;
-  beforeEach(async () => {
+  beforeAll(async () => {
     engine = await openDirectEngine({ poolSize: 12 });
   });
-  afterEach(() => engine.close());
+  beforeEach(() => engine.reset());
+  afterAll(() => engine.close());
 
   it.each([2, 8])('rule 10: %i at once never take one machine twice and never abort', async (claimers) => {
     const names = ['a', 'b', 'c', 'd'];
