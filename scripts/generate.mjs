@@ -21,16 +21,29 @@ function between(text, name, body) {
 async function configTable() {
   const { environmentSchema } = await import(inProject('dist/src/config/config.js'));
   const rows = Object.entries(environmentSchema.shape).map(([name, field]) => {
-    const parsed = /** @type {any} */ (field).safeParse(undefined);
+    const parsed = field.safeParse(undefined);
     const value = parsed.success && parsed.data !== undefined ? `\`${parsed.data === '' ? '(empty)' : parsed.data}\`` : 'unset';
-    return `| \`${name}\` | ${value} | ${/** @type {any} */ (field).description ?? ''} |`;
+    return `| \`${name}\` | ${value} | ${field.description ?? ''} |`;
   });
   return ['| variable | default | what it says |', '|---|---|---|', ...rows].join('\n');
 }
 
 async function stateDiagram() {
   const { NodeRoleState, isRefusal, next } = await import(inProject('dist/src/noderoles/state.js'));
-  const kinds = ['commit', 'parent-entered-active', 'parent-left-active', 'error-wave', 'claim', 'succeed', 'fail-retryable', 'fail-final', 'poke', 'cancel', 'retry', 'repropose'];
+  const kinds = [
+    'commit',
+    'parent-entered-active',
+    'parent-left-active',
+    'error-wave',
+    'claim',
+    'succeed',
+    'fail-retryable',
+    'fail-final',
+    'poke',
+    'cancel',
+    'retry',
+    'repropose',
+  ];
   /** @type {Map<string, string[]>} */
   const arrows = new Map();
   for (const state of Object.keys(NodeRoleState))

@@ -11,7 +11,16 @@ const LOCK_MS = 60_000;
 
 export async function startAnnealer(context: Context): Promise<Part> {
   const { db, log, config, doorbell, backend } = context;
-  const annealer = new Annealer({ db, log, doorbell, aliveGraceSeconds: config.aliveGraceSeconds, sweepMs: config.sweepMs, sweepAlive, publishServed, finishDeletions });
+  const annealer = new Annealer({
+    db,
+    log,
+    doorbell,
+    aliveGraceSeconds: config.aliveGraceSeconds,
+    sweepMs: config.sweepMs,
+    sweepAlive,
+    publishServed,
+    finishDeletions,
+  });
   const worker = backend.worker(
     annealQueue,
     async (data) => {

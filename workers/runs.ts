@@ -7,7 +7,15 @@ import { startRunsWorker } from '../src/runs/worker.js';
 export async function startRuns(context: Context): Promise<Part> {
   const { db, backend, doorbell, log, config } = context;
   const roles = await openRoleFunctions(context);
-  const worker = await startRunsWorker({ pool: db.pool, backend, doorbell, log, jigs: createJigs(roles.functions), leaseSeconds: config.runLeaseSeconds, fastSlots: config.fastSlots });
+  const worker = await startRunsWorker({
+    pool: db.pool,
+    backend,
+    doorbell,
+    log,
+    jigs: createJigs(roles.functions),
+    leaseSeconds: config.runLeaseSeconds,
+    fastSlots: config.fastSlots,
+  });
   return {
     async close() {
       await worker.close();

@@ -17,14 +17,32 @@ export const script: Jig = {
 async function run(ctx: JigContext): Promise<JigOutcome> {
   if (ctx.wake === null) {
     const config = roleConfig.safeParse(ctx.role.config);
-    if (!config.success) return { kind: 'fail', code: 'bad-role', message: `role ${ctx.role.name}: jig_config.${config.error.issues[0]?.path.join('.')}: ${config.error.issues[0]?.message}`, retryable: false };
+    if (!config.success)
+      return {
+        kind: 'fail',
+        code: 'bad-role',
+        message: `role ${ctx.role.name}: jig_config.${config.error.issues[0]?.path.join('.')}: ${config.error.issues[0]?.message}`,
+        retryable: false,
+      };
     const env = { ...config.data.env, PRYBAR_ROLE: ctx.role.name, PRYBAR_NODE: ctx.node.name, PRYBAR_INPUTS: JSON.stringify(ctx.inputs) };
     const { key } = await ctx.agent.offer({ script: config.data.script, env, timeoutSeconds: ctx.role.timeoutSeconds });
     return { kind: 'wait', key, minGeneration: 1, deadlineSeconds: ctx.role.timeoutSeconds + 30, keeps: 'node', memo: {} };
   }
   const work = await ctx.agent.result();
-  if (work?.status !== 'done') return { kind: 'fail', code: 'timeout', message: `no result from the agent within ${ctx.role.timeoutSeconds} s (the work was ${work?.status ?? 'never offered'})`, retryable: true };
+  if (work?.status !== 'done')
+    return {
+      kind: 'fail',
+      code: 'timeout',
+      message: `no result from the agent within ${ctx.role.timeoutSeconds} s (the work was ${work?.status ?? 'never offered'})`,
+      retryable: true,
+    };
   if (work.exitStatus !== 0)
-    return { kind: 'fail', code: 'exit-status', message: `the script ended with exit status ${work.exitStatus}; its log says why`, retryable: true, exitStatus: work.exitStatus ?? -1 };
+    return {
+      kind: 'fail',
+      code: 'exit-status',
+      message: `the script ended with exit status ${work.exitStatus}; its log says why`,
+      retryable: true,
+      exitStatus: work.exitStatus ?? -1,
+    };
   return { kind: 'done', wall: work.result ?? {} };
 }

@@ -6,7 +6,7 @@
  *   wall         what it leaves
  */
 import { z } from 'zod';
-import type { Jig, JigContext, JigOutcome, JsonObject } from '../../src/jigs/contract.js';
+import type { Jig, JigContext, JigOutcome } from '../../src/jigs/contract.js';
 
 const script = z.object({
   delayMs: z.number().int().min(0).max(600_000).optional(),
@@ -27,16 +27,23 @@ export const test: Jig = {
 
 async function run(ctx: JigContext): Promise<JigOutcome> {
   const parsed = script.safeParse(ctx.inputs.test ?? {});
-  if (!parsed.success) return { kind: 'fail', code: 'bad-inputs', message: `test: ${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}`, retryable: false };
+  if (!parsed.success)
+    return {
+      kind: 'fail',
+      code: 'bad-inputs',
+      message: `test: ${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}`,
+      retryable: false,
+    };
   const told = parsed.data;
   if (told.log !== undefined) ctx.log(told.log);
   if (told.hang) await until(ctx.signal);
   if (told.delayMs) await until(ctx.signal, told.delayMs);
   if (told.fail !== undefined) return { kind: 'fail', code: 'told-to-fail', message: told.fail, retryable: false };
-  if (told.failTimes !== undefined && ctx.run.attempt <= told.failTimes) return { kind: 'fail', code: 'told-to-fail', message: `attempt ${ctx.run.attempt} of ${told.failTimes} that fail`, retryable: true };
+  if (told.failTimes !== undefined && ctx.run.attempt <= told.failTimes)
+    return { kind: 'fail', code: 'told-to-fail', message: `attempt ${ctx.run.attempt} of ${told.failTimes} that fail`, retryable: true };
   if (told.waitSeconds !== undefined && ctx.wake === null)
     return { kind: 'wait', key: `timer:${ctx.run.id}`, minGeneration: 1, deadlineSeconds: told.waitSeconds, keeps: told.keeps, memo: {} };
-  return { kind: 'done', ...(told.wall === undefined ? {} : { wall: told.wall as JsonObject }) };
+  return { kind: 'done', ...(told.wall === undefined ? {} : { wall: told.wall }) };
 }
 
 /** Resolves after `ms`; rejects when aborted. Without `ms` only the abort ends it. */

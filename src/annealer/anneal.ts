@@ -15,7 +15,10 @@ export const RING_AGAIN_AFTER_SECONDS = 5;
 /** Returns how many rings were made. */
 export async function annealPass(db: Queryable, ring: (rings: Ring[]) => Promise<void>): Promise<number> {
   let made = 0;
-  const again = await db.query<RingRow>(`SELECT run_id, dispatch, fence, job_class FROM ring_again(make_interval(secs => $1), $2)`, [RING_AGAIN_AFTER_SECONDS, CLAIM_LIMIT]);
+  const again = await db.query<RingRow>(`SELECT run_id, dispatch, fence, job_class FROM ring_again(make_interval(secs => $1), $2)`, [
+    RING_AGAIN_AFTER_SECONDS,
+    CLAIM_LIMIT,
+  ]);
   if (again.rows.length > 0) await ring(toRings(again.rows));
   made += again.rows.length;
   for (let round = 0; round < MAX_ROUNDS; round++) {

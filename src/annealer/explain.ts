@@ -13,9 +13,21 @@ export async function explainNodeRole(db: Db, id: number, servedReasons: (nodeId
   if (!nr) throw new NotFoundError('noderole', id);
   const [run, slot, workers, ahead] = await Promise.all([
     nr.currentRunId === null ? null : db.prisma.run.findUnique({ where: { id: nr.currentRunId }, include: { waits: true } }),
-    db.prisma.run.findFirst({ where: { exclusiveKey: nr.node.kind === 'machine' ? String(nr.nodeId) : `${nr.nodeId}:${nr.roleId}`, holdsSlot: true, status: { not: 'ENDED' }, nodeRoleId: { not: id } }, include: { nodeRole: { include: { role: true, node: true } } } }),
+    db.prisma.run.findFirst({
+      where: {
+        exclusiveKey: nr.node.kind === 'machine' ? String(nr.nodeId) : `${nr.nodeId}:${nr.roleId}`,
+        holdsSlot: true,
+        status: { not: 'ENDED' },
+        nodeRoleId: { not: id },
+      },
+      include: { nodeRole: { include: { role: true, node: true } } },
+    }),
     db.prisma.workerSlot.count({ where: { jobClass: nr.role.jobClass, heartbeatAt: { gt: new Date(Date.now() - 30_000) } } }),
-    db.prisma.nodeRole.findFirst({ where: { nodeId: nr.nodeId, state: 'TODO', OR: [{ cohort: { lt: nr.cohort } }, { cohort: nr.cohort, id: { lt: id } }] }, include: { role: true, node: true }, orderBy: [{ cohort: 'asc' }, { id: 'asc' }] }),
+    db.prisma.nodeRole.findFirst({
+      where: { nodeId: nr.nodeId, state: 'TODO', OR: [{ cohort: { lt: nr.cohort } }, { cohort: nr.cohort, id: { lt: id } }] },
+      include: { role: true, node: true },
+      orderBy: [{ cohort: 'asc' }, { id: 'asc' }],
+    }),
   ]);
   const view: WhyView = {
     id,
@@ -48,7 +60,12 @@ export async function explainNodeRole(db: Db, id: number, servedReasons: (nodeId
       worker: run.worker,
       wait: run.waits && { key: run.waits.key, deadline: run.waits.deadline, detail: await waitDetail(db, nr.nodeId, run.waits.key, servedReasons) },
     },
-    slot: slot && { runId: Number(slot.id), name: `${slot.nodeRole.role.name}@${slot.nodeRole.node.name}`, status: slot.status, since: slot.startedAt ?? slot.createdAt },
+    slot: slot && {
+      runId: Number(slot.id),
+      name: `${slot.nodeRole.role.name}@${slot.nodeRole.node.name}`,
+      status: slot.status,
+      since: slot.startedAt ?? slot.createdAt,
+    },
     ancestors: await wayUp(db, id),
     ahead: ahead && { id: ahead.id, name: `${ahead.role.name}@${ahead.node.name}` },
     now: new Date(),

@@ -30,7 +30,17 @@ export function exclusiveKey(node: NodeView, roleId: number): string {
 }
 
 /** Gates that are not state, as codes; `why` turns them into sentences. */
-export type Gate = 'not-todo' | 'node-not-alive' | 'node-not-available' | 'node-deleting' | 'not-committed' | 'paused' | 'backing-off' | 'wrong-environment' | 'slot-taken' | 'no-worker';
+export type Gate =
+  | 'not-todo'
+  | 'node-not-alive'
+  | 'node-not-available'
+  | 'node-deleting'
+  | 'not-committed'
+  | 'paused'
+  | 'backing-off'
+  | 'wrong-environment'
+  | 'slot-taken'
+  | 'no-worker';
 
 /** The gates that keep this noderole from being claimed now, apart from its turn. Empty: it may run. */
 export function gates(candidate: Candidate, snapshot: Snapshot): Gate[] {

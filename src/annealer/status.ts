@@ -19,7 +19,9 @@ const WINDOW_SECONDS = 10;
 export async function annealStatus(db: Db): Promise<AnnealStatus> {
   const [states, runs, rate, next] = await Promise.all([
     db.pool.query<{ state: NodeRoleState; n: number }>('SELECT state, count(*)::int AS n FROM node_roles GROUP BY state'),
-    db.pool.query<{ status: string; n: number }>(`SELECT status, count(*)::int AS n FROM runs WHERE status IN ('QUEUED', 'RUNNING', 'WAITING', 'WAKING', 'STOPPING') GROUP BY status`),
+    db.pool.query<{ status: string; n: number }>(
+      `SELECT status, count(*)::int AS n FROM runs WHERE status IN ('QUEUED', 'RUNNING', 'WAITING', 'WAKING', 'STOPPING') GROUP BY status`,
+    ),
     db.pool.query<{ n: number }>(
       `SELECT count(*)::int AS n FROM outbox_events e JOIN outbox_batches b ON b.id = e.batch_id WHERE e.kind = 'noderole-changed' AND b.created_at > clock_timestamp() - make_interval(secs => $1)
           AND b.id > (SELECT coalesce(max(id), 0) - 20000 FROM outbox_batches)`,

@@ -63,13 +63,22 @@ export class Sweeper {
   /** Compares a window of counters with their definition; drift should never happen and is an alarm (engine-rules 3). */
   private async audit(): Promise<number> {
     const { pool } = this.deps.db;
-    const { rows } = await pool.query<{ id: number; stored: number; truth: number }>('SELECT id, stored, truth FROM drifted_counters($1, $2)', [this.auditFrom, this.auditFrom + AUDIT_WINDOW]);
+    const { rows } = await pool.query<{ id: number; stored: number; truth: number }>('SELECT id, stored, truth FROM drifted_counters($1, $2)', [
+      this.auditFrom,
+      this.auditFrom + AUDIT_WINDOW,
+    ]);
     const { rows: top } = await pool.query<{ top: number | null }>('SELECT max(id) AS top FROM node_roles');
     this.auditFrom = this.auditFrom + AUDIT_WINDOW > (top[0]?.top ?? 0) ? 0 : this.auditFrom + AUDIT_WINDOW;
     if (rows.length === 0) return 0;
     // A settle that commits between the two reads of one snapshot cannot be seen half: what is here is real.
     this.deps.log.error({ drifted: rows.slice(0, 20) }, 'pending_parents differs from its definition');
-    await pool.query(`SELECT emit_events(ARRAY[('alarm', 'engine', 0, 0, $1::jsonb)::engine_event])`, [JSON.stringify({ code: 'counter-drift', message: `pending_parents differs from its definition on ${rows.length} noderoles`, noderoles: rows.slice(0, 20).map((row) => row.id) })]);
+    await pool.query(`SELECT emit_events(ARRAY[('alarm', 'engine', 0, 0, $1::jsonb)::engine_event])`, [
+      JSON.stringify({
+        code: 'counter-drift',
+        message: `pending_parents differs from its definition on ${rows.length} noderoles`,
+        noderoles: rows.slice(0, 20).map((row) => row.id),
+      }),
+    ]);
     return 0;
   }
 }

@@ -1,7 +1,13 @@
 /** The causal chain of a noderole that does not run, in words. PURE: `explain.ts` reads what it needs. */
 import type { NodeRoleState } from '../noderoles/state.js';
 
-export type WhyLink = { kind: 'state' | 'parent' | 'error' | 'node' | 'deployment' | 'slot' | 'run' | 'wait' | 'backoff' | 'worker' | 'environment'; text: string; noderole_id?: number; node_id?: number; run_id?: number };
+export type WhyLink = {
+  kind: 'state' | 'parent' | 'error' | 'node' | 'deployment' | 'slot' | 'run' | 'wait' | 'backoff' | 'worker' | 'environment';
+  text: string;
+  noderole_id?: number;
+  node_id?: number;
+  run_id?: number;
+};
 export type WhyAnswer = { noderole: { id: number; name: string; state: NodeRoleState }; answer: string; chain: WhyLink[]; unblock: string };
 
 export type WhyView = {
@@ -13,7 +19,18 @@ export type WhyView = {
   notBefore: Date | null;
   error: { code: string; message: string } | null;
   deployment: { name: string; committed: boolean; paused: boolean };
-  node: { id: number; name: string; kind: string; alive: boolean; available: boolean; deleting: boolean; bootClass: string | null; phase: string; phaseDetail: string; heartbeatAt: Date | null };
+  node: {
+    id: number;
+    name: string;
+    kind: string;
+    alive: boolean;
+    available: boolean;
+    deleting: boolean;
+    bootClass: string | null;
+    phase: string;
+    phaseDetail: string;
+    heartbeatAt: Date | null;
+  };
   runsIn: string;
   jobClass: string;
   workersAlive: boolean;
@@ -44,10 +61,16 @@ export function why(view: WhyView): WhyAnswer {
     case 'ACTIVE':
       return say('It is ACTIVE: its jig succeeded with the inputs that are wanted.', 'Nothing is needed.');
     case 'PROPOSED':
-      return say(`It is only proposed: deployment '${view.deployment.name}' was not committed since it was bound.`, `Commit the deployment: prybar deployments commit ${view.deployment.name}`);
+      return say(
+        `It is only proposed: deployment '${view.deployment.name}' was not committed since it was bound.`,
+        `Commit the deployment: prybar deployments commit ${view.deployment.name}`,
+      );
     case 'ERROR':
       chain.push({ kind: 'error', text: `${view.error?.code ?? 'failed'}: ${view.error?.message ?? 'no message'}`, noderole_id: view.id });
-      return say(`Its jig failed for good: ${view.error?.message ?? view.error?.code ?? 'no message'}`, `Read the log (prybar runs list --noderole ${view.id}), mend the cause, then: prybar noderoles retry ${view.id}`);
+      return say(
+        `Its jig failed for good: ${view.error?.message ?? view.error?.code ?? 'no message'}`,
+        `Read the log (prybar runs list --noderole ${view.id}), mend the cause, then: prybar noderoles retry ${view.id}`,
+      );
     case 'BLOCKED':
       return blocked(view, chain, say);
     case 'TODO':
@@ -66,26 +89,50 @@ function blocked(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {
   }
   const root = view.ancestors.at(-1);
   if (!root) return say('It is BLOCKED, but no parent is pending: the next sweep will release it.', 'Wait a second.');
-  if (root.state === 'ERROR') return say(`${root.name} is in ERROR: ${root.error?.message ?? root.error?.code ?? 'no message'}`, `Mend the cause and retry it: prybar noderoles retry ${root.id}`);
+  if (root.state === 'ERROR')
+    return say(
+      `${root.name} is in ERROR: ${root.error?.message ?? root.error?.code ?? 'no message'}`,
+      `Mend the cause and retry it: prybar noderoles retry ${root.id}`,
+    );
   if (root.state === 'PROPOSED') return say(`${root.name} is only proposed.`, 'Commit its deployment.');
-  return say(`It waits for ${root.name}, which is ${root.state}${root.waitsFor ? ` (${root.waitsFor})` : ''}.`, `It goes on by itself when ${root.name} is ACTIVE; to see what that waits for: prybar why ${root.id}`);
+  return say(
+    `It waits for ${root.name}, which is ${root.state}${root.waitsFor ? ` (${root.waitsFor})` : ''}.`,
+    `It goes on by itself when ${root.name} is ACTIVE; to see what that waits for: prybar why ${root.id}`,
+  );
 }
 
 function todo(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {
   const { node, deployment } = view;
-  if (!deployment.committed) return say(`Deployment '${deployment.name}' was recalled: nothing of it is started.`, `Commit it again: prybar deployments commit ${deployment.name}`);
+  if (!deployment.committed)
+    return say(`Deployment '${deployment.name}' was recalled: nothing of it is started.`, `Commit it again: prybar deployments commit ${deployment.name}`);
   if (deployment.paused) return say(`Deployment '${deployment.name}' is paused.`, 'Resume it.');
   if (node.deleting) return say(`Node ${node.name} is being deleted.`, 'Nothing; it will go.');
-  if (!node.available) return say(`Node ${node.name} is not available: an operator took it out of work.`, `Give it back: prybar nodes set ${node.name} --available`);
+  if (!node.available)
+    return say(`Node ${node.name} is not available: an operator took it out of work.`, `Give it back: prybar nodes set ${node.name} --available`);
   if (!node.alive) {
-    chain.push({ kind: 'node', text: `node ${node.name} is not alive; ${node.heartbeatAt ? `its last heartbeat was ${ago(view.now, node.heartbeatAt)} ago` : 'it never sent a heartbeat'}; boot phase ${node.phase} ${node.phaseDetail}`.trim(), node_id: node.id });
-    return say(`Node ${node.name} is not alive (boot phase: ${node.phase}).`, `Power it on, or look where its boot stopped: prybar nodes timeline ${node.name}`);
+    chain.push({
+      kind: 'node',
+      text: `node ${node.name} is not alive; ${node.heartbeatAt ? `its last heartbeat was ${ago(view.now, node.heartbeatAt)} ago` : 'it never sent a heartbeat'}; boot phase ${node.phase} ${node.phaseDetail}`.trim(),
+      node_id: node.id,
+    });
+    return say(
+      `Node ${node.name} is not alive (boot phase: ${node.phase}).`,
+      `Power it on, or look where its boot stopped: prybar nodes timeline ${node.name}`,
+    );
   }
   if (view.slot) {
-    chain.push({ kind: 'slot', text: `run ${view.slot.runId} of ${view.slot.name} holds the node since ${ago(view.now, view.slot.since)} (${view.slot.status})`, run_id: view.slot.runId });
+    chain.push({
+      kind: 'slot',
+      text: `run ${view.slot.runId} of ${view.slot.name} holds the node since ${ago(view.now, view.slot.since)} (${view.slot.status})`,
+      run_id: view.slot.runId,
+    });
     return say(
-      view.slot.status === 'STOPPING' ? `The node is held by run ${view.slot.runId} of ${view.slot.name}, which is being stopped; its end is not proven yet.` : `Another noderole of this node runs: ${view.slot.name} (run ${view.slot.runId}). One jig at a time per node.`,
-      view.slot.status === 'STOPPING' ? 'It goes on when the agent confirms the stop, the node boots anew, or its BMC says off.' : 'It goes on by itself when that ends.',
+      view.slot.status === 'STOPPING'
+        ? `The node is held by run ${view.slot.runId} of ${view.slot.name}, which is being stopped; its end is not proven yet.`
+        : `Another noderole of this node runs: ${view.slot.name} (run ${view.slot.runId}). One jig at a time per node.`,
+      view.slot.status === 'STOPPING'
+        ? 'It goes on when the agent confirms the stop, the node boots anew, or its BMC says off.'
+        : 'It goes on by itself when that ends.',
     );
   }
   if (view.notBefore && view.notBefore > view.now) {
@@ -94,7 +141,10 @@ function todo(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {
   }
   if (view.runsIn !== 'any' && view.runsIn !== node.bootClass) {
     chain.push({ kind: 'environment', text: `it runs in ${view.runsIn}, the node booted ${node.bootClass ?? 'nothing yet'}`, node_id: node.id });
-    return say(`The node is in the wrong environment: it booted ${node.bootClass ?? 'nothing yet'}, the role runs in ${view.runsIn}.`, `It goes on when the node boots into ${view.runsIn}.`);
+    return say(
+      `The node is in the wrong environment: it booted ${node.bootClass ?? 'nothing yet'}, the role runs in ${view.runsIn}.`,
+      `It goes on when the node boots into ${view.runsIn}.`,
+    );
   }
   if (!view.workersAlive) {
     chain.push({ kind: 'worker', text: `no worker of class ${view.jobClass} has reported in the last 30 s` });
@@ -107,13 +157,21 @@ function todo(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {
 function running(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {
   const { run } = view;
   if (!run) return say('It is in TRANSITION without a live run; the next sweep repairs that.', 'Wait a second.');
-  chain.push({ kind: 'run', text: `run ${run.id} is ${run.status} since ${ago(view.now, run.since)}${run.worker ? ` on worker ${run.worker}` : ''}`, run_id: run.id });
+  chain.push({
+    kind: 'run',
+    text: `run ${run.id} is ${run.status} since ${ago(view.now, run.since)}${run.worker ? ` on worker ${run.worker}` : ''}`,
+    run_id: run.id,
+  });
   if (run.wait) {
     chain.push({ kind: 'wait', text: `waits for ${run.wait.key}, until ${run.wait.deadline.toISOString()} at the latest`, run_id: run.id });
     for (const text of run.wait.detail) chain.push({ kind: 'wait', text, run_id: run.id });
     const what = run.wait.detail.at(-1) ?? run.wait.key;
     return say(`It runs (run ${run.id}) and waits: ${what}.`, `It goes on when that is true; at ${run.wait.deadline.toISOString()} it gives up and says why.`);
   }
-  if (run.status === 'QUEUED' || run.status === 'WAKING') return say(`Its run ${run.id} is in the queue since ${ago(view.now, run.since)}.`, view.workersAlive ? 'A worker takes it next.' : `No worker of class '${view.jobClass}' is alive: start one.`);
+  if (run.status === 'QUEUED' || run.status === 'WAKING')
+    return say(
+      `Its run ${run.id} is in the queue since ${ago(view.now, run.since)}.`,
+      view.workersAlive ? 'A worker takes it next.' : `No worker of class '${view.jobClass}' is alive: start one.`,
+    );
   return say(`It is running (run ${run.id}).`, `Follow it: prybar runs logs ${run.id} --follow`);
 }

@@ -39,7 +39,7 @@ export type ApiApp = {
   /** Every declared route with its prefix, as in the OpenAPI document. */
   mounted: { prefix: string; routes: Route[] }[];
   /** Ends event streams and long polls, so that the server can close. Safe to repeat. */
-  close(): void;
+  close: () => void;
 };
 
 /** Builds the application. `webDirectory` defaults to the built page of this package. */

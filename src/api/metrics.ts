@@ -105,7 +105,10 @@ function addBootServerGauge(db: Db, registry: Registry): void {
     registers: [registry],
     async collect() {
       this.reset();
-      const servers = await db.prisma.bootServer.findMany({ where: { status: { not: 'out' }, leaseUntil: { gt: new Date() } }, select: { kind: true, host: true, counters: true } });
+      const servers = await db.prisma.bootServer.findMany({
+        where: { status: { not: 'out' }, leaseUntil: { gt: new Date() } },
+        select: { kind: true, host: true, counters: true },
+      });
       for (const { kind, host, counters } of servers) {
         for (const [counter, value] of Object.entries(countersSchema.safeParse(counters).data ?? {})) {
           if (typeof value === 'number') this.set({ kind, host, counter, reason: '' }, value);

@@ -27,7 +27,14 @@ export async function startApi(context: Context): Promise<Part> {
     log,
     version: VERSION,
     databaseKind: process.env.PRYBAR_EMBEDDED === '1' ? 'embedded' : 'external',
-    queueInfo: { backend: backend.kind, isReady: () => backend.ping().then(() => true, () => false) },
+    queueInfo: {
+      backend: backend.kind,
+      isReady: () =>
+        backend.ping().then(
+          () => true,
+          () => false,
+        ),
+    },
     wakeWork,
     power: (action) => powerAction(db, action, { secrets, locks }),
     secrets,
@@ -38,7 +45,11 @@ export async function startApi(context: Context): Promise<Part> {
   });
   server.listen(config.port, config.host);
   await once(server, 'listening').catch((cause: unknown) => {
-    throw new ConfigError(`PRYBAR_PORT: cannot listen on ${config.host}:${config.port} (${cause instanceof Error ? cause.message : String(cause)})`, 'stop what uses the port, or set PRYBAR_PORT to another', { cause });
+    throw new ConfigError(
+      `PRYBAR_PORT: cannot listen on ${config.host}:${config.port} (${cause instanceof Error ? cause.message : String(cause)})`,
+      'stop what uses the port, or set PRYBAR_PORT to another',
+      { cause },
+    );
   });
   return {
     async close() {
@@ -54,4 +65,5 @@ export async function startApi(context: Context): Promise<Part> {
   };
 }
 
-if (isMain(import.meta.url)) await runProcess('api', [async (context) => (await prepareInstallation(context, { rack: false }), { close: async () => undefined }), startApi]);
+if (isMain(import.meta.url))
+  await runProcess('api', [async (context) => (await prepareInstallation(context, { rack: false }), { close: async () => undefined }), startApi]);

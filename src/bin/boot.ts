@@ -77,7 +77,11 @@ async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, ma
     },
   });
   await server.start().catch((cause: unknown) => {
-    throw new ConfigError(`PRYBAR_TFTP_PORT: cannot listen on UDP port ${config.tftpPort} (${cause instanceof Error ? cause.message : String(cause)})`, 'stop what uses the port, or set PRYBAR_TFTP_PORT to another', { cause });
+    throw new ConfigError(
+      `PRYBAR_TFTP_PORT: cannot listen on UDP port ${config.tftpPort} (${cause instanceof Error ? cause.message : String(cause)})`,
+      'stop what uses the port, or set PRYBAR_TFTP_PORT to another',
+      { cause },
+    );
   });
   const report = reportServer(db.pool, { kind: 'tftp', host: config.bootHost, incarnation: `${process.pid}`, counters: () => server.counters() }, log);
   return {
@@ -105,7 +109,11 @@ async function startHttp(context: Context, phases: PhaseRecorder, macOf: MacOf):
     },
   });
   const closing = new AbortController();
-  const nodes = express().disable('x-powered-by').disable('etag').set('trust proxy', false).use(createNodeRouter({ db, config, log, wakeWork: createWorkWake(db), closing: closing.signal }));
+  const nodes = express()
+    .disable('x-powered-by')
+    .disable('etag')
+    .set('trust proxy', false)
+    .use(createNodeRouter({ db, config, log, wakeWork: createWorkWake(db), closing: closing.signal }));
   const server = createServer((req, res) => {
     kickAfter(() => context.doorbell.kick(), req, res);
     void boot(req, res).then((answered) => {
@@ -131,7 +139,11 @@ async function startHttp(context: Context, phases: PhaseRecorder, macOf: MacOf):
 async function listen(server: Server, host: string, port: number): Promise<void> {
   server.listen(port, host);
   await once(server, 'listening').catch((cause: unknown) => {
-    throw new ConfigError(`PRYBAR_BOOT_HTTP_PORT: cannot listen on ${host}:${port} (${cause instanceof Error ? cause.message : String(cause)})`, 'stop what uses the port, or set PRYBAR_BOOT_HTTP_PORT to another', { cause });
+    throw new ConfigError(
+      `PRYBAR_BOOT_HTTP_PORT: cannot listen on ${host}:${port} (${cause instanceof Error ? cause.message : String(cause)})`,
+      'stop what uses the port, or set PRYBAR_BOOT_HTTP_PORT to another',
+      { cause },
+    );
   });
 }
 

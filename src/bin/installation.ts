@@ -17,7 +17,12 @@ export const ADMIN_TOKEN_FILE = 'admin-token';
 
 /** Brings the database to this version. Safe when several processes start together. */
 export async function migrateDatabase(context: Context): Promise<void> {
-  await migrate({ connectionString: context.db.url, log: context.log, queueTables: context.backend.kind === 'postgres', prismaDirectory: path.join(findPackageRoot(), 'prisma') });
+  await migrate({
+    connectionString: context.db.url,
+    log: context.log,
+    queueTables: context.backend.kind === 'postgres',
+    prismaDirectory: path.join(findPackageRoot(), 'prisma'),
+  });
 }
 
 /** Everything but the tables. `rack`: also the network of the simulated rack. */
@@ -29,7 +34,10 @@ export async function prepareInstallation(context: Context, options: { rack: boo
   const { registry, refused } = await loadBootenvs({ home: config.home });
   for (const { folder, problem } of refused) context.log.error({ folder, problem }, 'bootenv refused');
   if (options.rack) {
-    await ensureStandIns(config.home, [...registry.values()].map((loaded) => loaded.definition));
+    await ensureStandIns(
+      config.home,
+      [...registry.values()].map((loaded) => loaded.definition),
+    );
     for (const loaded of registry.values()) await checkPayloads(loaded, config.home);
   }
   await saveBootenvs(db.pool, registry);

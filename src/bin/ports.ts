@@ -40,8 +40,21 @@ async function tryBind({ variable, protocol, hostVariable, host, port }: Wanted)
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
     // No name server needs to be asked twice: the name, or the address it leads to, is not of this machine.
     if (['ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL', 'EINVAL'].includes(code))
-      throw new ConfigError(`${hostVariable}: '${host}' is no address of this machine (${code})`, `set ${hostVariable} to one of its addresses (ip address), or unset it for its default`, { cause });
-    const why = code === 'EADDRINUSE' ? 'is in use by another program' : code === 'EACCES' ? 'may not be bound by this user' : `cannot be bound (${cause instanceof Error ? cause.message : String(cause)})`;
-    throw new ConfigError(`${variable}: ${protocol.toUpperCase()} port ${port} on ${host} ${why}`, `stop the other program (another Prybar?), or choose another port: ${variable}=${port + 100} npm start`, { cause });
+      throw new ConfigError(
+        `${hostVariable}: '${host}' is no address of this machine (${code})`,
+        `set ${hostVariable} to one of its addresses (ip address), or unset it for its default`,
+        { cause },
+      );
+    const why =
+      code === 'EADDRINUSE'
+        ? 'is in use by another program'
+        : code === 'EACCES'
+          ? 'may not be bound by this user'
+          : `cannot be bound (${cause instanceof Error ? cause.message : String(cause)})`;
+    throw new ConfigError(
+      `${variable}: ${protocol.toUpperCase()} port ${port} on ${host} ${why}`,
+      `stop the other program (another Prybar?), or choose another port: ${variable}=${port + 100} npm start`,
+      { cause },
+    );
   }
 }

@@ -21,5 +21,9 @@ export async function assertMayStart(config: Config): Promise<void> {
 async function assertIsInstaller(config: Config): Promise<void> {
   const { registry } = await loadBootenvs({ home: config.home });
   const installers = [...registry.values()].filter((loaded) => loaded.definition.kind === 'installer').map((loaded) => loaded.name);
-  if (!installers.includes(config.targetOs)) throw new ConfigError(`PRYBAR_TARGET_OS: '${config.targetOs}' is no installer bootenv`, `set it to one of ${installers.sort().join(', ')}, or put the bootenv into ${config.home}/bootenvs`);
+  if (!installers.includes(config.targetOs))
+    throw new ConfigError(
+      `PRYBAR_TARGET_OS: '${config.targetOs}' is no installer bootenv`,
+      `set it to one of ${installers.sort().join(', ')}, or put the bootenv into ${config.home}/bootenvs`,
+    );
 }

@@ -15,7 +15,11 @@ const CAP_NET_BIND_SERVICE = 1n << 10n;
 export async function assertMayServe(config: Config): Promise<void> {
   const known = networkInterfaces();
   for (const name of config.interfaces)
-    if (!known[name]?.some((address) => address.family === 'IPv4')) throw new ConfigError(`--interface: '${name}' is no interface with an IPv4 address`, `choose among ${Object.keys(known).join(', ')}, and give it an address of the network to serve`);
+    if (!known[name]?.some((address) => address.family === 'IPv4'))
+      throw new ConfigError(
+        `--interface: '${name}' is no interface with an IPv4 address`,
+        `choose among ${Object.keys(known).join(', ')}, and give it an address of the network to serve`,
+      );
   if (process.env[FDS_VARIABLE]) return;
   const lowest = Math.min(config.dhcpPort, config.tftpPort);
   if (lowest >= Number(readFileSync(FIRST_UNPRIVILEGED_PORT, 'utf8')) || mayBindLowPorts()) return;
@@ -40,7 +44,11 @@ export function socketPlan(config: Config): SocketPlan {
   }
   const [first, ...more] = config.interfaces;
   if (first === undefined) return { kind: 'address', host: config.bootHost, port: config.dhcpPort };
-  if (more.length > 0) throw new ConfigError(`PRYBAR_INTERFACE: without the launcher one interface can be served, not ${config.interfaces.length}`, `perl scripts/dhcp-sockets.pl ${config.interfaces.join(' ')} -- npm start -- --interface ${config.interfaces.join(',')}`);
+  if (more.length > 0)
+    throw new ConfigError(
+      `PRYBAR_INTERFACE: without the launcher one interface can be served, not ${config.interfaces.length}`,
+      `perl scripts/dhcp-sockets.pl ${config.interfaces.join(' ')} -- npm start -- --interface ${config.interfaces.join(',')}`,
+    );
   return { kind: 'interface', name: first };
 }
 

@@ -9,7 +9,13 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../shared/logger.js';
 
-export type Program = { name: string; /** Module, relative to this file, without its ending. */ module: string; args?: string[]; /** Whether it says `ready`; otherwise it counts as ready at once. */ saysReady: boolean; onLine?: (line: string) => void };
+export type Program = {
+  name: string;
+  /** Module, relative to this file, without its ending. */ module: string;
+  args?: string[];
+  /** Whether it says `ready`; otherwise it counts as ready at once. */ saysReady: boolean;
+  onLine?: (line: string) => void;
+};
 
 const READY_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 12_000;
@@ -28,7 +34,9 @@ export class Supervisor {
   private readonly order: string[] = [];
   private stopping = false;
 
-  constructor(private readonly options: { env: NodeJS.ProcessEnv; logDirectory: string; log: Logger; onTrouble: (text: string) => void; onFatal: (text: string) => void }) {
+  constructor(
+    private readonly options: { env: NodeJS.ProcessEnv; logDirectory: string; log: Logger; onTrouble: (text: string) => void; onFatal: (text: string) => void },
+  ) {
     mkdirSync(options.logDirectory, { recursive: true });
   }
 
@@ -68,7 +76,10 @@ export class Supervisor {
 
     const ready = new Promise<void>((resolve, reject) => {
       if (!program.saysReady) return resolve();
-      const overdue = setTimeout(() => reject(new Error(`${program.name} was not ready within ${READY_TIMEOUT_MS / 1000} s; see ${logDirectory}/${program.name}.log`)), READY_TIMEOUT_MS);
+      const overdue = setTimeout(
+        () => reject(new Error(`${program.name} was not ready within ${READY_TIMEOUT_MS / 1000} s; see ${logDirectory}/${program.name}.log`)),
+        READY_TIMEOUT_MS,
+      );
       child.on('message', (message) => {
         if (typeof message === 'object' && message !== null && 'kind' in message && message.kind === 'ready') {
           clearTimeout(overdue);

@@ -23,7 +23,8 @@ export function readUpArguments(argv: string[]): UpArguments {
   const values = parse(argv);
   const number = (name: string, text: string, max: number): number => {
     const value = Number(text);
-    if (!Number.isInteger(value) || value < 1 || value > max) throw new ConfigError(`--${name}: '${text}' is not a whole number from 1 to ${max}`, `for example --${name} ${Math.min(max, 50)}`);
+    if (!Number.isInteger(value) || value < 1 || value > max)
+      throw new ConfigError(`--${name}: '${text}' is not a whole number from 1 to ${max}`, `for example --${name} ${Math.min(max, 50)}`);
     return value;
   };
   if (values['no-rack'] && values.rack !== undefined) throw new ConfigError('--rack and --no-rack: only one of them', 'leave one out');
@@ -59,6 +60,10 @@ function parse(argv: string[]) {
     }).values;
   } catch (cause) {
     const message = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
-    throw new ConfigError(message ?? 'bad arguments', 'known are --rack N, --no-rack, --until-active, --timeout SECONDS, --interface NAMES, --split, --plain, --seed TEXT', { cause });
+    throw new ConfigError(
+      message ?? 'bad arguments',
+      'known are --rack N, --no-rack, --until-active, --timeout SECONDS, --interface NAMES, --split, --plain, --seed TEXT',
+      { cause },
+    );
   }
 }

@@ -107,7 +107,20 @@ function servicePrograms(args: UpArguments): Program[] {
 }
 
 function rackProgram(config: Config, args: UpArguments, url: string): Program {
-  const options = ['--nodes', String(args.rack), '--home', config.home, '--api', url, '--boot-host', config.bootHost, '--dhcp-port', String(config.dhcpPort), '--tftp-port', String(config.tftpPort)];
+  const options = [
+    '--nodes',
+    String(args.rack),
+    '--home',
+    config.home,
+    '--api',
+    url,
+    '--boot-host',
+    config.bootHost,
+    '--dhcp-port',
+    String(config.dhcpPort),
+    '--tftp-port',
+    String(config.tftpPort),
+  ];
   return { name: 'rack', module: './rack', args: args.seed === undefined ? options : [...options, '--seed', args.seed], saysReady: false };
 }
 
@@ -116,7 +129,9 @@ function printWhere(config: Config, args: UpArguments, url: string, tokenFile: s
   say('');
   say(`  web page and API  ${url}`);
   say(`  admin token       ${shown(tokenFile)}`);
-  say(`  boot services     DHCP ${config.interfaces.join(', ') || config.bootHost} port ${config.dhcpPort}, TFTP port ${config.tftpPort}, HTTP port ${config.bootHttpPort}`);
+  say(
+    `  boot services     DHCP ${config.interfaces.join(', ') || config.bootHost} port ${config.dhcpPort}, TFTP port ${config.tftpPort}, HTTP port ${config.bootHttpPort}`,
+  );
   say(`  logs              ${shown(path.join(config.home, 'log'))}`);
   if (args.rack > 0) say(`  simulated rack    ${args.rack} machines`);
   say('');
@@ -169,6 +184,7 @@ try {
   else printStartError(error);
 } finally {
   if (undo.length > 0) say('  stopping');
-  for (const step of undo.reverse()) await step().catch((error: unknown) => process.stderr.write(`prybar: ${error instanceof Error ? error.message : String(error)}\n`));
+  for (const step of undo.reverse())
+    await step().catch((error: unknown) => process.stderr.write(`prybar: ${error instanceof Error ? error.message : String(error)}\n`));
 }
 process.exit(status);

@@ -26,7 +26,10 @@ export const environmentSchema = z.object({
   PRYBAR_HOME: z.string().default('.prybar').describe('Directory of data, keys, loaders and images'),
   PRYBAR_HOST: z.string().default('127.0.0.1').describe('Address the API and web page listen on'),
   PRYBAR_PORT: port(8190).describe('Port of the API and web page'),
-  PRYBAR_BOOT_HOST: z.string().optional().describe('Address that machines boot from: DHCP server id, next-server, boot HTTP; unset: 127.0.0.1, or the address of the first interface served'),
+  PRYBAR_BOOT_HOST: z
+    .string()
+    .optional()
+    .describe('Address that machines boot from: DHCP server id, next-server, boot HTTP; unset: 127.0.0.1, or the address of the first interface served'),
   PRYBAR_BOOT_HTTP_PORT: port(8191).describe('Port of boot HTTP and of the node callbacks'),
   PRYBAR_DHCP_PORT: port(6767).describe('UDP port of DHCP for relayed clients; 67 with PRYBAR_INTERFACE'),
   PRYBAR_TFTP_PORT: port(6969).describe('UDP port of TFTP; 69 with PRYBAR_INTERFACE'),
@@ -89,10 +92,15 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const name = String(issue?.path[0] ?? 'environment');
-    throw new ConfigError(`${name}: ${issue?.message ?? 'not valid'} (it is '${name.endsWith('_URL') ? '[redacted]' : given[name]}')`, `set ${name} to a value it allows, or unset it for its default`);
+    throw new ConfigError(
+      `${name}: ${issue?.message ?? 'not valid'} (it is '${name.endsWith('_URL') ? '[redacted]' : given[name]}')`,
+      `set ${name} to a value it allows, or unset it for its default`,
+    );
   }
   const e = parsed.data;
-  const interfaces = e.PRYBAR_INTERFACE.split(',').map((name) => name.trim()).filter(Boolean);
+  const interfaces = e.PRYBAR_INTERFACE.split(',')
+    .map((name) => name.trim())
+    .filter(Boolean);
   const onSegment = interfaces.length > 0;
   return {
     databaseUrl: e.DATABASE_URL,

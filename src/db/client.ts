@@ -22,7 +22,7 @@ const INT8_OID = 20;
 export function createPool(url: string, max: number, applicationName: string): Pool {
   const types: pg.CustomTypesConfig = {
     getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-      oid === INT8_OID && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+      oid === INT8_OID && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
   };
   const pool = new pg.Pool({
     connectionString: url,
@@ -65,11 +65,18 @@ export async function assertReachable(url: string): Promise<void> {
     await client.connect();
     const { rows } = await client.query<{ v: string }>('SHOW server_version_num');
     if (Number(rows[0]?.v) < OLDEST_SUPPORTED)
-      throw new ConfigError(`DATABASE_URL: the server is PostgreSQL ${rows[0]?.v}, older than 15`, 'use PostgreSQL 15 or newer, or unset DATABASE_URL for the embedded one');
+      throw new ConfigError(
+        `DATABASE_URL: the server is PostgreSQL ${rows[0]?.v}, older than 15`,
+        'use PostgreSQL 15 or newer, or unset DATABASE_URL for the embedded one',
+      );
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
     const host = describeHost(url);
-    throw new ConfigError(`DATABASE_URL: no PostgreSQL answers at ${host} (${cause instanceof Error ? cause.message : String(cause)})`, 'start the server, correct DATABASE_URL, or unset it to use the embedded PostgreSQL', { cause });
+    throw new ConfigError(
+      `DATABASE_URL: no PostgreSQL answers at ${host} (${cause instanceof Error ? cause.message : String(cause)})`,
+      'start the server, correct DATABASE_URL, or unset it to use the embedded PostgreSQL',
+      { cause },
+    );
   } finally {
     await client?.end().catch(() => undefined);
   }

@@ -11,7 +11,9 @@ const SEED_LOCK = 728_003;
 export async function ensureSystem(db: { pool: Pool }): Promise<void> {
   const { deploymentId, adminId } = await withTransaction(db.pool, async (tx) => {
     await tx.query('SELECT pg_advisory_xact_lock($1)', [SEED_LOCK]);
-    await tx.query(`INSERT INTO deployments (name, description, system, committed_at) VALUES ('system', 'What Prybar itself needs; every other deployment is below it', true, clock_timestamp()) ON CONFLICT (name) DO NOTHING`);
+    await tx.query(
+      `INSERT INTO deployments (name, description, system, committed_at) VALUES ('system', 'What Prybar itself needs; every other deployment is below it', true, clock_timestamp()) ON CONFLICT (name) DO NOTHING`,
+    );
     const deployment = await tx.query<{ id: number }>('SELECT id FROM deployments WHERE system');
     const deploymentId = deployment.rows[0]?.id ?? 0;
     await tx.query(
@@ -20,7 +22,10 @@ export async function ensureSystem(db: { pool: Pool }): Promise<void> {
     );
     const admin = await tx.query<{ id: number }>(`SELECT id FROM nodes WHERE kind = 'admin' ORDER BY id LIMIT 1`);
     const adminId = admin.rows[0]?.id ?? 0;
-    await tx.query(`INSERT INTO node_status (node_id, boot_class, bootenv, phase, phase_detail) VALUES ($1, 'installed', 'local', 'disk', 'runs Prybar') ON CONFLICT (node_id) DO NOTHING`, [adminId]);
+    await tx.query(
+      `INSERT INTO node_status (node_id, boot_class, bootenv, phase, phase_detail) VALUES ($1, 'installed', 'local', 'disk', 'runs Prybar') ON CONFLICT (node_id) DO NOTHING`,
+      [adminId],
+    );
     return { deploymentId, adminId };
   });
   const { rows } = await db.pool.query<{ id: number }>(

@@ -9,8 +9,14 @@ type HasPool = { pool: Pool };
 const UNIQUE_VIOLATION = '23505';
 
 /** Creates a child of `parentId`, or of the system deployment. Throws ConflictError when the name is taken. */
-export async function createDeployment(db: HasPool, request: { name: string; parentId?: number | undefined; description?: string | undefined; actor: string }): Promise<{ id: number }> {
-  if (/^[0-9]+$/.test(request.name)) throw new ValidationError('name: must not be all digits, because objects are addressed by id or name', [{ field: 'name', message: 'must not be all digits' }]);
+export async function createDeployment(
+  db: HasPool,
+  request: { name: string; parentId?: number | undefined; description?: string | undefined; actor: string },
+): Promise<{ id: number }> {
+  if (/^[0-9]+$/.test(request.name))
+    throw new ValidationError('name: must not be all digits, because objects are addressed by id or name', [
+      { field: 'name', message: 'must not be all digits' },
+    ]);
   try {
     return await withTransaction(db.pool, async (tx) => {
       const { rows } = await tx.query<{ id: number }>(
@@ -23,7 +29,8 @@ export async function createDeployment(db: HasPool, request: { name: string; par
       return { id };
     });
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION) throw new ConflictError(`there is already a deployment '${request.name}'`, { code: 'name-taken', cause: error });
+    if (error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION)
+      throw new ConflictError(`there is already a deployment '${request.name}'`, { code: 'name-taken', cause: error });
     throw error;
   }
 }
@@ -34,7 +41,10 @@ export async function createDeployment(db: HasPool, request: { name: string; par
  */
 export async function commitDeployment(db: HasPool, id: number, actor: string): Promise<{ revision: number; committed: number; changed: number }> {
   return withTransaction(db.pool, async (tx) => {
-    const deployment = await tx.query<{ name: string; committed_at: Date | null }>('SELECT name, committed_at FROM deployments WHERE id = $1 FOR NO KEY UPDATE', [id]);
+    const deployment = await tx.query<{ name: string; committed_at: Date | null }>(
+      'SELECT name, committed_at FROM deployments WHERE id = $1 FOR NO KEY UPDATE',
+      [id],
+    );
     const found = deployment.rows[0];
     if (!found) throw new NotFoundError('deployment', id);
     const { rows } = await tx.query<{ noderoles: number; proposed: number; data: number }>(
@@ -44,9 +54,13 @@ export async function commitDeployment(db: HasPool, id: number, actor: string): 
       [id],
     );
     const counts = rows[0] ?? { noderoles: 0, proposed: 0, data: 0 };
-    if (counts.noderoles === 0) throw new ConflictError(`deployment '${found.name}' is empty: bind a role to a node first (POST /api/v2/node_roles)`, { code: 'deployment-empty' });
+    if (counts.noderoles === 0)
+      throw new ConflictError(`deployment '${found.name}' is empty: bind a role to a node first (POST /api/v2/node_roles)`, { code: 'deployment-empty' });
     // A recalled deployment is committed again without anything new: its claims go on.
-    if (counts.proposed === 0 && counts.data === 0 && found.committed_at !== null) throw new ConflictError(`deployment '${found.name}' has nothing to commit: nothing was bound or changed since its last commit`, { code: 'nothing-to-commit' });
+    if (counts.proposed === 0 && counts.data === 0 && found.committed_at !== null)
+      throw new ConflictError(`deployment '${found.name}' has nothing to commit: nothing was bound or changed since its last commit`, {
+        code: 'nothing-to-commit',
+      });
     const outside = await tx.query<{ name: string }>(
       `SELECT DISTINCT pr.name || '@' || pn.name || ' in ' || pd.name AS name
          FROM node_roles nr JOIN node_role_edges e ON e.child_id = nr.id JOIN node_roles p ON p.id = e.parent_id
@@ -55,7 +69,10 @@ export async function commitDeployment(db: HasPool, id: number, actor: string): 
       [id],
     );
     if (outside.rows.length > 0)
-      throw new ConflictError(`parents in other deployments are not committed: ${outside.rows.map((row) => row.name).join(', ')}; commit those first`, { code: 'parents-proposed', details: { parents: outside.rows.map((row) => row.name) } });
+      throw new ConflictError(`parents in other deployments are not committed: ${outside.rows.map((row) => row.name).join(', ')}; commit those first`, {
+        code: 'parents-proposed',
+        details: { parents: outside.rows.map((row) => row.name) },
+      });
     const done = await tx.query<{ committed: number; changed: number; revision: number }>(
       `SELECT c.committed, c.changed, (SELECT revision FROM deployments WHERE id = $1) + 1 AS revision FROM commit_deployment($1) c`,
       [id],
@@ -71,7 +88,9 @@ export async function recallDeployment(db: HasPool, id: number, actor: string): 
     const { rows } = await tx.query<{ revision: number }>('UPDATE deployments SET committed_at = NULL WHERE id = $1 RETURNING revision', [id]);
     if (!rows[0]) throw new NotFoundError('deployment', id);
     await tx.query(`INSERT INTO audit (actor, action, target) VALUES ($1, 'deployment.recall', $2)`, [actor, `deployment/${id}`]);
-    await writeEvents(tx, [{ kind: 'deployment-changed', subjectType: 'deployment', subjectId: id, version: rows[0].revision, data: { changed: ['committed_at'] } }]);
+    await writeEvents(tx, [
+      { kind: 'deployment-changed', subjectType: 'deployment', subjectId: id, version: rows[0].revision, data: { changed: ['committed_at'] } },
+    ]);
   });
 }
 
@@ -88,8 +107,12 @@ export async function deleteDeployment(db: HasPool, id: number, actor: string): 
     const found = rows[0];
     if (!found) throw new NotFoundError('deployment', id);
     if (found.system) throw new ConflictError('the system deployment cannot be deleted', { code: 'deployment-system' });
-    if (found.children > 0) throw new ConflictError(`deployment '${found.name}' has ${found.children} deployments below it; delete those first`, { code: 'has-children' });
-    if (found.live > 0) throw new ConflictError(`deployment '${found.name}' has ${found.live} noderoles that are committed or needed elsewhere; propose them first`, { code: 'deployment-live' });
+    if (found.children > 0)
+      throw new ConflictError(`deployment '${found.name}' has ${found.children} deployments below it; delete those first`, { code: 'has-children' });
+    if (found.live > 0)
+      throw new ConflictError(`deployment '${found.name}' has ${found.live} noderoles that are committed or needed elsewhere; propose them first`, {
+        code: 'deployment-live',
+      });
     await tx.query('UPDATE nodes SET deployment_id = $2, version = version + 1 WHERE deployment_id = $1', [id, found.parent_id]);
     await tx.query('DELETE FROM node_roles WHERE deployment_id = $1', [id]);
     await tx.query('DELETE FROM deployments WHERE id = $1', [id]);

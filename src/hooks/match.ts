@@ -20,7 +20,14 @@ export type Delivery = {
 /** What is known of the roles that have hooks; `id` is null when the role is not in the database. */
 export type Subscribing = { name: string; id: number | null; cohort: number; hooks: ReadonlySet<HookName> };
 
-const STATE_HOOKS: Record<string, HookName> = { PROPOSED: 'onProposed', TODO: 'onTodo', TRANSITION: 'onTransition', ACTIVE: 'onActive', BLOCKED: 'onBlocked', ERROR: 'onError' };
+const STATE_HOOKS: Record<string, HookName> = {
+  PROPOSED: 'onProposed',
+  TODO: 'onTodo',
+  TRANSITION: 'onTransition',
+  ACTIVE: 'onActive',
+  BLOCKED: 'onBlocked',
+  ERROR: 'onError',
+};
 const NETWORK_HOOKS: Record<string, HookName> = { created: 'onNetworkCreate', changed: 'onNetworkChange', deleted: 'onNetworkDelete' };
 
 /** The hook names a role listens to. */

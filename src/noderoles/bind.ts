@@ -45,14 +45,21 @@ async function ensure(scope: Scope, role: Role): Promise<number> {
   const parents: number[] = [];
   for (const name of role.requires) parents.push(...(await parentsFor(scope, name, role.name)));
   scope.path.pop();
-  return create(scope, role, [...new Set(parents)].sort((a, b) => a - b));
+  return create(
+    scope,
+    role,
+    [...new Set(parents)].sort((a, b) => a - b),
+  );
 }
 
 /** The noderoles that satisfy one requirement: all of a cluster role, else the nearest one, created when there is none. */
 async function parentsFor(scope: Scope, required: string, by: string): Promise<number[]> {
   const { tx, nodeId } = scope;
   const role = await roleByName(tx, required, by);
-  const same = await tx.query<{ id: number }>(`SELECT nr.id FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id WHERE nr.node_id = $1 AND (ro.name = $2 OR $2 = ANY(ro.provides)) ORDER BY nr.id LIMIT 1`, [nodeId, required]);
+  const same = await tx.query<{ id: number }>(
+    `SELECT nr.id FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id WHERE nr.node_id = $1 AND (ro.name = $2 OR $2 = ANY(ro.provides)) ORDER BY nr.id LIMIT 1`,
+    [nodeId, required],
+  );
   if (same.rows[0] && !role.flags.includes('cluster')) return [same.rows[0].id];
   if (!role.flags.includes('implicit')) {
     for (const deploymentId of scope.ancestors) {
@@ -73,7 +80,10 @@ async function refuseConflicts({ tx, nodeId, nodeName }: Scope, role: Role): Pro
     [nodeId, role.conflicts, role.name, role.provides],
   );
   if (rows.length > 0)
-    throw new ConflictError(`role '${role.name}' cannot be on node '${nodeName}' together with ${rows.map((row) => `'${row.name}'`).join(', ')}`, { code: 'role-conflict', details: { conflicts_with: rows.map((row) => row.name) } });
+    throw new ConflictError(`role '${role.name}' cannot be on node '${nodeName}' together with ${rows.map((row) => `'${row.name}'`).join(', ')}`, {
+      code: 'role-conflict',
+      details: { conflicts_with: rows.map((row) => row.name) },
+    });
 }
 
 async function create(scope: Scope, role: Role, parents: number[]): Promise<number> {
@@ -118,12 +128,16 @@ async function roleById(tx: Tx, id: number): Promise<Role> {
 
 async function roleByName(tx: Tx, name: string, requiredBy: string): Promise<Role> {
   const { rows } = await tx.query<Role>(`${ROLE} WHERE ro.name = $1`, [name]);
-  if (!rows[0]) throw new ConflictError(`role '${requiredBy}' requires role '${name}', which does not exist; import its barclamp first`, { code: 'role-missing' });
+  if (!rows[0])
+    throw new ConflictError(`role '${requiredBy}' requires role '${name}', which does not exist; import its barclamp first`, { code: 'role-missing' });
   return rows[0];
 }
 
 async function createdEvents(tx: Tx, ids: number[]) {
-  const { rows } = await tx.query<{ id: number; version: number; node_id: number; role_id: number; deployment_id: number }>('SELECT id, version, node_id, role_id, deployment_id FROM node_roles WHERE id = ANY($1) ORDER BY id', [ids]);
+  const { rows } = await tx.query<{ id: number; version: number; node_id: number; role_id: number; deployment_id: number }>(
+    'SELECT id, version, node_id, role_id, deployment_id FROM node_roles WHERE id = ANY($1) ORDER BY id',
+    [ids],
+  );
   return rows.map((row) => ({
     kind: 'noderole-changed' as const,
     subjectType: 'noderole' as const,

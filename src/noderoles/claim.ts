@@ -11,6 +11,10 @@ export function toRings(rows: RingRow[]): Ring[] {
 
 /** Claims the next noderole of at most `limit` idle nodes, of all nodes or of those given. Commits; the rings are made after. */
 export async function claim(db: Queryable, limit: number, nodes: number[] | null = null): Promise<Ring[]> {
-  const { rows } = await db.query<RingRow>({ name: 'claim', text: 'SELECT run_id, dispatch, fence, job_class FROM claim($1::int[], $2)', values: [nodes, limit] });
+  const { rows } = await db.query<RingRow>({
+    name: 'claim',
+    text: 'SELECT run_id, dispatch, fence, job_class FROM claim($1::int[], $2)',
+    values: [nodes, limit],
+  });
   return toRings(rows);
 }

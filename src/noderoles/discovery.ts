@@ -6,7 +6,10 @@ import { bindRole } from './bind.js';
 /** Commits these noderoles alone, whatever else of their deployment is proposed. Safe to repeat. */
 export async function commitNodeRoles(db: { pool: Pool }, ids: number[]): Promise<void> {
   await withRetriedTransaction(db.pool, async (tx) => {
-    await tx.query('SELECT 1 FROM node_roles WHERE id = ANY($1) OR id IN (SELECT child_id FROM node_role_edges WHERE parent_id = ANY($1)) ORDER BY id FOR NO KEY UPDATE', [ids]);
+    await tx.query(
+      'SELECT 1 FROM node_roles WHERE id = ANY($1) OR id IN (SELECT child_id FROM node_role_edges WHERE parent_id = ANY($1)) ORDER BY id FOR NO KEY UPDATE',
+      [ids],
+    );
     await tx.query('SELECT emit_events(c.events) FROM commit_noderoles($1) c', [ids]);
   });
 }

@@ -22,7 +22,10 @@ export function cohorts(ids: Iterable<number>, edges: Iterable<Edge>): Map<numbe
       const parents = (parentsOf.get(id) ?? []).filter((parent) => parentsOf.has(parent));
       const waiting = parents.filter((parent) => state.get(parent) !== 'done');
       if (waiting.length === 0) {
-        result.set(id, parents.reduce((deepest, parent) => Math.max(deepest, (result.get(parent) ?? 0) + 1), 0));
+        result.set(
+          id,
+          parents.reduce((deepest, parent) => Math.max(deepest, (result.get(parent) ?? 0) + 1), 0),
+        );
         state.set(id, 'done');
         stack.pop();
         continue;

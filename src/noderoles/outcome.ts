@@ -28,12 +28,21 @@ const stepOutcome = z.discriminatedUnion('kind', [
     kind: z.literal('wait'),
     key: z.string().min(1).max(500),
     minGeneration: z.number().int().min(0).max(2_147_483_647),
-    deadlineSeconds: z.number().min(0).max(366 * 86_400),
+    deadlineSeconds: z
+      .number()
+      .min(0)
+      .max(366 * 86_400),
     keeps: z.enum(['node', 'nothing']),
     survivesReboot: z.boolean().optional(),
     memo: object,
   }),
-  z.object({ kind: z.literal('fail'), code: z.string(), message: z.string(), retryable: z.boolean(), exitStatus: z.number().int().min(-2_147_483_648).max(2_147_483_647).optional() }),
+  z.object({
+    kind: z.literal('fail'),
+    code: z.string(),
+    message: z.string(),
+    retryable: z.boolean(),
+    exitStatus: z.number().int().min(-2_147_483_648).max(2_147_483_647).optional(),
+  }),
 ]);
 
 /** Largest JSON that a step may leave (wall, result, memo), bytes (engine-rules 12). */
@@ -54,13 +63,19 @@ export function whyUnstorable(json: string): string | null {
  * cannot be stored, becomes a final failure that says why.
  */
 export function safeOutcome(returned: unknown): StepOutcome {
-  const bad = (why: string): StepOutcome => ({ kind: 'fail', code: 'bad-outcome', message: `the step left an outcome that cannot be kept: ${why}`, retryable: false });
+  const bad = (why: string): StepOutcome => ({
+    kind: 'fail',
+    code: 'bad-outcome',
+    message: `the step left an outcome that cannot be kept: ${why}`,
+    retryable: false,
+  });
   const parsed = stepOutcome.safeParse(returned);
   if (!parsed.success) return bad(`${parsed.error.issues[0]?.path.join('.') || 'outcome'}: ${parsed.error.issues[0]?.message}`);
   const why = whyUnstorable(JSON.stringify(parsed.data));
   if (why === null) return parsed.data as StepOutcome;
   // A failure stays the failure it was, without what cannot be kept.
-  if (parsed.data.kind === 'fail') return { ...(parsed.data as StepOutcome & { kind: 'fail' }), code: storable(parsed.data.code), message: storable(parsed.data.message) };
+  if (parsed.data.kind === 'fail')
+    return { ...(parsed.data as StepOutcome & { kind: 'fail' }), code: storable(parsed.data.code), message: storable(parsed.data.message) };
   return bad(why);
 }
 

@@ -24,7 +24,11 @@ export async function settle(db: Queryable, batch: Settlement[], claim: number):
 function toBody(outcome: Settlement['outcome']): JsonObject {
   switch (outcome.kind) {
     case 'done':
-      return { kind: 'succeed', ...(outcome.wall === undefined ? {} : { wall: outcome.wall }), ...(outcome.result === undefined ? {} : { result: outcome.result }) };
+      return {
+        kind: 'succeed',
+        ...(outcome.wall === undefined ? {} : { wall: outcome.wall }),
+        ...(outcome.result === undefined ? {} : { result: outcome.result }),
+      };
     case 'skip':
     case 'supersede':
       return { kind: outcome.kind };

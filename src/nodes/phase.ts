@@ -78,7 +78,7 @@ export type PhaseRecorder = {
 /** A recorder that writes at most every `flushMs`. */
 export function createPhaseRecorder(db: Db, options: { log?: Logger; flushMs?: number } = {}): PhaseRecorder {
   const flushMs = options.flushMs ?? 100;
-  let remembered: PhaseSeen[] = [];
+  const remembered: PhaseSeen[] = [];
   let forgotten = 0;
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> | undefined;

@@ -57,7 +57,15 @@ export function openQueueBackend(options: { redisUrl: string | undefined; databa
       kind: 'redis',
       queue: (name) => wrapQueue(new RedisQueue(full(name), shared)),
       worker: (name, handler, tuning) =>
-        wrapWorker(new RedisWorker(full(name), (job) => handler(job.data), { ...shared, concurrency: tuning.concurrency, lockDuration: tuning.lockMs, maxStalledCount: 0, drainDelay: 1 })),
+        wrapWorker(
+          new RedisWorker(full(name), (job) => handler(job.data), {
+            ...shared,
+            concurrency: tuning.concurrency,
+            lockDuration: tuning.lockMs,
+            maxStalledCount: 0,
+            drainDelay: 1,
+          }),
+        ),
       ping: async () => void (await redis.ping()),
       close: async () => void (await redis.quit().catch(() => redis.disconnect())),
     };

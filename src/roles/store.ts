@@ -19,11 +19,12 @@ export async function importBarclamps(pool: Pool, barclamps: BarclampDefinition[
          FROM roles ro LEFT JOIN role_requires rr ON rr.role_id = ro.id GROUP BY ro.name ORDER BY ro.name`,
     );
     const answer = roleCohorts(new Map(rows.map((row) => [row.name, row.requires])));
-    if ('cycle' in answer) throw new ConflictError(`roles require each other: ${answer.cycle.join(' -> ')}`, { code: 'role-cycle', details: { cycle: answer.cycle } });
-    await tx.query('UPDATE roles ro SET cohort = i.cohort FROM unnest($1::text[], $2::int[]) AS i(name, cohort) WHERE ro.name = i.name AND ro.cohort <> i.cohort', [
-      [...answer.cohorts.keys()],
-      [...answer.cohorts.values()],
-    ]);
+    if ('cycle' in answer)
+      throw new ConflictError(`roles require each other: ${answer.cycle.join(' -> ')}`, { code: 'role-cycle', details: { cycle: answer.cycle } });
+    await tx.query(
+      'UPDATE roles ro SET cohort = i.cohort FROM unnest($1::text[], $2::int[]) AS i(name, cohort) WHERE ro.name = i.name AND ro.cohort <> i.cohort',
+      [[...answer.cohorts.keys()], [...answer.cohorts.values()]],
+    );
     return roles.map(({ role }) => role.name);
   });
 }

@@ -9,7 +9,15 @@ import { ConflictError } from '../shared/errors.js';
 import { whyUnstorable } from '../noderoles/outcome.js';
 
 /** What an agent is given. Durations in seconds. */
-export type WorkOffer = { runId: number; fence: number; kind: 'script'; script: string; env: Record<string, string>; timeoutSeconds: number; leaseSeconds: number };
+export type WorkOffer = {
+  runId: number;
+  fence: number;
+  kind: 'script';
+  script: string;
+  env: Record<string, string>;
+  timeoutSeconds: number;
+  leaseSeconds: number;
+};
 
 /** Seconds an agent may be silent about its work before the work counts as lost. */
 export const AGENT_LEASE_SECONDS = 30;
@@ -27,7 +35,10 @@ export function agentPort(db: Queryable, run: { runId: number; fence: number; no
       return { key: `work:${run.runId}` };
     },
     async result() {
-      const { rows } = await db.query<{ status: AgentResult['status']; exit_status: number | null; result: JsonObject | null }>('SELECT status, exit_status, result FROM agent_work WHERE run_id = $1', [run.runId]);
+      const { rows } = await db.query<{ status: AgentResult['status']; exit_status: number | null; result: JsonObject | null }>(
+        'SELECT status, exit_status, result FROM agent_work WHERE run_id = $1',
+        [run.runId],
+      );
       const row = rows[0];
       return row ? { status: row.status, exitStatus: row.exit_status, result: row.result } : null;
     },
@@ -52,7 +63,15 @@ export async function pollWork(db: { pool: Pool }, who: { nodeId: number; bootId
   );
   const row = rows[0];
   if (!row) return null;
-  return { runId: row.run_id, fence: row.fence, kind: 'script', script: row.spec.script, env: row.spec.env, timeoutSeconds: row.spec.timeoutSeconds, leaseSeconds: AGENT_LEASE_SECONDS };
+  return {
+    runId: row.run_id,
+    fence: row.fence,
+    kind: 'script',
+    script: row.spec.script,
+    env: row.spec.env,
+    timeoutSeconds: row.spec.timeoutSeconds,
+    leaseSeconds: AGENT_LEASE_SECONDS,
+  };
 }
 
 /** Renews the agent's lease. Throws ConflictError `stop` when the work is no longer the agent's: it kills the step and polls again. */
@@ -77,7 +96,10 @@ export async function finishWork(db: { pool: Pool }, report: WorkReport): Promis
   if (why !== null) throw new ConflictError(`wall: ${why}`, { code: 'wall-refused' });
   return withRetriedTransaction(db.pool, async (tx) => {
     // Fact, run, work: the order of every writer. A cancel holds the run when it takes the work back.
-    await tx.query(`INSERT INTO facts (key) SELECT 'work:' || w.run_id FROM agent_work w WHERE w.run_id = $1 AND w.node_id = $2 ON CONFLICT (key) DO NOTHING`, [report.runId, report.nodeId]);
+    await tx.query(`INSERT INTO facts (key) SELECT 'work:' || w.run_id FROM agent_work w WHERE w.run_id = $1 AND w.node_id = $2 ON CONFLICT (key) DO NOTHING`, [
+      report.runId,
+      report.nodeId,
+    ]);
     await tx.query('SELECT 1 FROM facts WHERE key = $1 FOR UPDATE', [`work:${report.runId}`]);
     await tx.query('SELECT 1 FROM runs WHERE id = $1 AND node_id = $2 FOR NO KEY UPDATE', [report.runId, report.nodeId]);
     const { rowCount } = await tx.query(
@@ -88,9 +110,17 @@ export async function finishWork(db: { pool: Pool }, report: WorkReport): Promis
       await tx.query('SELECT raise_fact($1, 1, $2)', [`work:${report.runId}`, JSON.stringify({ exit_status: report.exitStatus })]);
       return 'taken';
     }
-    const seen = await tx.query<{ status: string; exit_status: number | null }>('SELECT status, exit_status FROM agent_work WHERE run_id = $1 AND fence = $2 AND node_id = $3', [report.runId, report.fence, report.nodeId]);
+    const seen = await tx.query<{ status: string; exit_status: number | null }>(
+      'SELECT status, exit_status FROM agent_work WHERE run_id = $1 AND fence = $2 AND node_id = $3',
+      [report.runId, report.fence, report.nodeId],
+    );
     if (seen.rows[0]?.status === 'done' && seen.rows[0].exit_status !== null) return 'repeated';
-    await tx.query('INSERT INTO late_results (run_id, fence, body) SELECT r.id, $2, $3 FROM runs r WHERE r.id = $1 AND r.node_id = $4', [report.runId, report.fence, JSON.stringify({ exit_status: report.exitStatus }), report.nodeId]);
+    await tx.query('INSERT INTO late_results (run_id, fence, body) SELECT r.id, $2, $3 FROM runs r WHERE r.id = $1 AND r.node_id = $4', [
+      report.runId,
+      report.fence,
+      JSON.stringify({ exit_status: report.exitStatus }),
+      report.nodeId,
+    ]);
     await tx.query(`UPDATE agent_work SET status = 'done' WHERE run_id = $1 AND fence = $2 AND status = 'revoked'`, [report.runId, report.fence]);
     return 'late';
   });

@@ -115,13 +115,17 @@ export class Executor {
       if (isPassing(error)) throw error;
       // Poison: the database refuses this very outcome. The run must end all the same.
       const message = error instanceof Error ? error.message : String(error);
-      await this.settles.add({ ...settlement, outcome: { kind: 'fail', code: 'internal-error', message: `the outcome could not be stored: ${message}`, retryable: false } });
+      await this.settles.add({
+        ...settlement,
+        outcome: { kind: 'fail', code: 'internal-error', message: `the outcome could not be stored: ${message}`, retryable: false },
+      });
     }
   }
 
   private async callJig(run: StartedRun, lost: AbortSignal, sink: LogSink): Promise<Settlement['outcome'] | 'still running'> {
     const jig = this.options.jigs.get(run.jig);
-    if (!jig) return { kind: 'fail', code: 'no-jig', message: `there is no jig '${run.jig}'; known are ${[...this.options.jigs.keys()].join(', ')}`, retryable: false };
+    if (!jig)
+      return { kind: 'fail', code: 'no-jig', message: `there is no jig '${run.jig}'; known are ${[...this.options.jigs.keys()].join(', ')}`, retryable: false };
     const timeout = AbortSignal.timeout(run.role.timeoutSeconds * 1000);
     const signal = AbortSignal.any([lost, timeout]);
     const context: JigContext = {
@@ -165,7 +169,12 @@ async function endOf(work: () => Promise<unknown>, signal: AbortSignal, graceMs:
   }
 }
 
-const tooLong = (run: StartedRun): JigOutcome => ({ kind: 'fail', code: 'timeout', message: `no outcome within ${run.role.timeoutSeconds} s`, retryable: true });
+const tooLong = (run: StartedRun): JigOutcome => ({
+  kind: 'fail',
+  code: 'timeout',
+  message: `no outcome within ${run.role.timeoutSeconds} s`,
+  retryable: true,
+});
 
 function toWake(reason: string | null): JigContext['wake'] {
   return reason === 'fact' || reason === 'deadline' || reason === 'unexpected-boot' ? reason : null;

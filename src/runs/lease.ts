@@ -53,7 +53,8 @@ export class LeaseKeeper {
 
   private tick(): void {
     // Looked at here and not after the renewal: one that never answers must not keep a run from stopping in time.
-    for (const [, held] of this.held) if (monotonicMs() - held.renewedAtMs > this.giveUpMs) held.abort.abort(new Error('the lease could not be renewed in time'));
+    for (const [, held] of this.held)
+      if (monotonicMs() - held.renewedAtMs > this.giveUpMs) held.abort.abort(new Error('the lease could not be renewed in time'));
     void this.renew();
   }
 

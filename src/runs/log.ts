@@ -53,7 +53,11 @@ export class LogSink {
     const text = this.lines.join('');
     this.lines = [];
     // A chunk that could not be written must not keep the next from being.
-    if (text !== '') this.writing = this.writing.catch(() => undefined).then(() => appendRunLog(this.db, { runId: this.runId, fence: this.fence, seq: null, text })).then(() => undefined);
+    if (text !== '')
+      this.writing = this.writing
+        .catch(() => undefined)
+        .then(() => appendRunLog(this.db, { runId: this.runId, fence: this.fence, seq: null, text }))
+        .then(() => undefined);
     return this.writing;
   }
 }

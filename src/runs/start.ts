@@ -23,7 +23,11 @@ export type StartedRun = {
 };
 
 /** `dropped`: the job is stale, somebody else has it. `skip`: same inputs as the last success in this boot. `supersede`: a parent left ACTIVE. */
-export type StartAnswer = { kind: 'run'; run: StartedRun } | { kind: 'skip'; runId: number; fence: number } | { kind: 'supersede'; runId: number; fence: number } | { kind: 'dropped' };
+export type StartAnswer =
+  | { kind: 'run'; run: StartedRun }
+  | { kind: 'skip'; runId: number; fence: number }
+  | { kind: 'supersede'; runId: number; fence: number }
+  | { kind: 'dropped' };
 
 type Row = {
   id: number;
@@ -109,7 +113,10 @@ export async function startRuns(db: Queryable, jobs: RunJob[], worker: string, l
     ],
   });
   const fences = new Map(started.rows.map((row) => [row.id, row.fence]));
-  await tellResumed(db, frozen.map((item) => item.row).filter((row) => row.inputs !== null && fences.has(row.id)));
+  await tellResumed(
+    db,
+    frozen.map((item) => item.row).filter((row) => row.inputs !== null && fences.has(row.id)),
+  );
   const answers = new Map(frozen.map((item) => [item.row.id, toAnswer(item.row, item.inputs, item.hash, fences.get(item.row.id))]));
   return jobs.map((job) => {
     const answer = answers.get(job.runId);

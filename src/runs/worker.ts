@@ -25,7 +25,15 @@ const CLAIM_PER_SETTLE = 500;
 /** How long a close waits for the jigs under way before it aborts them. */
 const GRACE_MS = 5_000;
 
-export type RunsWorkerOptions = { pool: Pool; backend: QueueBackend; doorbell: Doorbell; jigs: JigRegistry; leaseSeconds: number; fastSlots: number; log: Logger };
+export type RunsWorkerOptions = {
+  pool: Pool;
+  backend: QueueBackend;
+  doorbell: Doorbell;
+  jigs: JigRegistry;
+  leaseSeconds: number;
+  fastSlots: number;
+  log: Logger;
+};
 
 /** Starts taking runs. `close` stops taking, waits for what is under way, then aborts it. */
 export async function startRunsWorker(options: RunsWorkerOptions): Promise<{ name: string; close(): Promise<void> }> {
@@ -33,7 +41,9 @@ export async function startRunsWorker(options: RunsWorkerOptions): Promise<{ nam
   const name = `${os.hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
   const executor = new Executor({ pool, jigs, worker: name, leaseSeconds, ring: (rings) => doorbell.ring(rings), claimPerSettle: CLAIM_PER_SETTLE, log });
   const classes = slotsOf(fastSlots);
-  const workers = classes.map(([jobClass, slots]) => backend.worker(runQueue(jobClass), (data) => executor.handle(runJob.parse(data)), { concurrency: slots, lockMs: LOCK_MS }));
+  const workers = classes.map(([jobClass, slots]) =>
+    backend.worker(runQueue(jobClass), (data) => executor.handle(runJob.parse(data)), { concurrency: slots, lockMs: LOCK_MS }),
+  );
   const beats = classes.map(([jobClass, slots]) => new SlotHeartbeat(pool, { worker: `${name}:${jobClass}`, jobClass, slots }, log));
   for (const beat of beats) await beat.start();
   await doorbell.kick();

@@ -163,7 +163,7 @@ export async function driveToEnd(db: Db, outcome: (job: Ring) => Settlement['out
     const answers = await startRuns(db.pool, rings, 'w1', 600);
     const batch = answers.flatMap((answer, index): Settlement[] => {
       if (answer.kind === 'dropped') return [];
-      if (answer.kind === 'run') return [{ runId: answer.run.runId, fence: answer.run.fence, outcome: outcome(rings[index] as Ring) }];
+      if (answer.kind === 'run') return [{ runId: answer.run.runId, fence: answer.run.fence, outcome: outcome(rings[index]) }];
       return [{ runId: answer.runId, fence: answer.fence, outcome: { kind: answer.kind } }];
     });
     await settle(db.pool, batch, 0);

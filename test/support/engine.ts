@@ -35,7 +35,9 @@ export async function createTestEngine(backend: BackendName, settings: Record<st
     ...settings,
   };
   const context = openContext('test', loadConfig(env));
-  await importBarclamps(context.db.pool, [parseBarclamp('barclamp: { name: test-system }\nroles: [{ name: dhcp-database, jig: noop, flags: [bootstrap, service] }]', 'test')]);
+  await importBarclamps(context.db.pool, [
+    parseBarclamp('barclamp: { name: test-system }\nroles: [{ name: dhcp-database, jig: noop, flags: [bootstrap, service] }]', 'test'),
+  ]);
   await ensureSystem(context.db);
   const parts: Part[] = [];
   const keep = (part: Part): Part => (parts.push(part), part);
@@ -43,7 +45,18 @@ export async function createTestEngine(backend: BackendName, settings: Record<st
     context,
     database,
     env,
-    startWorker: async (jigs) => keep(await startRunsWorker({ pool: context.db.pool, backend: context.backend, doorbell: context.doorbell, log: context.log, jigs: jigs ?? createJigs(new Map()), leaseSeconds: context.config.runLeaseSeconds, fastSlots: context.config.fastSlots })),
+    startWorker: async (jigs) =>
+      keep(
+        await startRunsWorker({
+          pool: context.db.pool,
+          backend: context.backend,
+          doorbell: context.doorbell,
+          log: context.log,
+          jigs: jigs ?? createJigs(new Map()),
+          leaseSeconds: context.config.runLeaseSeconds,
+          fastSlots: context.config.fastSlots,
+        }),
+      ),
     startAnnealer: async () => keep(await startAnnealer(context)),
     async close() {
       for (const part of parts.reverse()) await part.close();
@@ -58,7 +71,11 @@ export async function defineRoles(context: Context, roles: Record<string, string
   await importBarclamps(context.db.pool, [
     {
       barclamp: { name: 'test', description: '', version: '1' },
-      roles: Object.entries(roles).map(([name, requires]) => parseBarclamp(JSON.stringify({ barclamp: { name: 'test' }, roles: [{ name, jig: 'test', requires, backoff_seconds: 0, ...more[name] }] }), name).roles[0]!),
+      roles: Object.entries(roles).map(
+        ([name, requires]) =>
+          parseBarclamp(JSON.stringify({ barclamp: { name: 'test' }, roles: [{ name, jig: 'test', requires, backoff_seconds: 0, ...more[name] }] }), name)
+            .roles[0],
+      ),
     },
   ]);
 }
@@ -82,7 +99,10 @@ export async function roleId(context: Context, name: string): Promise<number> {
 
 /** Counts of the noderoles of a deployment by state; zero states are left out. */
 export async function statesOf(context: Context, deploymentId: number): Promise<Record<string, number>> {
-  const { rows } = await context.db.pool.query<{ state: string; n: number }>('SELECT state, count(*)::int AS n FROM node_roles WHERE deployment_id = $1 GROUP BY state', [deploymentId]);
+  const { rows } = await context.db.pool.query<{ state: string; n: number }>(
+    'SELECT state, count(*)::int AS n FROM node_roles WHERE deployment_id = $1 GROUP BY state',
+    [deploymentId],
+  );
   return Object.fromEntries(rows.map((row) => [row.state, row.n]));
 }
 
@@ -105,7 +125,9 @@ export async function assertHistoryIsSound(context: { db: { pool: Queryable } })
       WHERE a.started_at IS NOT NULL AND b.started_at IS NOT NULL AND a.holds_slot AND b.holds_slot AND b.started_at < coalesce(a.ended_at, 'infinity') LIMIT 5`,
   );
   if (overlap.rows.length > 0) throw new Error(`two runs held one machine: ${JSON.stringify(overlap.rows)}`);
-  const ends = await pool.query(`SELECT r.id, count(e.id)::int AS n FROM runs r LEFT JOIN outbox_events e ON e.kind = 'run-ended' AND e.subject_id = r.id WHERE r.status = 'ENDED' GROUP BY r.id HAVING count(e.id) <> 1 LIMIT 5`);
+  const ends = await pool.query(
+    `SELECT r.id, count(e.id)::int AS n FROM runs r LEFT JOIN outbox_events e ON e.kind = 'run-ended' AND e.subject_id = r.id WHERE r.status = 'ENDED' GROUP BY r.id HAVING count(e.id) <> 1 LIMIT 5`,
+  );
   if (ends.rows.length > 0) throw new Error(`runs without exactly one end record: ${JSON.stringify(ends.rows)}`);
   const drift = await pool.query('SELECT * FROM drifted_counters(0, 2147483647) LIMIT 5');
   if (drift.rows.length > 0) throw new Error(`counters differ from their definition: ${JSON.stringify(drift.rows)}`);

@@ -4,7 +4,11 @@ import path from 'node:path';
 
 /** Starts `module` (relative to the project, without ending) and resolves when it says that it is ready. */
 export async function startProcess(module: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
-  const child = fork(path.resolve(`${module}.ts`), [], { execArgv: ['--import', 'tsx'], env: { ...process.env, NODE_OPTIONS: '', ...env }, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(path.resolve(`${module}.ts`), [], {
+    execArgv: ['--import', 'tsx'],
+    env: { ...process.env, NODE_OPTIONS: '', ...env },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   await new Promise<void>((resolve, reject) => {
     child.once('message', () => resolve());
     child.once('exit', (code, signal) => reject(new Error(`${module} ended before it was ready (${signal ?? code})`)));

@@ -51,11 +51,28 @@ export async function readMatrix({ db, feed }: { db: Db; feed: EventFeed }, depl
     select: { id: true, name: true, alive: true, bootenv: true, status: { select: { phase: true, phaseAt: true } } },
   });
   const nodes = new Map(
-    members.map((node) => [node.id, { id: node.id, name: node.name, alive: node.alive, phase: node.status?.phase ?? 'unseen', phase_at: timeOrNull(node.status?.phaseAt ?? null), bootenv: node.bootenv }]),
+    members.map((node) => [
+      node.id,
+      {
+        id: node.id,
+        name: node.name,
+        alive: node.alive,
+        phase: node.status?.phase ?? 'unseen',
+        phase_at: timeOrNull(node.status?.phaseAt ?? null),
+        bootenv: node.bootenv,
+      },
+    ]),
   );
   const roles = new Map<number, { id: number; name: string; cohort: number }>();
   for (const row of rows) {
-    nodes.set(row.node_id, { id: row.node_id, name: row.node, alive: row.alive, phase: row.phase ?? 'unseen', phase_at: timeOrNull(row.phase_at), bootenv: row.bootenv });
+    nodes.set(row.node_id, {
+      id: row.node_id,
+      name: row.node,
+      alive: row.alive,
+      phase: row.phase ?? 'unseen',
+      phase_at: timeOrNull(row.phase_at),
+      bootenv: row.bootenv,
+    });
     const cohort = Math.max(row.cohort, roles.get(row.role_id)?.cohort ?? 0);
     roles.set(row.role_id, { id: row.role_id, name: row.role, cohort });
   }

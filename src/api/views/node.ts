@@ -83,7 +83,10 @@ function viewNode(row: Row, counts: StateCounts | undefined, servers: BootServer
     serial: row.serial,
     desired: { bootenv: row.bootenv, generation: row.desiredGen, reason: row.bootReason },
     // What runs Prybar is booted by nobody: there is nothing to serve.
-    served: row.kind !== 'machine' ? { bootenv: row.bootenv, generation: row.desiredGen, served: true } : servedRecord({ desiredGen: row.desiredGen, nics: row.nics, entries: row.dhcpEntries, servers }),
+    served:
+      row.kind !== 'machine'
+        ? { bootenv: row.bootenv, generation: row.desiredGen, served: true }
+        : servedRecord({ desiredGen: row.desiredGen, nics: row.nics, entries: row.dhcpEntries, servers }),
     observed: {
       bootenv: status?.bootenv ?? null,
       boot_id: status?.bootId ?? null,

@@ -112,7 +112,8 @@ export function openFeed(options: FeedOptions): BoardFeed {
     if (broken !== undefined) throw broken;
     takeEvents();
     const age = now() - readAt;
-    const due = age >= Math.max(SNAPSHOT_EVERY_MS, cost * COST_FACTOR) || ((stale || problem !== '') && age >= Math.max(STALE_AFTER_MS, cost * STALE_COST_FACTOR));
+    const due =
+      age >= Math.max(SNAPSHOT_EVERY_MS, cost * COST_FACTOR) || ((stale || problem !== '') && age >= Math.max(STALE_AFTER_MS, cost * STALE_COST_FACTOR));
     if (due && !signal.aborted) await refresh();
   }
 

@@ -43,7 +43,8 @@ export function addDeploymentChanges(deployments: Command, cli: Cli): void {
 }
 
 async function deploymentRoleId({ client, signal }: Session, deployment: string, role: string): Promise<number> {
-  for await (const one of everyItem((after) => client().deploymentRoles.list({ deployment, limit: PAGE, after }, { signal }))) if (one.role.name === role) return one.id;
+  for await (const one of everyItem((after) => client().deploymentRoles.list({ deployment, limit: PAGE, after }, { signal })))
+    if (one.role.name === role) return one.id;
   throw new CliError({
     exitCode: ExitCode.usage,
     code: 'role-not-bound',

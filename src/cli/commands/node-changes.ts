@@ -39,7 +39,11 @@ export function addNodeChanges(nodes: Command, cli: Cli): void {
         async ({ client, output, signal }) => {
           const { available, description, deployment } = options;
           if (available === undefined && description === undefined && deployment === undefined)
-            throw new CliError({ exitCode: ExitCode.usage, code: 'nothing-to-set', detail: 'say what to set: --available, --no-available, --description or --deployment' });
+            throw new CliError({
+              exitCode: ExitCode.usage,
+              code: 'nothing-to-set',
+              detail: 'say what to set: --available, --no-available, --description or --deployment',
+            });
           const node = await client().nodes.update(key, { available, description, deployment }, { signal });
           output.print(node, () => `${node.name}: ${node.available ? 'available' : 'set aside'}, deployment ${node.deployment.name}`);
         },

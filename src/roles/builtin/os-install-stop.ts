@@ -26,10 +26,16 @@ export function osInstallHooks(ports: StopPorts): RoleHooks {
 
 /** Reads what is true now: a retry may have been faster, and then nothing is to be undone. */
 async function disarm(tx: Tx, ports: StopPorts, nodeRoleId: number): Promise<void> {
-  const { rows } = await tx.query<{ node_id: number; state: string }>('SELECT nr.node_id, nr.state FROM node_roles nr JOIN nodes n ON n.id = nr.node_id WHERE nr.id = $1 FOR NO KEY UPDATE OF n', [nodeRoleId]);
+  const { rows } = await tx.query<{ node_id: number; state: string }>(
+    'SELECT nr.node_id, nr.state FROM node_roles nr JOIN nodes n ON n.id = nr.node_id WHERE nr.id = $1 FOR NO KEY UPDATE OF n',
+    [nodeRoleId],
+  );
   const row = rows[0];
   if (!row || (row.state !== 'ERROR' && row.state !== 'PROPOSED')) return;
-  const open = await tx.query(`SELECT 1 FROM installs WHERE node_id = $1 AND node_role_id = $2 AND status IN ('armed', 'fetched', 'wiping')`, [row.node_id, nodeRoleId]);
+  const open = await tx.query(`SELECT 1 FROM installs WHERE node_id = $1 AND node_role_id = $2 AND status IN ('armed', 'fetched', 'wiping')`, [
+    row.node_id,
+    nodeRoleId,
+  ]);
   if (open.rowCount === 0) return;
   const ended = await ports.disarmInstall(tx, row.node_id, `its noderole is ${row.state}`);
   if (ended) await ports.setDesiredBootenv(tx, { nodeId: row.node_id, bootenv: PARKED, reason: `install ${ended.installId} was broken off (${ended.status})` });

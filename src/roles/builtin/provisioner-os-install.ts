@@ -37,8 +37,14 @@ export type OsInstallPorts = {
   installDeadlineSeconds: number;
   bootDeadlineSeconds: number;
   /** Arms one install of the node, or answers the one that is armed already for this noderole. */
-  armInstall(tx: Parameters<Parameters<typeof withTransaction>[1]>[0], request: { nodeId: number; nodeRoleId: number; bootenv: string; spec: JsonObject }): Promise<{ installId: number }>;
-  setDesiredBootenv(tx: Parameters<Parameters<typeof withTransaction>[1]>[0], request: { nodeId: number; bootenv: string; reason: string }): Promise<{ generation: number }>;
+  armInstall(
+    tx: Parameters<Parameters<typeof withTransaction>[1]>[0],
+    request: { nodeId: number; nodeRoleId: number; bootenv: string; spec: JsonObject },
+  ): Promise<{ installId: number }>;
+  setDesiredBootenv(
+    tx: Parameters<Parameters<typeof withTransaction>[1]>[0],
+    request: { nodeId: number; bootenv: string; reason: string },
+  ): Promise<{ generation: number }>;
   /** In words, which servers have not confirmed yet. */
   waitingFor(nodeId: number): Promise<string[]>;
   /** Tells whoever publishes `served` that somebody waits now. */
@@ -73,18 +79,28 @@ async function arm(ports: OsInstallPorts, ctx: JigContext): Promise<JigOutcome> 
     return { kind: 'done' };
   }
   if (before?.status === 'wiping' || before?.status === 'unknown')
-    return final('install-state-unknown', `install ${before.id} stopped after the disk was claimed, so the disk may be half written; look at the machine, then redeploy`);
+    return final(
+      'install-state-unknown',
+      `install ${before.id} stopped after the disk was claimed, so the disk may be half written; look at the machine, then redeploy`,
+    );
   const wish = wishes.safeParse(ctx.inputs);
   if (!wish.success) return final('bad-inputs', `${wish.error.issues[0]?.path.join('.')}: ${wish.error.issues[0]?.message}`);
   const os = wish.data['target-os'] ?? ports.defaultOs;
   const known = await ports.db.prisma.bootenv.findMany({ where: { kind: 'installer' } });
   const bootenv = known.find((candidate) => candidate.name === os);
-  if (!bootenv) return final('no-such-os', `target-os '${os}' is no installer bootenv; there are ${known.map((candidate) => candidate.name).join(', ') || 'none'}`);
+  if (!bootenv)
+    return final('no-such-os', `target-os '${os}' is no installer bootenv; there are ${known.map((candidate) => candidate.name).join(', ') || 'none'}`);
   if (!bootenv.available) return final('os-not-available', `bootenv '${os}' cannot be served: ${bootenv.problems.join('; ')}`);
   const disk = await chooseDisk(ports.db, ctx.node.id, wish.data.disk);
   if ('problem' in disk) return final('no-disk', disk.problem);
 
-  const spec: JsonObject = { targetOs: os, disk: disk.name, hostname: wish.data.hostname ?? ctx.node.name, packages: wish.data.packages, network: wish.data.network ?? null };
+  const spec: JsonObject = {
+    targetOs: os,
+    disk: disk.name,
+    hostname: wish.data.hostname ?? ctx.node.name,
+    packages: wish.data.packages,
+    network: wish.data.network ?? null,
+  };
   const armed = await withTransaction(ports.db.pool, async (tx) => {
     const { installId } = await ports.armInstall(tx, { nodeId: ctx.node.id, nodeRoleId: ctx.noderole.id, bootenv: os, spec });
     const { generation } = await ports.setDesiredBootenv(tx, { nodeId: ctx.node.id, bootenv: os, reason: `install ${installId} of ${os}` });
@@ -92,11 +108,23 @@ async function arm(ports: OsInstallPorts, ctx: JigContext): Promise<JigOutcome> 
   });
   ports.afterCommit();
   ctx.log(`install ${armed.installId}: ${os} on disk ${disk.name}; waiting until every boot server answers with boot generation ${armed.generation}`);
-  return { kind: 'wait', key: `served:${ctx.node.id}`, minGeneration: armed.generation, deadlineSeconds: SERVED_DEADLINE_SECONDS, keeps: 'nothing', survivesReboot: true, memo: { step: 'served', ...armed } };
+  return {
+    kind: 'wait',
+    key: `served:${ctx.node.id}`,
+    minGeneration: armed.generation,
+    deadlineSeconds: SERVED_DEADLINE_SECONDS,
+    keeps: 'nothing',
+    survivesReboot: true,
+    memo: { step: 'served', ...armed },
+  };
 }
 
 async function reboot(ports: OsInstallPorts, ctx: JigContext, at: { installId: number; generation: number }): Promise<JigOutcome> {
-  if (ctx.wake === 'deadline') return passing('not-served', `after ${SERVED_DEADLINE_SECONDS} s the boot servers still do not answer with generation ${at.generation}: ${(await ports.waitingFor(ctx.node.id)).join('; ') || 'no reason known'}`);
+  if (ctx.wake === 'deadline')
+    return passing(
+      'not-served',
+      `after ${SERVED_DEADLINE_SECONDS} s the boot servers still do not answer with generation ${at.generation}: ${(await ports.waitingFor(ctx.node.id)).join('; ') || 'no reason known'}`,
+    );
   const node = await ports.db.prisma.node.findUniqueOrThrow({ where: { id: ctx.node.id } });
   if (await ports.hasBmc(ctx.node.id)) {
     ctx.log('served by every boot server; power cycle, next boot by PXE');
@@ -104,7 +132,15 @@ async function reboot(ports: OsInstallPorts, ctx: JigContext, at: { installId: n
   } else {
     ctx.log(`served by every boot server; no BMC is known: power-cycle the machine by hand, or set one (prybar nodes bmc ${ctx.node.name} ...)`);
   }
-  return { kind: 'wait', key: `install:${at.installId}`, minGeneration: FACT_COMPLETED, deadlineSeconds: ports.installDeadlineSeconds, keeps: 'node', survivesReboot: true, memo: { step: 'install', installId: at.installId, bootEpoch: node.bootEpoch } };
+  return {
+    kind: 'wait',
+    key: `install:${at.installId}`,
+    minGeneration: FACT_COMPLETED,
+    deadlineSeconds: ports.installDeadlineSeconds,
+    keeps: 'node',
+    survivesReboot: true,
+    memo: { step: 'install', installId: at.installId, bootEpoch: node.bootEpoch },
+  };
 }
 
 async function installed(ports: OsInstallPorts, ctx: JigContext, at: { installId: number; bootEpoch: number }): Promise<JigOutcome> {
@@ -117,11 +153,20 @@ async function installed(ports: OsInstallPorts, ctx: JigContext, at: { installId
       if (install.status === 'armed' || install.status === 'fetched') return passing('unexpected-boot', `${what}; its disk was not claimed yet`);
       return final('install-state-unknown', `${what}, and its disk was already claimed, so it may be half written; look at the machine, then redeploy`);
     }
-    if (install.status === 'armed') return passing('no-netboot', `${ports.installDeadlineSeconds} s after the power cycle the machine has not fetched its installer; ${seen}`);
+    if (install.status === 'armed')
+      return passing('no-netboot', `${ports.installDeadlineSeconds} s after the power cycle the machine has not fetched its installer; ${seen}`);
     return final('install-timeout', `the installer did not report back within ${ports.installDeadlineSeconds} s (it is ${install.status}); ${seen}`);
   }
   ctx.log('the installer reported back; the node boots its disk now');
-  return { kind: 'wait', key: `boot:${ctx.node.id}`, minGeneration: at.bootEpoch + 1, deadlineSeconds: ports.bootDeadlineSeconds, keeps: 'node', survivesReboot: true, memo: { step: 'boot', installId: at.installId, bootEpoch: at.bootEpoch } };
+  return {
+    kind: 'wait',
+    key: `boot:${ctx.node.id}`,
+    minGeneration: at.bootEpoch + 1,
+    deadlineSeconds: ports.bootDeadlineSeconds,
+    keeps: 'node',
+    survivesReboot: true,
+    memo: { step: 'boot', installId: at.installId, bootEpoch: at.bootEpoch },
+  };
 }
 
 async function booted(ports: OsInstallPorts, ctx: JigContext, at: { installId: number; bootEpoch: number }): Promise<JigOutcome> {
@@ -132,17 +177,33 @@ async function booted(ports: OsInstallPorts, ctx: JigContext, at: { installId: n
     ctx.log('the node is alive on its disk');
     return { kind: 'done', wall: { install_id: install.id, os: install.bootenv, spec: install.spec as JsonObject } };
   }
-  if (ctx.wake === 'deadline') return final('no-disk-boot', `${ports.bootDeadlineSeconds} s after the installation the node is not alive on its disk; ${detail.class ? `its last boot was of class ${detail.class}` : 'it has not reported any boot'}`);
+  if (ctx.wake === 'deadline')
+    return final(
+      'no-disk-boot',
+      `${ports.bootDeadlineSeconds} s after the installation the node is not alive on its disk; ${detail.class ? `its last boot was of class ${detail.class}` : 'it has not reported any boot'}`,
+    );
   const epoch = fact?.generation ?? at.bootEpoch;
   ctx.log(`the node booted class ${detail.class ?? 'unknown'} instead of its disk; waiting for the next boot`);
-  return { kind: 'wait', key: `boot:${ctx.node.id}`, minGeneration: epoch + 1, deadlineSeconds: ports.bootDeadlineSeconds, keeps: 'node', survivesReboot: true, memo: { step: 'boot', installId: at.installId, bootEpoch: epoch } };
+  return {
+    kind: 'wait',
+    key: `boot:${ctx.node.id}`,
+    minGeneration: epoch + 1,
+    deadlineSeconds: ports.bootDeadlineSeconds,
+    keeps: 'node',
+    survivesReboot: true,
+    memo: { step: 'boot', installId: at.installId, bootEpoch: epoch },
+  };
 }
 
 async function lastInstall(db: Db, nodeRoleId: number) {
   return db.prisma.install.findFirst({ where: { nodeRoleId, status: { not: 'abandoned' } }, orderBy: { id: 'desc' } });
 }
 
-const disksOf = z.object({ disks: z.array(z.object({ name: z.string(), serial: z.string().optional(), size_bytes: z.number().optional(), removable: z.boolean().optional() })).default([]) });
+const disksOf = z.object({
+  disks: z
+    .array(z.object({ name: z.string(), serial: z.string().optional(), size_bytes: z.number().optional(), removable: z.boolean().optional() }))
+    .default([]),
+});
 
 /** The disk asked for by name or serial, else the first that is not removable. */
 async function chooseDisk(db: Db, nodeId: number, wanted: string | undefined): Promise<{ name: string } | { problem: string }> {
@@ -152,5 +213,8 @@ async function chooseDisk(db: Db, nodeId: number, wanted: string | undefined): P
   const found = wanted === undefined ? disks[0] : disks.find((disk) => disk.name === wanted || disk.serial === wanted);
   if (found) return { name: found.name };
   const known = disks.map((disk) => (disk.serial ? `${disk.name} (${disk.serial})` : disk.name)).join(', ') || 'none';
-  return { problem: wanted === undefined ? `the node reported no disk to install on; disks known: ${known}` : `the node has no disk '${wanted}'; disks known: ${known}` };
+  return {
+    problem:
+      wanted === undefined ? `the node reported no disk to install on; disks known: ${known}` : `the node has no disk '${wanted}'; disks known: ${known}`,
+  };
 }

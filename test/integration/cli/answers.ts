@@ -189,7 +189,8 @@ export function matrix(states: readonly NodeRoleState[], version = 5): Matrix {
       id: index + 1,
       name: `rack-n00${index + 1}`,
       alive: true,
-      phase: 'disk', phase_at: null,
+      phase: 'disk',
+      phase_at: null,
       bootenv: 'local',
     })),
     cells: states.map((state, index) => ({

@@ -23,7 +23,7 @@ describe.each(bothBackends)('annealing on $name', ({ name: backend }) => {
     await defineRoles(context, { base: [], controller: ['base'], worker: ['base', 'controller'], check: ['worker'] }, { base: { flags: ['implicit'] } });
     const nodes = await addNodes(context, 6);
     const { id } = await createDeployment(context.db, { name: 'demo', actor: 'test' });
-    await bind('controller', nodes[0]!, id);
+    await bind('controller', nodes[0], id);
     for (const node of nodes.slice(1)) {
       await bind('worker', node, id);
       await bind('check', node, id);
@@ -46,7 +46,7 @@ describe.each(bothBackends)('annealing on $name', ({ name: backend }) => {
     await defineRoles(context, { first: [], second: ['first'], third: ['second'] }, { first: { template: { test: { fail: 'disk on fire' } } } });
     const [node] = await addNodes(context, 1);
     const { id } = await createDeployment(context.db, { name: 'demo', actor: 'test' });
-    const third = await bind('third', node!, id);
+    const third = await bind('third', node, id);
     await engine.startWorker();
     await engine.startAnnealer();
     await commitDeployment(context.db, id, 'test');
@@ -66,13 +66,17 @@ describe.each(bothBackends)('annealing on $name', ({ name: backend }) => {
     await defineRoles(context, { flaky: [] }, { flaky: { template: { test: { failTimes: 2 } }, max_attempts: 5 } });
     const [node] = await addNodes(context, 1);
     const { id } = await createDeployment(context.db, { name: 'demo', actor: 'test' });
-    const flaky = await bind('flaky', node!, id);
+    const flaky = await bind('flaky', node, id);
     await engine.startWorker();
     await engine.startAnnealer();
     await commitDeployment(context.db, id, 'test');
     await untilAll(context, id, 'ACTIVE');
     const runs = await context.db.prisma.run.findMany({ where: { nodeRoleId: flaky }, orderBy: { id: 'asc' } });
-    expect(runs.map((run) => [run.attempt, run.outcome])).toEqual([[1, 'retryable'], [2, 'retryable'], [3, 'succeeded']]);
+    expect(runs.map((run) => [run.attempt, run.outcome])).toEqual([
+      [1, 'retryable'],
+      [2, 'retryable'],
+      [3, 'succeeded'],
+    ]);
     await assertHistoryIsSound(context);
   });
 
@@ -96,7 +100,7 @@ describe.each(bothBackends)('annealing on $name', ({ name: backend }) => {
     await defineRoles(context, { stuck: [] }, { stuck: { template: { test: { hang: true } } } });
     const [node] = await addNodes(context, 1);
     const { id } = await createDeployment(context.db, { name: 'demo', actor: 'test' });
-    const stuck = await bind('stuck', node!, id);
+    const stuck = await bind('stuck', node, id);
     await engine.startWorker();
     await engine.startAnnealer();
     await commitDeployment(context.db, id, 'test');
@@ -105,7 +109,10 @@ describe.each(bothBackends)('annealing on $name', ({ name: backend }) => {
     expect(await state(stuck)).toBe('ERROR');
     await expect(retryNodeRole(context.db, stuck, 'test')).rejects.toThrow('still being stopped');
     await context.db.pool.query(`UPDATE roles SET template = '{}' WHERE name = 'stuck'`);
-    await waitFor(() => context.db.prisma.run.findFirst({ where: { nodeRoleId: stuck, status: 'ENDED', outcome: 'cancelled' } }), { what: 'the stop to be proven', timeoutMs: 40_000 });
+    await waitFor(() => context.db.prisma.run.findFirst({ where: { nodeRoleId: stuck, status: 'ENDED', outcome: 'cancelled' } }), {
+      what: 'the stop to be proven',
+      timeoutMs: 40_000,
+    });
     await retryNodeRole(context.db, stuck, 'test');
     await untilAll(context, id, 'ACTIVE');
     await assertHistoryIsSound(context);
@@ -116,7 +123,7 @@ describe.each(bothBackends)('annealing on $name', ({ name: backend }) => {
     await defineRoles(context, { base: [], top: ['base'] });
     const [node] = await addNodes(context, 1);
     const { id } = await createDeployment(context.db, { name: 'demo', actor: 'test' });
-    const top = await bind('top', node!, id);
+    const top = await bind('top', node, id);
     await engine.startWorker();
     await engine.startAnnealer();
     await commitDeployment(context.db, id, 'test');
@@ -125,7 +132,9 @@ describe.each(bothBackends)('annealing on $name', ({ name: backend }) => {
     await setNodeRoleData(context.db, base.id, { colour: 'blue' }, 'test');
     await commitDeployment(context.db, id, 'test');
     expect(await state(top)).toBe('ACTIVE');
-    await waitFor(async () => (await context.db.prisma.run.count({ where: { nodeRoleId: base.id, outcome: 'succeeded' } })) === 2, { what: 'the second run of base' });
+    await waitFor(async () => (await context.db.prisma.run.count({ where: { nodeRoleId: base.id, outcome: 'succeeded' } })) === 2, {
+      what: 'the second run of base',
+    });
     await untilAll(context, id, 'ACTIVE');
     expect(await context.db.prisma.run.count({ where: { nodeRoleId: top } })).toBe(1);
     await assertHistoryIsSound(context);

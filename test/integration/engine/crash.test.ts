@@ -13,7 +13,11 @@ const SHORT = { PRYBAR_RUN_LEASE_SECONDS: '2', PRYBAR_SWEEP_MS: '200' };
 
 async function deploy(engine: TestEngine, nodes: number): Promise<number> {
   const { context } = engine;
-  await defineRoles(context, { base: [], middle: ['base'], top: ['middle'] }, Object.fromEntries(['base', 'middle', 'top'].map((name) => [name, { flags: ['implicit'], template: { test: { delayMs: 150 } } }])));
+  await defineRoles(
+    context,
+    { base: [], middle: ['base'], top: ['middle'] },
+    Object.fromEntries(['base', 'middle', 'top'].map((name) => [name, { flags: ['implicit'], template: { test: { delayMs: 150 } } }])),
+  );
   const { id } = await createDeployment(context.db, { name: 'demo', actor: 'test' });
   const top = await roleId(context, 'top');
   for (const nodeId of await addNodes(context, nodes)) await bindRole(context.db, { roleId: top, nodeId, deploymentId: id, actor: 'test' });

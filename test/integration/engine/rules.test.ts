@@ -78,7 +78,7 @@ async function deploy(roles: Record<string, string[]>, more: Record<string, Reco
   const roleIds = await addRoles(engine.db, roles, more);
   const nodeIds = await addMachines(engine.db, Object.keys(roles).length);
   const ids: Record<string, number> = {};
-  for (const [n, name] of Object.keys(roles).entries()) ids[name] = await bind(engine, roleIds[name]!, nodeIds[n]!);
+  for (const [n, name] of Object.keys(roles).entries()) ids[name] = await bind(engine, roleIds[name], nodeIds[n]);
   await commit(engine);
   return { ids, nodeIds, roleIds };
 }
@@ -88,30 +88,30 @@ const expireLease = (runId: number) => engine.db.pool.query(`UPDATE runs SET lea
 describe('rule 2: settle', () => {
   it('a: both parents of a child in one batch release it once each', async () => {
     const { ids } = await deploy({ a: [], b: [], c: ['a', 'b'] });
-    expect(await nodeRole(engine.db, ids.c!)).toMatchObject({ state: 'BLOCKED', pending_parents: 2 });
+    expect(await nodeRole(engine.db, ids.c)).toMatchObject({ state: 'BLOCKED', pending_parents: 2 });
     const turns = await claimAndBegin(engine.db);
     await settled([...turns.values()].map((turn) => done(turn)));
-    expect(await nodeRole(engine.db, ids.c!)).toMatchObject({ state: 'TODO', pending_parents: 0 });
+    expect(await nodeRole(engine.db, ids.c)).toMatchObject({ state: 'TODO', pending_parents: 0 });
   });
 
   it('b: a noderole and its parent in one batch both take effect', async () => {
     const { ids } = await deploy({ a: [], b: ['a'] });
-    await settled([done((await claimAndBegin(engine.db)).get(ids.a!)!)]);
-    const child = (await claimAndBegin(engine.db)).get(ids.b!)!;
-    await moveNodeRole(engine.db.pool, ids.a!, { kind: 'poke' }, 'test');
+    await settled([done((await claimAndBegin(engine.db)).get(ids.a)!)]);
+    const child = (await claimAndBegin(engine.db)).get(ids.b)!;
+    await moveNodeRole(engine.db.pool, ids.a, { kind: 'poke' }, 'test');
     await engine.db.pool.query('UPDATE node_roles SET force_run = true WHERE id = $1', [ids.a]);
-    const parent = (await claimAndBegin(engine.db)).get(ids.a!)!;
+    const parent = (await claimAndBegin(engine.db)).get(ids.a)!;
     await settled([done(child), done(parent)]);
-    expect(await stateOf(engine.db, ids.a!)).toBe('ACTIVE');
-    expect(await nodeRole(engine.db, ids.b!)).toMatchObject({ state: 'TODO', pending_parents: 0 });
-    expect((await runsOf(engine.db, ids.b!))[0]).toMatchObject({ status: 'ENDED', outcome: 'succeeded' });
+    expect(await stateOf(engine.db, ids.a)).toBe('ACTIVE');
+    expect(await nodeRole(engine.db, ids.b)).toMatchObject({ state: 'TODO', pending_parents: 0 });
+    expect((await runsOf(engine.db, ids.b))[0]).toMatchObject({ status: 'ENDED', outcome: 'succeeded' });
   });
 
   it('c: two children released on one idle node: one of them is claimed, the batch stands', async () => {
     const roles = await addRoles(engine.db, { a: [], b: ['a'], c: ['a'] });
     const [first, second] = (await addMachines(engine.db, 2)) as [number, number];
-    const a = await bind(engine, roles.a!, first);
-    const children = [await bind(engine, roles.b!, second), await bind(engine, roles.c!, second)];
+    const a = await bind(engine, roles.a, first);
+    const children = [await bind(engine, roles.b, second), await bind(engine, roles.c, second)];
     await commit(engine);
     expect(await settled([done((await claimAndBegin(engine.db)).get(a)!)], 100)).toHaveLength(1);
     expect((await Promise.all(children.map((id) => stateOf(engine.db, id)))).sort()).toEqual(['TODO', 'TRANSITION']);
@@ -126,7 +126,7 @@ describe('rule 2: settle', () => {
       ['b1', first],
       ['b2', second],
     ] as const)
-      await bind(engine, roles[role]!, node);
+      await bind(engine, roles[role], node);
     await commit(engine);
     const turns = await claimAndBegin(engine.db);
     expect(
@@ -139,7 +139,7 @@ describe('rule 2: settle', () => {
 
   it('e: an edge committed while settle waits for its lock counts', async () => {
     const { ids, nodeIds, roleIds } = await deploy({ a: [] });
-    const turn = (await claimAndBegin(engine.db)).get(ids.a!)!;
+    const turn = (await claimAndBegin(engine.db)).get(ids.a)!;
     const late = await addRoles(engine.db, { late: ['a'] });
     let child = 0;
     await whileHeld(
@@ -150,7 +150,7 @@ describe('rule 2: settle', () => {
           `INSERT INTO node_roles (deployment_id, role_id, node_id, cohort, pending_parents, committed, state) VALUES ($1, $2, $3, 1, 1, true, 'BLOCKED') RETURNING id`,
           [engine.deploymentId, late.late, nodeIds[0]],
         );
-        child = rows[0]!.id;
+        child = rows[0].id;
         await tx.query('INSERT INTO node_role_edges (parent_id, child_id) VALUES ($1, $2)', [ids.a, child]);
         await tx.query(`SELECT emit_events(ARRAY[noderole_event($1, 1, NULL, 'BLOCKED', $2, $3, $4, 'test')])`, [
           child,
@@ -170,7 +170,7 @@ describe('rule 2: settle', () => {
   it('e: unbind sees a child that was bound while it waited', async () => {
     const roles = await addRoles(engine.db, { a: [], b: ['a'] });
     const [node] = (await addMachines(engine.db, 1)) as [number];
-    const a = await bind(engine, roles.a!, node);
+    const a = await bind(engine, roles.a, node);
     const tx = await engine.db.pool.connect();
     try {
       await tx.query('BEGIN');
@@ -189,10 +189,10 @@ describe('rule 2: settle', () => {
         roles.b,
         node,
       ]);
-      await tx.query('INSERT INTO node_role_edges (parent_id, child_id) VALUES ($1, $2)', [a, rows[0]!.id]);
+      await tx.query('INSERT INTO node_role_edges (parent_id, child_id) VALUES ($1, $2)', [a, rows[0].id]);
       await tx.query('COMMIT');
       expect(await unbound).toContain('is the parent of b@');
-      await engine.db.pool.query('DELETE FROM node_roles WHERE id = $1', [rows[0]!.id]);
+      await engine.db.pool.query('DELETE FROM node_roles WHERE id = $1', [rows[0].id]);
     } finally {
       tx.release();
     }
@@ -201,7 +201,7 @@ describe('rule 2: settle', () => {
   it('e: a noderole committed by somebody else while a commit waits is counted once', async () => {
     const roles = await addRoles(engine.db, { a: [], b: ['a'] });
     const [node] = (await addMachines(engine.db, 1)) as [number];
-    const b = await bind(engine, roles.b!, node);
+    const b = await bind(engine, roles.b, node);
     const all = (await engine.db.pool.query<{ id: number }>('SELECT id FROM node_roles ORDER BY id')).rows.map((row) => row.id);
     await whileHeld(
       async (tx) => {
@@ -219,8 +219,8 @@ describe('rule 2: settle', () => {
 describe('rule 3: counters', () => {
   it('a parent that leaves ACTIVE while settle waits for the child: the child is BLOCKED, not ACTIVE', async () => {
     const { ids } = await deploy({ a: [], b: ['a'] });
-    await settled([done((await claimAndBegin(engine.db)).get(ids.a!)!)]);
-    const child = (await claimAndBegin(engine.db)).get(ids.b!)!;
+    await settled([done((await claimAndBegin(engine.db)).get(ids.a)!)]);
+    const child = (await claimAndBegin(engine.db)).get(ids.b)!;
     await whileHeld(
       async (tx) => {
         await tx.query('SELECT 1 FROM node_roles WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE', [[ids.a, ids.b]]);
@@ -228,7 +228,7 @@ describe('rule 3: counters', () => {
       },
       () => settled([done(child)]),
     );
-    expect(await nodeRole(engine.db, ids.b!)).toMatchObject({ state: 'BLOCKED', pending_parents: 1 });
+    expect(await nodeRole(engine.db, ids.b)).toMatchObject({ state: 'BLOCKED', pending_parents: 1 });
   });
 });
 
@@ -271,7 +271,7 @@ describe('rules 4 and 5: rings', () => {
     const again: Ring[] = [];
     await annealPass(engine.db.pool, async (rings) => void again.push(...rings));
     expect((await start(engine.db, ring)).kind).toBe('run');
-    expect((await start(engine.db, again[0]!)).kind).toBe('dropped');
+    expect((await start(engine.db, again[0])).kind).toBe('dropped');
   });
 
   it('5: a ring of an earlier turn is dropped after the run was woken', async () => {
@@ -281,7 +281,7 @@ describe('rules 4 and 5: rings', () => {
     expect((await start(engine.db, ring)).kind).toBe('dropped');
     const rings: Ring[] = [];
     await annealPass(engine.db.pool, async (made) => void rings.push(...made));
-    expect((await start(engine.db, rings[0]!)).kind).toBe('run');
+    expect((await start(engine.db, rings[0])).kind).toBe('run');
   });
 
   it('5: a run that is being stopped or has ended is not rung', async () => {
@@ -297,7 +297,7 @@ describe('rule 7: what holds the node', () => {
   it('a wait that keeps nothing frees the node, and comes back before anything that is TODO', async () => {
     const roles = await addRoles(engine.db, { a: [], b: [], c: [] });
     const [node] = (await addMachines(engine.db, 1)) as [number];
-    const [a, b, c] = [await bind(engine, roles.a!, node), await bind(engine, roles.b!, node), await bind(engine, roles.c!, node)];
+    const [a, b, c] = [await bind(engine, roles.a, node), await bind(engine, roles.b, node), await bind(engine, roles.c, node)];
     await commit(engine);
     const first = (await claimAndBegin(engine.db)).get(a)!;
     await settled([wait(first, 'nothing')], 100);
@@ -307,18 +307,18 @@ describe('rule 7: what holds the node', () => {
     await raise('k');
     expect((await runsOf(engine.db, a))[0]).toMatchObject({ status: 'WAKING', holds_slot: false });
     expect(await claim(engine.db.pool, 100)).toEqual([]);
-    const turn = await begin(engine.db, { runId: second!.id, dispatch: 1, fence: second!.fence });
+    const turn = await begin(engine.db, { runId: second.id, dispatch: 1, fence: second.fence });
     const [back] = await settled([done(turn)], 100);
     expect(back?.runId).toBe(first.runId);
     expect(await stateOf(engine.db, c)).toBe('TODO');
-    await begin(engine.db, back!);
+    await begin(engine.db, back);
   });
 
   it('a wait that keeps the node keeps it', async () => {
     const roles = await addRoles(engine.db, { a: [], b: [] });
     const [node] = (await addMachines(engine.db, 1)) as [number];
-    const a = await bind(engine, roles.a!, node);
-    const b = await bind(engine, roles.b!, node);
+    const a = await bind(engine, roles.a, node);
+    const b = await bind(engine, roles.b, node);
     await commit(engine);
     await settled([wait((await claimAndBegin(engine.db)).get(a)!)], 100);
     expect(await claim(engine.db.pool, 100)).toEqual([]);
@@ -328,8 +328,8 @@ describe('rule 7: what holds the node', () => {
   it('a retryable failure releases the node while it backs off', async () => {
     const roles = await addRoles(engine.db, { a: [], b: [] }, { a: { backoff_seconds: 3600 } });
     const [node] = (await addMachines(engine.db, 1)) as [number];
-    const a = await bind(engine, roles.a!, node);
-    const b = await bind(engine, roles.b!, node);
+    const a = await bind(engine, roles.a, node);
+    const b = await bind(engine, roles.b, node);
     await commit(engine);
     await settled([fail((await claimAndBegin(engine.db)).get(a)!, true)], 100);
     expect(await nodeRole(engine.db, a)).toMatchObject({ state: 'TODO', failures: 1 });
@@ -339,8 +339,8 @@ describe('rule 7: what holds the node', () => {
   it('roles of the admin node run side by side, a role with itself does not', async () => {
     const roles = await addRoles(engine.db, { a: [], b: [] });
     const [admin] = (await addMachines(engine.db, 1, 'admin')) as [number];
-    const a = await bind(engine, roles.a!, admin);
-    await bind(engine, roles.b!, admin);
+    const a = await bind(engine, roles.a, admin);
+    await bind(engine, roles.b, admin);
     await commit(engine);
     const turns = await claimAndBegin(engine.db);
     expect(turns.size).toBe(2);
@@ -354,99 +354,99 @@ describe('rule 7: what holds the node', () => {
 describe('rules 8 and 9: inputs', () => {
   it('9: inputs are frozen at the start: a later change is not seen by the run, and makes it run again', async () => {
     const { ids } = await deploy({ a: [] });
-    const ring = (await claim(engine.db.pool, 1))[0]!;
+    const ring = (await claim(engine.db.pool, 1))[0];
     const answer = await start(engine.db, ring);
-    await setNodeRoleData(engine.db, ids.a!, { colour: 'blue' }, 'test');
+    await setNodeRoleData(engine.db, ids.a, { colour: 'blue' }, 'test');
     await commitDeployment(engine.db, engine.deploymentId, 'test');
     expect(answer.kind === 'run' && answer.run.inputs.colour).toBe(undefined);
     await settled([done({ runId: ring.runId, fence: 2 })]);
-    expect(await stateOf(engine.db, ids.a!)).toBe('TODO');
-    const next = await start(engine.db, (await claim(engine.db.pool, 1))[0]!);
+    expect(await stateOf(engine.db, ids.a)).toBe('TODO');
+    const next = await start(engine.db, (await claim(engine.db.pool, 1))[0]);
     expect(next.kind === 'run' && next.run.inputs.colour).toBe('blue');
   });
 
   it('9: a change between claim and start is in the inputs, and does not make it run twice', async () => {
     const { ids } = await deploy({ a: [] });
-    const ring = (await claim(engine.db.pool, 1))[0]!;
-    await setNodeRoleData(engine.db, ids.a!, { colour: 'blue' }, 'test');
+    const ring = (await claim(engine.db.pool, 1))[0];
+    await setNodeRoleData(engine.db, ids.a, { colour: 'blue' }, 'test');
     await commitDeployment(engine.db, engine.deploymentId, 'test');
     await settled([done(await begin(engine.db, ring))]);
-    expect(await stateOf(engine.db, ids.a!)).toBe('ACTIVE');
+    expect(await stateOf(engine.db, ids.a)).toBe('ACTIVE');
   });
 
   it('9: the same inputs as at the last success are skipped: no jig, the wall stays, children stay', async () => {
     const { ids } = await deploy({ a: [], b: ['a'] });
     await driveToEnd(engine.db, () => ({ kind: 'done', wall: { v: 1 } }));
-    await moveNodeRole(engine.db.pool, ids.a!, { kind: 'poke' }, 'test');
-    expect(await nodeRole(engine.db, ids.b!)).toMatchObject({ state: 'ACTIVE', pending_parents: 1 });
-    const answer = await start(engine.db, (await claim(engine.db.pool, 10))[0]!);
+    await moveNodeRole(engine.db.pool, ids.a, { kind: 'poke' }, 'test');
+    expect(await nodeRole(engine.db, ids.b)).toMatchObject({ state: 'ACTIVE', pending_parents: 1 });
+    const answer = await start(engine.db, (await claim(engine.db.pool, 10))[0]);
     expect(answer.kind).toBe('skip');
     if (answer.kind === 'skip') await settled([{ runId: answer.runId, fence: answer.fence, outcome: { kind: 'skip' } }]);
-    expect((await runsOf(engine.db, ids.a!)).map((run) => run.outcome)).toEqual(['succeeded', 'skipped']);
-    expect(await nodeRole(engine.db, ids.b!)).toMatchObject({ state: 'ACTIVE', pending_parents: 0 });
-    expect(await runsOf(engine.db, ids.b!)).toHaveLength(1);
+    expect((await runsOf(engine.db, ids.a)).map((run) => run.outcome)).toEqual(['succeeded', 'skipped']);
+    expect(await nodeRole(engine.db, ids.b)).toMatchObject({ state: 'ACTIVE', pending_parents: 0 });
+    expect(await runsOf(engine.db, ids.b)).toHaveLength(1);
   });
 
   // The memo knew the last success only: inputs put back after a run that had failed half way made it ACTIVE unrun.
   it.each(['fails', 'is cancelled', 'loses its lease'])('9: after a run that %s, inputs as they were before are run again', async (how) => {
     const { ids } = await deploy({ a: [] });
     const setColour = async (colour: string) => {
-      await setNodeRoleData(engine.db, ids.a!, { colour }, 'test');
+      await setNodeRoleData(engine.db, ids.a, { colour }, 'test');
       await commitDeployment(engine.db, engine.deploymentId, 'test');
     };
     await setColour('blue');
     await driveToEnd(engine.db);
     await setColour('red');
-    const turn = (await claimAndBegin(engine.db)).get(ids.a!)!;
+    const turn = (await claimAndBegin(engine.db)).get(ids.a)!;
     if (how === 'fails') await settled([fail(turn)]);
     if (how === 'is cancelled') {
-      await cancelNodeRole(engine.db, ids.a!, 'test');
+      await cancelNodeRole(engine.db, ids.a, 'test');
       await settled([done(turn)]);
     }
     if (how === 'loses its lease') {
       await expireLease(turn.runId);
       await call(engine.db, 'expire_leases(5)');
       await call(engine.db, `prove_stopped(interval '2 seconds')`);
-    } else await retryNodeRole(engine.db, ids.a!, 'test');
+    } else await retryNodeRole(engine.db, ids.a, 'test');
     await setColour('blue');
-    expect((await start(engine.db, (await claim(engine.db.pool, 1))[0]!)).kind).toBe('run');
+    expect((await start(engine.db, (await claim(engine.db.pool, 1))[0])).kind).toBe('run');
   });
 
   it('9: a parent that left ACTIVE before the start supersedes the run', async () => {
     const { ids } = await deploy({ a: [], b: ['a'] });
-    await settled([done((await claimAndBegin(engine.db)).get(ids.a!)!)]);
-    const ring = (await claim(engine.db.pool, 1))[0]!;
-    await moveNodeRole(engine.db.pool, ids.a!, { kind: 'poke' }, 'test');
+    await settled([done((await claimAndBegin(engine.db)).get(ids.a)!)]);
+    const ring = (await claim(engine.db.pool, 1))[0];
+    await moveNodeRole(engine.db.pool, ids.a, { kind: 'poke' }, 'test');
     const answer = await start(engine.db, ring);
     expect(answer.kind).toBe('supersede');
     await settled([{ runId: ring.runId, fence: 2, outcome: { kind: 'supersede' } }]);
-    expect(await nodeRole(engine.db, ids.b!)).toMatchObject({ state: 'BLOCKED', failures: 0 });
-    expect((await runsOf(engine.db, ids.b!))[0]).toMatchObject({ outcome: 'superseded' });
+    expect(await nodeRole(engine.db, ids.b)).toMatchObject({ state: 'BLOCKED', failures: 0 });
+    expect((await runsOf(engine.db, ids.b))[0]).toMatchObject({ outcome: 'superseded' });
   });
 
   // Children kept what they had read from the old wall for ever: an address that changed was never seen by them.
   it('8: a parent that leaves another wall makes the children that read the old one run again', async () => {
     const { ids } = await deploy({ a: [], b: ['a'], c: ['b'] });
     await driveToEnd(engine.db, () => ({ kind: 'done', wall: { v: 1 } }));
-    await setNodeRoleData(engine.db, ids.a!, { colour: 'blue' }, 'test');
+    await setNodeRoleData(engine.db, ids.a, { colour: 'blue' }, 'test');
     await commitDeployment(engine.db, engine.deploymentId, 'test');
-    await settled([done((await claimAndBegin(engine.db)).get(ids.a!)!, { v: 2 })]);
-    expect(await stateOf(engine.db, ids.b!)).toBe('TODO');
+    await settled([done((await claimAndBegin(engine.db)).get(ids.a)!, { v: 2 })]);
+    expect(await stateOf(engine.db, ids.b)).toBe('TODO');
     await driveToEnd(engine.db, () => ({ kind: 'done', wall: { v: 1 } }));
-    expect((await runsOf(engine.db, ids.b!)).map((run) => run.outcome)).toEqual(['succeeded', 'succeeded']);
+    expect((await runsOf(engine.db, ids.b)).map((run) => run.outcome)).toEqual(['succeeded', 'succeeded']);
     // Its own wall is as before, so nothing went on to its children.
-    expect(await runsOf(engine.db, ids.c!)).toHaveLength(1);
+    expect(await runsOf(engine.db, ids.c)).toHaveLength(1);
   });
 
   it('8: a parent that leaves another wall while a child runs makes that child run once more', async () => {
     const { ids } = await deploy({ a: [], b: ['a'] });
-    await settled([done((await claimAndBegin(engine.db)).get(ids.a!)!, { v: 1 })]);
-    const child = (await claimAndBegin(engine.db)).get(ids.b!)!;
-    await setNodeRoleData(engine.db, ids.a!, { colour: 'blue' }, 'test');
+    await settled([done((await claimAndBegin(engine.db)).get(ids.a)!, { v: 1 })]);
+    const child = (await claimAndBegin(engine.db)).get(ids.b)!;
+    await setNodeRoleData(engine.db, ids.a, { colour: 'blue' }, 'test');
     await commitDeployment(engine.db, engine.deploymentId, 'test');
-    await settled([done((await claimAndBegin(engine.db)).get(ids.a!)!, { v: 2 })]);
+    await settled([done((await claimAndBegin(engine.db)).get(ids.a)!, { v: 2 })]);
     await settled([done(child)]);
-    expect(await stateOf(engine.db, ids.b!)).toBe('TODO');
+    expect(await stateOf(engine.db, ids.b)).toBe('TODO');
   });
 });
 
@@ -498,7 +498,7 @@ describe('rule 10: what races the claim', () => {
     expect(await stateOf(engine.db, id)).toBe('TRANSITION');
     // What runs settles normally.
     const [run] = await runsOf(engine.db, id);
-    await settled([done(await begin(engine.db, { runId: run!.id, dispatch: 1, fence: 1 }))]);
+    await settled([done(await begin(engine.db, { runId: run.id, dispatch: 1, fence: 1 }))]);
     expect(await stateOf(engine.db, id)).toBe('ACTIVE');
   });
 });
@@ -510,7 +510,7 @@ describe('rule 11: lost kicks', () => {
 
   it('work that nobody kicked for is found by the next pass', async () => {
     const { ids } = await deploy({ a: [], b: ['a'] });
-    const turn = (await claimAndBegin(engine.db)).get(ids.a!)!;
+    const turn = (await claimAndBegin(engine.db)).get(ids.a)!;
     await settled([done(turn)]);
     await sweeper().sweep();
     const rings: Ring[] = [];
@@ -535,7 +535,7 @@ describe('rule 11: lost kicks', () => {
     try {
       await tx.query('BEGIN');
       await tx.query('SELECT 1 FROM nodes WHERE id = $1 FOR NO KEY UPDATE', [nodeIds[0]]);
-      expect(await recordHeartbeat(engine.db, nodeIds[0]!, `boot-${nodeIds[0]}`)).toBe(true);
+      expect(await recordHeartbeat(engine.db, nodeIds[0], `boot-${nodeIds[0]}`)).toBe(true);
       await tx.query('COMMIT');
       await tx.query('BEGIN');
       await tx.query('UPDATE node_status SET heartbeat_at = clock_timestamp() WHERE node_id = $1', [nodeIds[0]]);
@@ -548,10 +548,10 @@ describe('rule 11: lost kicks', () => {
 
   it('a fact whose writer forgot to wake is found by the sweep', async () => {
     const { ids } = await deploy({ a: [] });
-    await settled([wait((await claimAndBegin(engine.db)).get(ids.a!)!)]);
+    await settled([wait((await claimAndBegin(engine.db)).get(ids.a)!)]);
     await engine.db.pool.query(`UPDATE facts SET generation = 1 WHERE key = 'k'`);
     await sweeper().sweep();
-    expect((await runsOf(engine.db, ids.a!))[0]).toMatchObject({ status: 'WAKING', wake_reason: 'fact' });
+    expect((await runsOf(engine.db, ids.a))[0]).toMatchObject({ status: 'WAKING', wake_reason: 'fact' });
   });
 });
 
@@ -561,7 +561,7 @@ describe('rule 14: waves of ERROR', () => {
   async function chain() {
     const { ids } = await deploy({ a: [], b: ['a'], c: ['b'], d: ['c'] });
     await driveToEnd(engine.db);
-    return { ids, states: async () => (await Promise.all(['a', 'b', 'c', 'd'].map((name) => stateOf(engine.db, ids[name]!)))).join(' ') };
+    return { ids, states: async () => (await Promise.all(['a', 'b', 'c', 'd'].map((name) => stateOf(engine.db, ids[name])))).join(' ') };
   }
   const failIt = async (id: number) => {
     await engine.db.pool.query('UPDATE node_roles SET force_run = true WHERE id = $1', [id]);
@@ -571,24 +571,24 @@ describe('rule 14: waves of ERROR', () => {
 
   it('one failure blocks everything below it, level by level, and a success frees it without a jig', async () => {
     const { ids, states } = await chain();
-    await failIt(ids.a!);
+    await failIt(ids.a);
     expect(await states()).toBe('ERROR ACTIVE ACTIVE ACTIVE');
     await call(engine.db, 'propagate_errors(100)');
     expect(await states()).toBe('ERROR BLOCKED ACTIVE ACTIVE');
     await waves();
     expect(await states()).toBe('ERROR BLOCKED BLOCKED BLOCKED');
-    expect((await nodeRole(engine.db, ids.d!)).blocked_by).toBe(ids.a);
-    await retryNodeRole(engine.db, ids.a!, 'test');
+    expect((await nodeRole(engine.db, ids.d)).blocked_by).toBe(ids.a);
+    await retryNodeRole(engine.db, ids.a, 'test');
     await driveToEnd(engine.db);
     expect(await states()).toBe('ACTIVE ACTIVE ACTIVE ACTIVE');
-    expect((await runsOf(engine.db, ids.d!)).map((run) => run.outcome)).toEqual(['succeeded', 'skipped']);
+    expect((await runsOf(engine.db, ids.d)).map((run) => run.outcome)).toEqual(['succeeded', 'skipped']);
   });
 
   it('a wave whose root was retried ends', async () => {
     const { ids, states } = await chain();
-    await failIt(ids.a!);
+    await failIt(ids.a);
     await call(engine.db, 'propagate_errors(100)');
-    await retryNodeRole(engine.db, ids.a!, 'test');
+    await retryNodeRole(engine.db, ids.a, 'test');
     await waves();
     expect(await states()).toBe('TODO BLOCKED ACTIVE ACTIVE');
   });
@@ -596,11 +596,11 @@ describe('rule 14: waves of ERROR', () => {
   // It stopped at what the first wave had blocked already: everything below stayed ACTIVE under an ERROR.
   it('a root that recovers while its wave is under way and fails again blocks all below it', async () => {
     const { ids, states } = await chain();
-    await failIt(ids.a!);
+    await failIt(ids.a);
     await call(engine.db, 'propagate_errors(100)');
-    await retryNodeRole(engine.db, ids.a!, 'test');
+    await retryNodeRole(engine.db, ids.a, 'test');
     await waves();
-    await failIt(ids.a!);
+    await failIt(ids.a);
     await waves();
     expect(await states()).toBe('ERROR BLOCKED BLOCKED BLOCKED');
   });
@@ -610,10 +610,10 @@ describe('rule 14: waves of ERROR', () => {
     let turn: Turn | undefined;
     if (how === 'running') {
       await engine.db.pool.query('UPDATE node_roles SET force_run = true WHERE id = $1', [ids.b]);
-      await moveNodeRole(engine.db.pool, ids.b!, { kind: 'poke' }, 'test');
-      turn = (await claimAndBegin(engine.db)).get(ids.b!)!;
-    } else await proposeNodeRole(engine.db, ids.b!, 'test');
-    await failIt(ids.a!);
+      await moveNodeRole(engine.db.pool, ids.b, { kind: 'poke' }, 'test');
+      turn = (await claimAndBegin(engine.db)).get(ids.b)!;
+    } else await proposeNodeRole(engine.db, ids.b, 'test');
+    await failIt(ids.a);
     await waves();
     expect(await states()).toBe(`ERROR ${turn ? 'TRANSITION' : 'PROPOSED'} ACTIVE ACTIVE`);
     if (turn) await settled([done(turn)]);
@@ -625,10 +625,10 @@ describe('rule 14: waves of ERROR', () => {
   it('a role that stays ACTIVE under an ERROR keeps the wave from what is below it', async () => {
     const { ids } = await deploy({ a: [], b: ['a'], c: ['b'], other: [], d: ['b', 'other'] }, { b: { on_parent_error: 'stay' } });
     await driveToEnd(engine.db);
-    await proposeNodeRole(engine.db, ids.other!, 'test');
-    await failIt(ids.a!);
+    await proposeNodeRole(engine.db, ids.other, 'test');
+    await failIt(ids.a);
     await waves();
-    expect(await Promise.all(['a', 'b', 'c', 'd'].map((name) => stateOf(engine.db, ids[name]!)))).toEqual(['ERROR', 'ACTIVE', 'ACTIVE', 'ACTIVE']);
+    expect(await Promise.all(['a', 'b', 'c', 'd'].map((name) => stateOf(engine.db, ids[name])))).toEqual(['ERROR', 'ACTIVE', 'ACTIVE', 'ACTIVE']);
   });
 });
 
@@ -639,7 +639,7 @@ describe('rule 18: waits', () => {
     id = (await deploy({ a: [] })).ids.a!;
     turn = (await claimAndBegin(engine.db)).get(id)!;
   });
-  const run = async () => (await runsOf(engine.db, id))[0]!;
+  const run = async () => (await runsOf(engine.db, id))[0];
 
   it('a fact that came before the wait wakes it at once, with a ring', async () => {
     await raise('k');
@@ -721,7 +721,7 @@ describe('rule 18: waits', () => {
   it('what a step leaves is handed to its next turn', async () => {
     await raise('k');
     const [ring] = await settled([wait(turn)]);
-    const answer = await start(engine.db, ring!);
+    const answer = await start(engine.db, ring);
     expect(answer.kind === 'run' && answer.run).toMatchObject({ memo: { step: 1 }, wakeReason: 'fact' });
   });
 });
@@ -807,7 +807,7 @@ describe('rule 20: how runs end', () => {
 
   it('one that was never started ends at once when it is cancelled', async () => {
     await settled([fail(turn, true)]);
-    const ring = (await claim(engine.db.pool, 1))[0]!;
+    const ring = (await claim(engine.db.pool, 1))[0];
     await cancelNodeRole(engine.db, id, 'test');
     expect((await runsOf(engine.db, id))[1]).toMatchObject({ status: 'ENDED', outcome: 'cancelled' });
     expect((await start(engine.db, ring)).kind).toBe('dropped');
@@ -969,10 +969,10 @@ describe('bind', () => {
   it('beside a settle of its parent leaves a true counter, whoever is first', async () => {
     const { ids, nodeIds } = await deploy({ a: [] });
     const late = await addRoles(engine.db, { late: ['a'] });
-    const turn = (await claimAndBegin(engine.db)).get(ids.a!)!;
+    const turn = (await claimAndBegin(engine.db)).get(ids.a)!;
     await Promise.all([
       settled([done(turn)]),
-      bindRole(engine.db, { roleId: late.late!, nodeId: nodeIds[0]!, deploymentId: engine.deploymentId, actor: 'test' }),
+      bindRole(engine.db, { roleId: late.late, nodeId: nodeIds[0], deploymentId: engine.deploymentId, actor: 'test' }),
     ]);
   });
 });

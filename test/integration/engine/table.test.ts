@@ -140,7 +140,7 @@ class Rig {
         ]),
       ),
     );
-    this.roleIds = graph.requires.map((_, role) => ids[name(role)] as number);
+    this.roleIds = graph.requires.map((_, role) => ids[name(role)]);
     this.nodeIds = await addMachines(this.engine.db, graph.nodes);
     for (const [role, node] of graph.binds) await this.bind(role, node);
     await commitDeployment(this.engine.db, this.engine.deploymentId, 'test');
@@ -174,7 +174,7 @@ class Rig {
         'runs', coalesce((SELECT jsonb_agg(jsonb_build_object('id', id, 'nr', node_role_id, 'status', status, 'fence', fence, 'dispatch', dispatch, 'slot', holds_slot, 'gen', gen) ORDER BY id) FROM runs WHERE status <> 'ENDED'), '[]'),
         'waves', coalesce((SELECT jsonb_agg(jsonb_build_object('id', p.id, 'nr', p.node_role_id, 'root', p.root_id, 'epoch', p.error_epoch, 'cohort', nr.cohort) ORDER BY nr.cohort, p.id) FROM propagations p JOIN node_roles nr ON nr.id = p.node_role_id), '[]')) AS now`,
     });
-    return rows[0]!.now;
+    return rows[0].now;
   }
 }
 
@@ -287,7 +287,7 @@ async function perform(rig: Rig, before: Now, { op, at, more }: Step): Promise<E
       const answers = await startRuns(pool, [job, job], 'w1', 600);
       expect(answers[1]?.kind).toBe('dropped');
       expect((await startRuns(pool, [job], 'w2', 600))[0]?.kind).toBe('dropped');
-      const answer = answers[0]!;
+      const answer = answers[0];
       if (answer.kind === 'dropped') throw new Error(`the only job of run ${run.id} was dropped`);
       if (answer.kind === 'run') rig.executors.push({ runId: answer.run.runId, fence: answer.run.fence, forced: null });
       else rig.executors.push({ runId: answer.runId, fence: answer.fence, forced: answer.kind });
@@ -413,7 +413,7 @@ async function settleBatch(
     return expected.own(run.nr, { kind: 'succeed' });
   });
   // Own states first, then the children: a noderole and its parent may be settled together.
-  taken.forEach(({ run }, index) => expected.tellChildren(run.nr, deltas[index] as number));
+  taken.forEach(({ run }, index) => expected.tellChildren(run.nr, deltas[index]));
   const told = new Set(changed.flatMap((id) => expected.children(id)));
   for (const child of [...told].sort((a, b) => a - b)) expected.move(child, { kind: 'parent-changed' });
   return p_claim > 0 ? claimed(rig, expected, before) : expected;

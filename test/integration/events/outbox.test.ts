@@ -121,7 +121,7 @@ describe('the event feed', () => {
     const feed = createEventFeed(db, { pollMs: 20 });
     await feed.start();
     const first = await readEvents(db.pool, 0, 10);
-    const cursor = feed.idOf(first.events[1]!);
+    const cursor = feed.idOf(first.events[1]);
     const from = await feed.resume(cursor);
     const seen: number[] = [];
     feed.subscribe(from!, (events) => void seen.push(...events.map((e) => e.subjectId)));

@@ -90,7 +90,7 @@ describe('hook deliveries (engine-rules 19)', () => {
     for (const nodeId of [12, 13, 14]) await change(nodeId, 1, ['bootenv']);
     const main = dispatcher(roles);
     await main.drain();
-    expect([...done].sort()).toEqual([12, 14]);
+    expect([...done].sort((a, b) => a - b)).toEqual([12, 14]);
     await waitFor(async () => (await main.drain(), (await pending())[0]?.parked), { what: 'the delivery to be parked' });
     expect(await pending()).toMatchObject([{ subject_id: 13, attempts: 10, parked: true }]);
     expect((await eventsOf(db, 'alarm')).map((event) => event.data.code)).toEqual(['hook-parked']);
@@ -125,7 +125,12 @@ describe('hook deliveries (engine-rules 19)', () => {
       },
     }).drain();
     expect(seen[0]).toEqual([1, 2, 3]);
-    expect(seen.slice(1).flat().sort()).toEqual([2, 3]);
+    expect(
+      seen
+        .slice(1)
+        .flat()
+        .sort((a, b) => a - b),
+    ).toEqual([2, 3]);
   });
 
   it('does not let a slow or failing role hold back another', async () => {

@@ -9,7 +9,7 @@ import { sequence } from '../../../src/events/sequencer.js';
 export async function seedSystemDeployment(db: Db): Promise<number> {
   await db.pool.query(`INSERT INTO deployments (name, system) SELECT 'system', true WHERE NOT EXISTS (SELECT 1 FROM deployments WHERE system)`);
   const { rows } = await db.pool.query<{ id: number }>('SELECT id FROM deployments WHERE system');
-  return rows[0]!.id;
+  return rows[0].id;
 }
 
 export const machineMac = (number: number, nic = 0) => `52:54:00:00:${number.toString(16).padStart(2, '0')}:0${nic}`;
@@ -23,7 +23,7 @@ export function report(
   const macs = more.macs ?? [machineMac(number, 0), machineMac(number, 1)];
   return {
     address: more.address ?? `127.77.0.${number}`,
-    mac: macs[more.nic ?? 0]!,
+    mac: macs[more.nic ?? 0],
     token: { bootenv: 'discovery' },
     facts: {
       boot_id: more.bootId ?? `boot-${number}-a`,

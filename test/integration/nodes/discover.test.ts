@@ -18,7 +18,7 @@ afterEach(async () => {
   await database.drop();
 });
 
-const count = async (table: string) => (await db.pool.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${table}`)).rows[0]!.n;
+const count = async (table: string) => (await db.pool.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${table}`)).rows[0].n;
 
 describe('reportFacts', () => {
   it('makes one node of a machine that boots twice at once from different NICs', async () => {
@@ -85,7 +85,7 @@ describe('reportFacts', () => {
     const lease = (address: string, mac: string) =>
       db.pool.query(`INSERT INTO leases (address, network_id, mac, expires_at) VALUES ($1, $2, $3, clock_timestamp() + interval '1 hour')`, [
         address,
-        rows[0]!.id,
+        rows[0].id,
         mac,
       ]);
     await lease('127.77.0.1', machineMac(1));

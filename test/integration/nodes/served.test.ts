@@ -30,7 +30,7 @@ afterEach(async () => {
 const register = async (number: number) =>
   (await createNode(db, { name: `n${number}.example.net`, macs: [machineMac(number, 0), machineMac(number, 1)] })).nodeId;
 const want = (nodeId: number, bootenv: string) => withTransaction(db.pool, (tx) => setDesiredBootenv(tx, { nodeId, bootenv, reason: 'test' }));
-const revision = async () => (await db.pool.query<{ revision: number }>('SELECT revision FROM dhcp_table')).rows[0]!.revision;
+const revision = async () => (await db.pool.query<{ revision: number }>('SELECT revision FROM dhcp_table')).rows[0].revision;
 const entries = async () =>
   (await db.pool.query('SELECT mac, node_id, hostname, bootenv, boot_local, applied_gen, revision, deleted FROM dhcp_entries ORDER BY mac')).rows;
 const serve = (served: number) =>
@@ -45,21 +45,21 @@ const servedFact = async (nodeId: number) =>
 /** A run that waits until the generation is served. */
 async function waitingRun(nodeId: number, generation: number): Promise<number> {
   await db.pool.query(`INSERT INTO roles (name, barclamp, jig) VALUES ('r', 'test', 'noop') ON CONFLICT DO NOTHING`);
-  const role = (await db.pool.query<{ id: number }>(`SELECT id FROM roles WHERE name = 'r'`)).rows[0]!.id;
+  const role = (await db.pool.query<{ id: number }>(`SELECT id FROM roles WHERE name = 'r'`)).rows[0].id;
   const nr = await db.pool.query<{ id: number }>(
     'INSERT INTO node_roles (deployment_id, role_id, node_id) SELECT deployment_id, $1, id FROM nodes WHERE id = $2 RETURNING id',
     [role, nodeId],
   );
   const run = await db.pool.query<{ id: number }>(
     `INSERT INTO runs (node_role_id, node_id, role_id, jig, exclusive_key, status, holds_slot) VALUES ($1, $2::int, $3, 'noop', ($2::int)::text, 'WAITING', true) RETURNING id`,
-    [nr.rows[0]!.id, nodeId, role],
+    [nr.rows[0].id, nodeId, role],
   );
   await db.pool.query(`INSERT INTO waits (run_id, key, min_generation, deadline, keeps) VALUES ($1, $2, $3, clock_timestamp() + interval '1 hour', 'node')`, [
-    run.rows[0]!.id,
+    run.rows[0].id,
     `served:${nodeId}`,
     generation,
   ]);
-  return run.rows[0]!.id;
+  return run.rows[0].id;
 }
 const statusOf = async (run: number) => (await db.pool.query('SELECT status, wake_reason FROM runs WHERE id = $1', [run])).rows[0];
 
@@ -81,7 +81,7 @@ describe('dhcp-database', () => {
     for (let i = 1; i <= 10; i += 1) nodeIds.push(await register(i));
     await hooks.drain();
     expect(await revision()).toBe(1);
-    await want(nodeIds[3]!, 'debian-12');
+    await want(nodeIds[3], 'debian-12');
     await hooks.drain();
     expect((await entries()).filter((entry) => entry.revision === 2)).toHaveLength(2);
     await db.pool.query(`UPDATE outbox_consumers SET pos = 0 WHERE name = 'hooks'`);

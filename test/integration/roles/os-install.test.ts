@@ -30,9 +30,13 @@ describe('provisioner-os-install', () => {
     const { context } = engine;
     const { db } = context;
     await defineRoles(context, { 'provisioner-os-install': [] }, { 'provisioner-os-install': { jig: 'role-provided', flags: ['destructive', 'implicit'] } });
-    for (const name of ['debian-12', 'rocky-9', 'maintenance']) await db.prisma.bootenv.create({ data: { name, kind: name === 'maintenance' ? 'maintenance' : 'installer', archs: ['x86_64'], problems: [] } });
+    for (const name of ['debian-12', 'rocky-9', 'maintenance'])
+      await db.prisma.bootenv.create({ data: { name, kind: name === 'maintenance' ? 'maintenance' : 'installer', archs: ['x86_64'], problems: [] } });
     nodeId = (await addNodes(context, 1))[0]!;
-    await db.prisma.node.update({ where: { id: nodeId }, data: { discovery: { disks: [{ name: 'sda', serial: 'S1', size_bytes: 1e12 }] }, nics: { create: { mac: '52:54:00:00:00:01', boot: true } } } });
+    await db.prisma.node.update({
+      where: { id: nodeId },
+      data: { discovery: { disks: [{ name: 'sda', serial: 'S1', size_bytes: 1e12 }] }, nics: { create: { mac: '52:54:00:00:00:01', boot: true } } },
+    });
     deploymentId = (await createDeployment(db, { name: 'demo', actor: 'test' })).id;
     nodeRoleId = (await bindRole(db, { roleId: await roleId(context, 'provisioner-os-install'), nodeId, deploymentId, actor: 'test' })).nodeRoleId;
     const roles = await openRoleFunctions(context);
@@ -48,8 +52,20 @@ describe('provisioner-os-install', () => {
   });
 
   /** A DHCP server that confirms whatever there is. */
-  const addServer = () => engine.context.db.prisma.bootServer.create({ data: { id: randomUUID(), kind: 'dhcp', host: '127.0.0.1', networks: [], status: 'serving', servedRevision: 1_000_000n, leaseUntil: new Date(Date.now() + 600_000) } });
-  const waiting = (prefix: string) => waitFor(() => engine.context.db.prisma.wait.findFirst({ where: { key: { startsWith: prefix } } }), { what: `a wait for ${prefix}` });
+  const addServer = () =>
+    engine.context.db.prisma.bootServer.create({
+      data: {
+        id: randomUUID(),
+        kind: 'dhcp',
+        host: '127.0.0.1',
+        networks: [],
+        status: 'serving',
+        servedRevision: 1_000_000n,
+        leaseUntil: new Date(Date.now() + 600_000),
+      },
+    });
+  const waiting = (prefix: string) =>
+    waitFor(() => engine.context.db.prisma.wait.findFirst({ where: { key: { startsWith: prefix } } }), { what: `a wait for ${prefix}` });
   const node = () => engine.context.db.prisma.node.findUniqueOrThrow({ where: { id: nodeId } });
 
   it('rule 6: reboots nothing before a boot server has confirmed, and says what it waits for', async () => {
@@ -66,7 +82,12 @@ describe('provisioner-os-install', () => {
   it('installs what the deployment role says when the noderole says nothing', async () => {
     const { db } = engine.context;
     await addServer();
-    await setDeploymentRoleData(db, { deploymentId, roleId: await roleId(engine.context, 'provisioner-os-install'), data: { 'target-os': 'rocky-9', disk: 'S1' }, actor: 'test' });
+    await setDeploymentRoleData(db, {
+      deploymentId,
+      roleId: await roleId(engine.context, 'provisioner-os-install'),
+      data: { 'target-os': 'rocky-9', disk: 'S1' },
+      actor: 'test',
+    });
     await commitDeployment(db, deploymentId, 'test');
     await waiting('install:');
     const install = await db.prisma.install.findFirstOrThrow({ where: { nodeId } });
@@ -82,7 +103,9 @@ describe('provisioner-os-install', () => {
     await commitDeployment(db, deploymentId, 'test');
     await waiting('install:');
     await stop(db, nodeRoleId, 'test');
-    await waitFor(async () => (await db.prisma.install.findFirstOrThrow({ where: { nodeId } })).status === 'abandoned', { what: 'the install to be abandoned' });
+    await waitFor(async () => (await db.prisma.install.findFirstOrThrow({ where: { nodeId } })).status === 'abandoned', {
+      what: 'the install to be abandoned',
+    });
     await waitFor(async () => (await node()).bootenv === 'maintenance', { what: 'the machine to be parked' });
     await waitFor(async () => (await db.prisma.run.count({ where: { status: { not: 'ENDED' } } })) === 0, { what: 'the run to end' });
     await assertHistoryIsSound(engine.context);

@@ -93,7 +93,7 @@ async function powerUp(options: Partial<RackOptions> = {}): Promise<Machine> {
 /** Machine number `number` alone is on. */
 async function powerUpOnly(number: number): Promise<Machine> {
   const opened = await openRack({ nodes: number });
-  const machine = [...opened.machines.values()][number - 1] as Machine;
+  const machine = [...opened.machines.values()][number - 1];
   machine.start();
   return machine;
 }

@@ -14,7 +14,7 @@ describe('secrets', () => {
   it('does not show itself', () => {
     const secrets = secretsOf(randomBytes(32));
     const secret = secrets.decrypt(secrets.encrypt('calvin'));
-    expect(`${secret} ${JSON.stringify({ secret })} ${inspect({ secret })}`).not.toContain('calvin');
+    expect(`${String(secret)} ${JSON.stringify({ secret })} ${inspect({ secret })}`).not.toContain('calvin');
   });
 
   it('says so when the key is another or the text was changed', () => {

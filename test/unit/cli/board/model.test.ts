@@ -54,7 +54,7 @@ describe('what the board knows', () => {
     ['a noderole it does not know in its deployment', [changed(999, 'TODO', 1)]],
     ['a node that changed', [event('node-changed', 1, 2, {})]],
     ['a commit', [event('deployment-committed', 7, 2, {})]],
-    ['events that were missed', [{ type: 'reset', id: '2.1.0' } as ApiEvent]],
+    ['events that were missed', [{ type: 'reset', id: '2.1.0' } satisfies ApiEvent]],
   ])('asks for a new snapshot after %s', (_what, events) => {
     expect(applyEvents(rack, events).stale).toBe(true);
   });

@@ -43,7 +43,7 @@ describe('whether a deployment is over', () => {
       ['ERROR', 'TRANSITION'],
     ]);
     expect(unfinished(state).map((cell) => cell.state)).toEqual(['ERROR', 'TRANSITION', 'TODO', 'BLOCKED']);
-    expect(cellName(state, unfinished(state)[0]!)).toBe('provisioner-os-install@rack-n002');
+    expect(cellName(state, unfinished(state)[0])).toBe('provisioner-os-install@rack-n002');
   });
 });
 

@@ -59,7 +59,7 @@ export function rackMatrix(nodes: number): Pick<Matrix, 'deployment' | 'roles' |
   const cells: Matrix['cells'] = [];
   for (let index = 0; index < nodes; index += 1) {
     const states = STAGES[index % STAGES.length]?.[2] ?? '';
-    [...states].forEach((letter, role) => {
+    Array.from(states).forEach((letter, role) => {
       const state = STATES[letter];
       if (state !== undefined)
         cells.push({
