@@ -58,24 +58,29 @@ export function whyUnstorable(json: string): string | null {
   return bytes > OUTCOME_LIMIT_BYTES ? `it is ${bytes} bytes of data; at most ${OUTCOME_LIMIT_BYTES} are kept` : null;
 }
 
+const bad = (why: string): StepOutcome => ({ kind: 'fail', code: 'bad-outcome', message: `the step left an outcome that cannot be kept: ${why}`, retryable: false });
+
 /**
  * The door for what a jig returned, before it enters a batch with others (engine-rules 12). What is no outcome, or
- * cannot be stored, becomes a final failure that says why.
+ * cannot be stored, becomes a final failure that says why. Never throws.
  */
 export function safeOutcome(returned: unknown): StepOutcome {
-  const bad = (why: string): StepOutcome => ({
-    kind: 'fail',
-    code: 'bad-outcome',
-    message: `the step left an outcome that cannot be kept: ${why}`,
-    retryable: false,
-  });
+  try {
+    return checked(returned);
+  } catch (error) {
+    // Looking at what is nested very deep overflows the stack; it would in the database as well.
+    if (error instanceof RangeError) return bad('it is nested too deep');
+    return bad(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function checked(returned: unknown): StepOutcome {
   const parsed = stepOutcome.safeParse(returned);
   if (!parsed.success) return bad(`${parsed.error.issues[0]?.path.join('.') || 'outcome'}: ${parsed.error.issues[0]?.message}`);
   const why = whyUnstorable(JSON.stringify(parsed.data));
   if (why === null) return parsed.data as StepOutcome;
   // A failure stays the failure it was, without what cannot be kept.
-  if (parsed.data.kind === 'fail')
-    return { ...(parsed.data as StepOutcome & { kind: 'fail' }), code: storable(parsed.data.code), message: storable(parsed.data.message) };
+  if (parsed.data.kind === 'fail') return { ...(parsed.data as StepOutcome & { kind: 'fail' }), code: storable(parsed.data.code), message: storable(parsed.data.message) };
   return bad(why);
 }
 
