@@ -16,7 +16,7 @@ async function listParts() {
   const generate = inProject('scripts/generate.mjs');
   return [
     ['the lock file is complete', node('scripts/complete-lock.mjs', '--check')],
-    ['format', node('node_modules/oxfmt/bin/oxfmt', '-c', 'scripts/oxfmt.json', '--list-different', '.')],
+    ['format', node('node_modules/oxfmt/bin/oxfmt', '-c', 'scripts/oxfmt.json', '--list-different', '.', '!**/*.md')],
     ['lint', node('node_modules/oxlint/bin/oxlint', '-c', 'scripts/oxlint.json', '--type-aware', '--deny-warnings', '--quiet', '.')],
     ['types of the product', node(tsc, '-p', 'tsconfig.json', '--noEmit', '--pretty', 'false')],
     ['types of tests and scripts', node(tsc, '-p', 'tsconfig.check.json', '--pretty', 'false')],
