@@ -70,13 +70,13 @@ BEGIN
   WITH room AS MATERIALIZED (
     SELECT c.job_class, c.n FROM claim_room(v_now) c WHERE c.n > 0
   ), picked AS (
-    SELECT t.id, t.node_id, t.role_id, t.failures, t.cohort, t.jig, t.job_class, t.key
+    SELECT t.id, t.cohort, t.jig, t.job_class, t.key
       FROM unnest(v_candidates) AS c(node_id)
       JOIN nodes n ON n.id = c.node_id
      CROSS JOIN LATERAL (
        -- A class without room is passed over here, not after: the head of a node's line must not stop what is behind it
        -- when nobody takes its class.
-       SELECT nr.id, nr.node_id, nr.role_id, nr.failures, nr.cohort, ro.jig, ro.job_class, k.key
+       SELECT nr.id, nr.cohort, ro.jig, ro.job_class, k.key
          FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id JOIN room ON room.job_class = ro.job_class
         CROSS JOIN LATERAL (SELECT CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AS key) k
         WHERE nr.node_id = n.id AND nr.state = 'TODO' AND nr.deployment_id = ANY(v_deployments)
@@ -87,23 +87,24 @@ BEGIN
         LIMIT CASE WHEN n.kind = 'machine' THEN 1 ELSE 100 END) t
      WHERE n.alive AND n.available AND NOT n.deleting
   ), ranked AS (
-    SELECT p.*, row_number() OVER (PARTITION BY p.job_class ORDER BY p.cohort, p.id) AS place FROM picked p
+    SELECT p.id, p.cohort, p.jig, p.job_class, p.key, row_number() OVER (PARTITION BY p.job_class ORDER BY p.cohort, p.id) AS place FROM picked p
   ), chosen AS MATERIALIZED (
     SELECT r.*, nextval('runs_id_seq') AS run_id FROM ranked r JOIN room ON room.job_class = r.job_class WHERE r.place <= room.n
   ), held AS MATERIALIZED (
-    SELECT nr.id FROM node_roles nr WHERE nr.id IN (SELECT chosen.id FROM chosen) FOR NO KEY UPDATE SKIP LOCKED
+    SELECT chosen.* FROM chosen JOIN node_roles nr ON nr.id = chosen.id FOR NO KEY UPDATE OF nr SKIP LOCKED
   ), claimed AS (
-    -- state::text, not state: the planner must join on the primary key, not walk the partial index of TODO rows.
-    UPDATE node_roles nr SET state = 'TRANSITION', current_run_id = chosen.run_id, not_before = NULL, blocked_by = NULL,
+    -- state::text, not state: the planner must join on the primary key, not walk the partial index of TODO rows. What the
+    -- runs are made of is returned from here: joined once more, thousands of rows would meet in a nested loop.
+    UPDATE node_roles nr SET state = 'TRANSITION', current_run_id = held.run_id, not_before = NULL, blocked_by = NULL,
            error_code = NULL, error_message = NULL, version = nr.version + 1, changed_at = clock_timestamp()
-      FROM chosen JOIN held ON held.id = chosen.id WHERE nr.id = chosen.id AND nr.state::text = 'TODO'
-    RETURNING nr.*
+      FROM held WHERE nr.id = held.id AND nr.state::text = 'TODO'
+    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, nr.failures, held.run_id, held.jig, held.job_class, held.key
   ), inserted AS (
     INSERT INTO runs (id, node_role_id, node_id, role_id, attempt, retry_of, jig, job_class, exclusive_key, rung_at)
-    SELECT chosen.run_id, nr.id, nr.node_id, nr.role_id, chosen.failures + 1,
-           CASE WHEN chosen.failures > 0 THEN (SELECT max(o.id) FROM runs o WHERE o.node_role_id = nr.id) END,
-           chosen.jig, chosen.job_class, chosen.key, clock_timestamp()
-      FROM claimed nr JOIN chosen ON chosen.id = nr.id
+    SELECT c.run_id, c.id, c.node_id, c.role_id, c.failures + 1,
+           CASE WHEN c.failures > 0 THEN (SELECT max(o.id) FROM runs o WHERE o.node_role_id = c.id) END,
+           c.jig, c.job_class, c.key, clock_timestamp()
+      FROM claimed c
     RETURNING id, dispatch, fence, job_class
   ), told AS (
     SELECT noderole_event(c.id, c.version, 'TODO', c.state, c.node_id, c.role_id, c.deployment_id, 'claimed') AS event, c.id FROM claimed c
