@@ -1,6 +1,6 @@
 /** What an operator may do to a deployment: create, commit, recall, delete, set the data of a role in it. */
 import type { Pool } from '../db/client.js';
-import { withTransaction } from '../db/client.js';
+import { withRetriedTransaction } from '../db/passing.js';
 import { writeEvents } from '../events/outbox.js';
 import type { JsonObject } from '../shared/json.js';
 import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.js';
@@ -18,7 +18,7 @@ export async function createDeployment(
       { field: 'name', message: 'must not be all digits' },
     ]);
   try {
-    return await withTransaction(db.pool, async (tx) => {
+    return await withRetriedTransaction(db.pool, async (tx) => {
       const { rows } = await tx.query<{ id: number }>(
         `INSERT INTO deployments (name, description, parent_id) SELECT $1, $2, coalesce($3, (SELECT id FROM deployments WHERE system)) RETURNING id`,
         [request.name, request.description ?? '', request.parentId ?? null],
@@ -40,7 +40,7 @@ export async function createDeployment(
  * deployment was never committed (its children could only wait): the answer lists them.
  */
 export async function commitDeployment(db: HasPool, id: number, actor: string): Promise<{ revision: number; committed: number; changed: number }> {
-  return withTransaction(db.pool, async (tx) => {
+  return withRetriedTransaction(db.pool, async (tx) => {
     const deployment = await tx.query<{ name: string; committed_at: Date | null }>(
       'SELECT name, committed_at FROM deployments WHERE id = $1 FOR NO KEY UPDATE',
       [id],
@@ -84,7 +84,7 @@ export async function commitDeployment(db: HasPool, id: number, actor: string): 
 
 /** Back to proposed: nothing of it is claimed any more; what runs settles normally (engine-rules 17). */
 export async function recallDeployment(db: HasPool, id: number, actor: string): Promise<void> {
-  await withTransaction(db.pool, async (tx) => {
+  await withRetriedTransaction(db.pool, async (tx) => {
     const { rows } = await tx.query<{ revision: number }>('UPDATE deployments SET committed_at = NULL WHERE id = $1 RETURNING revision', [id]);
     if (!rows[0]) throw new NotFoundError('deployment', id);
     await tx.query(`INSERT INTO audit (actor, action, target) VALUES ($1, 'deployment.recall', $2)`, [actor, `deployment/${id}`]);
@@ -96,12 +96,15 @@ export async function recallDeployment(db: HasPool, id: number, actor: string): 
 
 /** Deletes a deployment without children, whose noderoles are all PROPOSED; its nodes go to the parent deployment. */
 export async function deleteDeployment(db: HasPool, id: number, actor: string): Promise<void> {
-  await withTransaction(db.pool, async (tx) => {
+  await withRetriedTransaction(db.pool, async (tx) => {
+    // Locks first, in a statement of its own: what is read below then shows what came while we waited for them.
+    await tx.query('SELECT 1 FROM deployments WHERE id = $1 FOR UPDATE', [id]);
+    await tx.query('SELECT 1 FROM node_roles WHERE deployment_id = $1 ORDER BY id FOR UPDATE', [id]);
     const { rows } = await tx.query<{ name: string; system: boolean; parent_id: number | null; children: number; live: number }>(
       `SELECT d.name, d.system, d.parent_id, (SELECT count(*) FROM deployments c WHERE c.parent_id = d.id)::int AS children,
               (SELECT count(*) FROM node_roles nr WHERE nr.deployment_id = d.id AND (nr.state <> 'PROPOSED' OR EXISTS (SELECT 1 FROM runs r WHERE r.node_role_id = nr.id AND r.status <> 'ENDED')
                  OR EXISTS (SELECT 1 FROM node_role_edges e JOIN node_roles c ON c.id = e.child_id WHERE e.parent_id = nr.id AND c.deployment_id <> d.id)))::int AS live
-         FROM deployments d WHERE d.id = $1 FOR UPDATE OF d`,
+         FROM deployments d WHERE d.id = $1`,
       [id],
     );
     const found = rows[0];
