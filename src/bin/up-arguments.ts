@@ -5,6 +5,8 @@ import { ConfigError } from '../shared/errors.js';
 export type UpArguments = {
   /** Simulated machines; 0 for none. */
   rack: number;
+  /** Whether the rack's machines get the demo deployment. */
+  demo: boolean;
   untilActive: boolean;
   /** With untilActive: seconds after which it gives up. */
   timeoutSeconds: number;
@@ -28,11 +30,13 @@ export function readUpArguments(argv: string[]): UpArguments {
     return value;
   };
   if (values['no-rack'] && values.rack !== undefined) throw new ConfigError('--rack and --no-rack: only one of them', 'leave one out');
+  if (values['no-demo'] && values['until-active']) throw new ConfigError('--until-active: with --no-demo there is no deployment to wait for', 'leave one out');
   const onSegment = values.interface !== undefined;
   if (onSegment && !values.interface?.trim()) throw new ConfigError('--interface: it names no interface', 'for example --interface eth1');
   return {
     // A real segment gets no simulated machines unless they are asked for.
     rack: values['no-rack'] ? 0 : values.rack === undefined ? (onSegment ? 0 : DEFAULT_RACK) : number('rack', values.rack, MAX_RACK),
+    demo: !values['no-demo'],
     untilActive: values['until-active'] ?? false,
     timeoutSeconds: values.timeout === undefined ? 600 : number('timeout', values.timeout, 86_400),
     interfaces: values.interface,
@@ -50,6 +54,7 @@ function parse(argv: string[]) {
       options: {
         rack: { type: 'string' },
         'no-rack': { type: 'boolean' },
+        'no-demo': { type: 'boolean' },
         'until-active': { type: 'boolean' },
         timeout: { type: 'string' },
         interface: { type: 'string' },
@@ -62,7 +67,7 @@ function parse(argv: string[]) {
     const message = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
     throw new ConfigError(
       message ?? 'bad arguments',
-      'known are --rack N, --no-rack, --until-active, --timeout SECONDS, --interface NAMES, --split, --plain, --seed TEXT',
+      'known are --rack N, --no-rack, --no-demo, --until-active, --timeout SECONDS, --interface NAMES, --split, --plain, --seed TEXT',
       { cause },
     );
   }

@@ -121,7 +121,9 @@ function rackProgram(config: Config, args: UpArguments, url: string): Program {
     '--tftp-port',
     String(config.tftpPort),
   ];
-  return { name: 'rack', module: './rack', args: args.seed === undefined ? options : [...options, '--seed', args.seed], saysReady: false };
+  if (args.seed !== undefined) options.push('--seed', args.seed);
+  if (!args.demo) options.push('--no-demo');
+  return { name: 'rack', module: './rack', args: options, saysReady: false };
 }
 
 function printWhere(config: Config, args: UpArguments, url: string, tokenFile: string): void {

@@ -105,6 +105,7 @@ describe('npm start refuses', () => {
     [['--rack'], '--rack'],
     [['--rack', '1.5'], '--rack'],
     [['--rack', '4', '--no-rack'], '--no-rack'],
+    [['--no-demo', '--until-active'], '--no-demo'],
     [['--timeout', 'soon', '--until-active'], '--timeout'],
     [['--interface', 'nosuch0'], 'nosuch0'],
     [['--interface', ''], '--interface'],

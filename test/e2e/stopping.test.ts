@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitFor } from '../support/wait-for.js';
 import { Installation, type Running } from './support/installation.js';
-import { phasesIn } from './support/rack-log.js';
 
 const ETX = '\x03'; // what a terminal sends for Ctrl-C
 const quote = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
@@ -29,7 +28,7 @@ describe('npm start', () => {
   }
 
   async function untilInstalling(): Promise<void> {
-    await waitFor(() => phasesIn(installation.log('rack')).has('installing'), { what: 'a machine to install', timeoutMs: 90_000 });
+    await waitFor(() => installation.log('rack').includes('base system'), { what: 'a machine to write its disk', timeoutMs: 90_000 });
   }
 
   async function expectNothingLeft(): Promise<void> {

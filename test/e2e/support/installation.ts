@@ -69,8 +69,14 @@ export class Installation {
 
   /** Any command line with this installation's environment, in the project's folder. */
   startCommand([command = '', ...rest]: string[], env: StartOptions['env'] = {}): Running {
-    const { DATABASE_URL, REDIS_URL, NODE_OPTIONS, ...inherited } = process.env;
-    const child = spawn(command, rest, { cwd: ROOT, env: { ...inherited, ...this.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    // Jest's own options, and the servers of whoever runs the tests, are not this installation's.
+    const neutral = { DATABASE_URL: undefined, REDIS_URL: undefined, NODE_OPTIONS: undefined };
+    const child = spawn(command, rest, {
+      cwd: ROOT,
+      env: { ...process.env, ...neutral, ...this.env, ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+    });
     return watch(child);
   }
 
@@ -121,13 +127,14 @@ export class Installation {
     else rmSync(this.home, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  /** SIGKILL to every process of this installation, by pid. */
+  /** Ends every process of this installation at once, by pid. */
   async killAll(): Promise<void> {
     const isStarter = (name: string) => name === 'start' || name === 'npm' || name === 'script';
     for (let round = 0; round < 5; round += 1) {
       const left = this.processes().sort((a, b) => Number(isStarter(b.name)) - Number(isStarter(a.name)));
       if (left.length === 0) break;
-      for (const one of left) await killHard(one.pid);
+      // A killed server's back ends would go on writing for a moment; SIGQUIT ends them too.
+      for (const one of left) await killHard(one.pid, one.name === 'postgres' ? 'SIGQUIT' : 'SIGKILL');
     }
   }
 }

@@ -38,9 +38,9 @@ export function pidOf(home: string, name: string): number | undefined {
   return processesOf(home).find((one) => one.name === name)?.pid;
 }
 
-/** SIGKILL by pid, and waits until it is gone. Nothing to do when it went by itself. */
-export async function killHard(pid: number): Promise<void> {
-  send(pid, 'SIGKILL');
+/** SIGKILL, or another signal that ends it, by pid; waits until it is gone. Nothing to do when it went by itself. */
+export async function killHard(pid: number, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  send(pid, signal);
   await waitFor(() => !isThere(pid), { what: `process ${pid} to be gone` });
 }
 
