@@ -6,6 +6,7 @@ import { openQueueBackend, type QueueBackend } from '../queue/backend.js';
 import { Doorbell } from '../queue/produce.js';
 import { ConfigError } from '../shared/errors.js';
 import { createLogger, type Logger } from '../shared/logger.js';
+import { ensureTables, MIGRATED_FLAG } from './tables.js';
 
 export type Context = { config: Config; log: Logger; db: Db; backend: QueueBackend; doorbell: Doorbell };
 
@@ -51,6 +52,7 @@ export async function runProcess(name: string, parts: ((context: Context) => Pro
   process.on('disconnect', () => void close(0));
   try {
     context = openContext(name, loadConfig(process.env));
+    if (!process.argv.includes(MIGRATED_FLAG)) await ensureTables({ url: context.db.url, log: context.log, queueTables: context.backend.kind === 'postgres' });
     for (const part of parts) started.push(await part(context));
     context.log.info({ process: name }, 'started');
     // A supervisor that started us with an IPC channel waits for this.

@@ -4,26 +4,16 @@ import path from 'node:path';
 import { ensureAdminToken } from '../api/admin-token.js';
 import { checkPayloads, loadBootenvs, saveBootenvs } from '../bootenvs/registry.js';
 import { ensureStandIns } from '../bootenvs/stand-ins.js';
-import { migrate } from '../db/migrate.js';
 import { findPackageRoot } from '../db/package-root.js';
 import { ensureSystem } from '../deployments/system.js';
 import { ensureNetwork, RACK_NETWORK } from '../networks/store.js';
 import { loadBarclamps } from '../roles/load.js';
 import { importBarclamps } from '../roles/store.js';
 import type { Context } from './context.js';
+import { ensureSegmentNetworks } from './segment-network.js';
 
 /** Where the admin token is, below the home directory. */
 export const ADMIN_TOKEN_FILE = 'admin-token';
-
-/** Brings the database to this version. Safe when several processes start together. */
-export async function migrateDatabase(context: Context): Promise<void> {
-  await migrate({
-    connectionString: context.db.url,
-    log: context.log,
-    queueTables: context.backend.kind === 'postgres',
-    prismaDirectory: path.join(findPackageRoot(), 'prisma'),
-  });
-}
 
 /** Everything but the tables. `rack`: also the network of the simulated rack. */
 export async function prepareInstallation(context: Context, options: { rack: boolean }): Promise<{ tokenFile: string }> {
@@ -42,6 +32,7 @@ export async function prepareInstallation(context: Context, options: { rack: boo
   }
   await saveBootenvs(db.pool, registry);
   if (options.rack) await ensureNetwork(db, RACK_NETWORK);
+  await ensureSegmentNetworks(db, config);
   const tokenFile = path.join(config.home, ADMIN_TOKEN_FILE);
   await ensureAdminToken(db, tokenFile);
   return { tokenFile };

@@ -11,9 +11,10 @@ import { ConfigError } from '../shared/errors.js';
 import { createLogger } from '../shared/logger.js';
 import { closeContext, openContext, printStartError } from './context.js';
 import { openEmbeddedDatabase } from './embedded-database.js';
-import { migrateDatabase, prepareInstallation } from './installation.js';
+import { prepareInstallation } from './installation.js';
 import { assertMayStart } from './preconditions.js';
 import { StartFailure, Supervisor, type Program } from './supervisor.js';
+import { ensureTables, MIGRATED_FLAG } from './tables.js';
 import { readUpArguments, type UpArguments } from './up-arguments.js';
 
 const DEMO_DEPLOYMENT = 'demo';
@@ -38,7 +39,7 @@ async function main(): Promise<number> {
 
   const context = openContext('up', ready, log);
   say('  preparing the database');
-  await migrateDatabase(context);
+  await ensureTables({ url: databaseUrl, log, queueTables: context.backend.kind === 'postgres' });
   const { tokenFile } = await prepareInstallation(context, { rack: args.rack > 0 });
   await closeContext(context);
   stop.throwIfAborted();
@@ -95,7 +96,7 @@ function childEnvironment(config: Config, args: UpArguments): NodeJS.ProcessEnv 
 }
 
 function servicePrograms(args: UpArguments): Program[] {
-  const service = (name: string, module: string): Program => ({ name, module, saysReady: true });
+  const service = (name: string, module: string): Program => ({ name, module, args: [MIGRATED_FLAG], saysReady: true });
   if (!args.split) return [service('all', './all')];
   return [
     service('hooks', '../../workers/hooks'),

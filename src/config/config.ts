@@ -34,6 +34,11 @@ export const environmentSchema = z.object({
   PRYBAR_DHCP_PORT: port(6767).describe('UDP port of DHCP for relayed clients; 67 with PRYBAR_INTERFACE'),
   PRYBAR_TFTP_PORT: port(6969).describe('UDP port of TFTP; 69 with PRYBAR_INTERFACE'),
   PRYBAR_INTERFACE: z.string().default('').describe('Interfaces to serve on a real segment, comma separated; empty: loopback only'),
+  PRYBAR_DHCP_RANGE: z
+    .string()
+    .regex(/^\d+(\.\d+){3}-\d+(\.\d+){3}(,\d+(\.\d+){3}-\d+(\.\d+){3})*$/, 'first-last, for example 10.0.0.100-10.0.0.199')
+    .optional()
+    .describe('Addresses that may be given on a segment that no network covers yet: first-last, comma separated for several interfaces'),
   PRYBAR_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('warn').describe('Log level'),
   PRYBAR_QUEUE_PREFIX: z
     .string()
@@ -63,6 +68,7 @@ export type Config = {
   dhcpPort: number;
   tftpPort: number;
   interfaces: string[];
+  dhcpRanges: string[];
   logLevel: string;
   queuePrefix: string;
   fastSlots: number;
@@ -113,6 +119,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     dhcpPort: onSegment && given.PRYBAR_DHCP_PORT === undefined ? 67 : e.PRYBAR_DHCP_PORT,
     tftpPort: onSegment && given.PRYBAR_TFTP_PORT === undefined ? 69 : e.PRYBAR_TFTP_PORT,
     interfaces,
+    dhcpRanges: e.PRYBAR_DHCP_RANGE?.split(',') ?? [],
     logLevel: e.PRYBAR_LOG_LEVEL,
     queuePrefix: e.PRYBAR_QUEUE_PREFIX,
     fastSlots: e.PRYBAR_FAST_SLOTS,
