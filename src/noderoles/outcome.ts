@@ -58,7 +58,12 @@ export function whyUnstorable(json: string): string | null {
   return bytes > OUTCOME_LIMIT_BYTES ? `it is ${bytes} bytes of data; at most ${OUTCOME_LIMIT_BYTES} are kept` : null;
 }
 
-const bad = (why: string): StepOutcome => ({ kind: 'fail', code: 'bad-outcome', message: `the step left an outcome that cannot be kept: ${why}`, retryable: false });
+const bad = (why: string): StepOutcome => ({
+  kind: 'fail',
+  code: 'bad-outcome',
+  message: `the step left an outcome that cannot be kept: ${why}`,
+  retryable: false,
+});
 
 /**
  * The door for what a jig returned, before it enters a batch with others (engine-rules 12). What is no outcome, or
@@ -80,7 +85,8 @@ function checked(returned: unknown): StepOutcome {
   const why = whyUnstorable(JSON.stringify(parsed.data));
   if (why === null) return parsed.data as StepOutcome;
   // A failure stays the failure it was, without what cannot be kept.
-  if (parsed.data.kind === 'fail') return { ...(parsed.data as StepOutcome & { kind: 'fail' }), code: storable(parsed.data.code), message: storable(parsed.data.message) };
+  if (parsed.data.kind === 'fail')
+    return { ...(parsed.data as StepOutcome & { kind: 'fail' }), code: storable(parsed.data.code), message: storable(parsed.data.message) };
   return bad(why);
 }
 

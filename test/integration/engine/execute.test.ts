@@ -30,7 +30,7 @@ afterAll(() => engine.close());
 async function deploy(run: (ctx: JigContext) => unknown, { count = 1, role = {}, abortGraceMs = 5000, leaseSeconds = 30 } = {}) {
   const roles = await addRoles(engine.db, { a: [] }, { a: role });
   const ids: number[] = [];
-  for (const node of await addMachines(engine.db, count)) ids.push(await bind(engine, roles.a!, node));
+  for (const node of await addMachines(engine.db, count)) ids.push(await bind(engine, roles.a, node));
   await commit(engine);
   // Jigs are not trusted to return what their type says.
   const jig: Jig = { name: 'test', description: 'of this test', run: async (ctx) => run(ctx) as JigOutcome };
@@ -45,7 +45,7 @@ async function deploy(run: (ctx: JigContext) => unknown, { count = 1, role = {},
     log: createLogger('test', 'silent'),
   });
   const rings = await claim(engine.db.pool, 1000);
-  return { ids, id: ids[0]!, executor, handled: Promise.all(rings.map((ring) => executor.handle(ring))) };
+  return { ids, id: ids[0], executor, handled: Promise.all(rings.map((ring) => executor.handle(ring))) };
 }
 
 const gate = () => {
@@ -179,7 +179,7 @@ it('rule 4: one job handled six times at once runs its jig once', async () => {
   let calls = 0;
   const roles = await addRoles(engine.db, { a: [] });
   const [node] = (await addMachines(engine.db, 1)) as [number];
-  const id = await bind(engine, roles.a!, node);
+  const id = await bind(engine, roles.a, node);
   await commit(engine);
   const jig: Jig = { name: 'test', description: '', run: async () => (calls++, { kind: 'done' }) };
   const executors = [1, 2].map(
@@ -195,7 +195,7 @@ it('rule 4: one job handled six times at once runs its jig once', async () => {
       }),
   );
   const [ring] = await claim(engine.db.pool, 10);
-  await Promise.all([0, 1, 0, 1, 0, 1].map((n) => executors[n]!.handle(ring!)));
+  await Promise.all([0, 1, 0, 1, 0, 1].map((n) => executors[n].handle(ring)));
   expect(calls).toBe(1);
   expect(await stateOf(engine.db, id)).toBe('ACTIVE');
 });

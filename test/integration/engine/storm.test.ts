@@ -104,7 +104,7 @@ it(`rule 2: four settlers over a random graph, and demotions among them, lose no
       const answers = await startRuns(pool, jobs, 'w', 600);
       await Promise.all(
         answers.map((answer) => {
-          if (answer.kind === 'dropped') return true;
+          if (answer.kind === 'dropped') return Promise.resolve();
           if (answer.kind !== 'run') return settler.add({ runId: answer.runId, fence: answer.fence, outcome: { kind: answer.kind } });
           return settler.add({ runId: answer.run.runId, fence: answer.run.fence, outcome: { kind: 'done', wall: { v: v++ % 2 } } });
         }),
