@@ -59,7 +59,8 @@ export async function runProcess(name: string, parts: ((context: Context) => Pro
     process.send?.({ kind: 'ready', process: name });
   } catch (error) {
     printStartError(error);
-    await close(2);
+    // Only what starting again cannot mend is final to a supervisor: a database that is just being started again is not.
+    await close(error instanceof ConfigError ? 2 : 1);
   }
 }
 

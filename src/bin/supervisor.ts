@@ -18,6 +18,8 @@ export type Program = {
 };
 
 const READY_TIMEOUT_MS = 30_000;
+/** Starts of a child that something kills before it is ready. */
+const START_ATTEMPTS = 4;
 const STOP_TIMEOUT_MS = 12_000;
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MAX_MS = 10_000;
@@ -43,7 +45,17 @@ export class Supervisor {
   /** Starts the program; resolves when it is ready. Rejects when it ends before that. */
   async start(program: Program): Promise<void> {
     this.order.push(program.name);
-    await this.spawn(program, 0);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.spawn(program, 0);
+        return;
+      } catch (error) {
+        // Killed from outside, not failed: the next one may live.
+        const wasKilled = error instanceof StartFailure && error.signal !== null;
+        if (!wasKilled || this.stopping || attempt === START_ATTEMPTS) throw error;
+        this.options.log.warn({ program: program.name, signal: error.signal }, 'child was killed before it was ready, starting it again');
+      }
+    }
   }
 
   /** Stops all, last started first. */
@@ -76,19 +88,20 @@ export class Supervisor {
 
     const ready = new Promise<void>((resolve, reject) => {
       if (!program.saysReady) return resolve();
-      const overdue = setTimeout(
-        () => reject(new Error(`${program.name} was not ready within ${READY_TIMEOUT_MS / 1000} s; see ${logDirectory}/${program.name}.log`)),
-        READY_TIMEOUT_MS,
-      );
+      const overdue = setTimeout(() => {
+        reject(new Error(`${program.name} was not ready within ${READY_TIMEOUT_MS / 1000} s; see ${logDirectory}/${program.name}.log`));
+        // One that was started again and hangs gives way to the next.
+        child.kill('SIGKILL');
+      }, READY_TIMEOUT_MS);
       child.on('message', (message) => {
         if (typeof message === 'object' && message !== null && 'kind' in message && message.kind === 'ready') {
           clearTimeout(overdue);
           resolve();
         }
       });
-      child.once('exit', () => {
+      child.once('exit', (_code, signal) => {
         clearTimeout(overdue);
-        reject(new StartFailure(program.name, lastWords.trim()));
+        reject(new StartFailure(program.name, lastWords.trim(), signal));
       });
     });
 
@@ -118,6 +131,8 @@ export class StartFailure extends Error {
   constructor(
     name: string,
     readonly words: string,
+    /** What it was killed by; null when it ended by itself. */
+    readonly signal: NodeJS.Signals | null,
   ) {
     super(`${name} did not start: ${words || 'it said nothing'}`);
     this.name = 'StartFailure';
