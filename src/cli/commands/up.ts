@@ -12,6 +12,7 @@ import type { Cli, Session } from '../session.js';
 
 type UpOptions = {
   rack: number | false | undefined;
+  demo?: boolean;
   untilActive?: boolean;
   timeout?: number;
   seed?: string;
@@ -29,6 +30,7 @@ export function upArguments(options: UpOptions): string[] {
   const args: string[] = [];
   if (options.rack === false) args.push('--no-rack');
   else if (typeof options.rack === 'number') args.push('--rack', String(options.rack));
+  if (options.demo === false) args.push('--no-demo');
   if (options.untilActive === true) args.push('--until-active');
   if (options.timeout !== undefined) args.push('--timeout', String(options.timeout));
   if (options.seed !== undefined) args.push('--seed', options.seed);
@@ -111,6 +113,7 @@ export function addUp(program: Command, cli: Cli): void {
     .description('start everything here, in the foreground: database, API, annealer, workers, DHCP, TFTP, boot HTTP, and a simulated rack')
     .addOption(new Option('--rack <n>', 'simulated nodes (default 12)').argParser(wholeNumber(1, 16_000)))
     .option('--no-rack', 'no simulated nodes')
+    .option('--no-demo', 'simulated nodes, but no deployment: for trying your own')
     .option('--until-active', 'end when the demo deployment is ACTIVE (exit 0) or cannot become so (exit 1, with the reasons)')
     .addOption(new Option('--timeout <seconds>', 'with --until-active: give up after this long (default 600)').argParser(wholeNumber(1, 86_400)))
     .option('--seed <text>', 'the same seed makes the same rack')
