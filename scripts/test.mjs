@@ -42,7 +42,8 @@ await main(async () => {
   try {
     const status = await runJest([...process.argv.slice(2), '--json', `--outputFile=${resultFile}`, '--testLocationInResults=false', '--reporters=default']);
     process.stdout.write(`${countLine(resultFile)}\n`);
-    return status;
+    // Jest that ended without its results did not get to its end, whatever its status says.
+    return existsSync(resultFile) ? status : status || 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

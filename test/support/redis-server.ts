@@ -39,6 +39,8 @@ export async function startRedisServer(): Promise<RedisServer> {
         url: `redis://127.0.0.1:${port}`,
         pid,
         async stop() {
+          // Referenced again: nothing else may keep this process alive until the server is gone.
+          child.ref();
           child.kill('SIGKILL');
           await exited;
         },

@@ -7,6 +7,7 @@ import { createBootHandler } from '../../../src/boot-http/serve.js';
 import { disarmInstall, markWiping } from '../../../src/bootenvs/installs.js';
 import { openDb, withTransaction } from '../../../src/db/client.js';
 import { findToken } from '../../../src/nodes/tokens.js';
+import { waitFor } from '../../support/wait-for.js';
 import { createLogger } from '../../../src/shared/logger.js';
 import { bootTokenOf, scriptPath, startBootFixture, type BootFixture } from '../bootenvs/boot-fixture.js';
 
@@ -177,6 +178,8 @@ describe('files', () => {
     expect([answer.status, answer.body.length, answer.headers['content-length']]).toEqual([200, 256 * 1024, String(256 * 1024)]);
     expect(answer.headers['content-encoding']).toBeUndefined();
     expect(answer.headers['transfer-encoding']).toBeUndefined();
+    // The step is told when the file is out, which the client may know first.
+    await waitFor(() => fixture.events.length > 0, { what: 'the step to be told' });
     expect(fixture.events).toMatchObject([{ kind: 'http-kernel', mac, phase: 'kernel' }]);
   });
 
