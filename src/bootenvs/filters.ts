@@ -37,7 +37,6 @@ function textOf(value: unknown): string {
 }
 
 /** Control characters, line ends of Unicode included: what ends a line in some reader or moves a cursor. */
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 
 const oneLine = (text: string) => text.replaceAll(CONTROL, ' ');

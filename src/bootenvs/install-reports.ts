@@ -173,7 +173,6 @@ const MAX_REPORT_TEXT = 256;
 
 /** Text of a machine as it may be stored: PostgreSQL takes no NUL, and no reader wants control characters. */
 function cleanText(text: unknown): string | null {
-  // eslint-disable-next-line no-control-regex
   return typeof text === 'string' && text !== '' ? text.replaceAll(/[\u0000-\u001f\u007f]/g, '').slice(0, MAX_REPORT_TEXT) : null;
 }
 

@@ -7,7 +7,6 @@ import { open, realpath, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 
 /** A byte that has no business in a file name of ours; `%` would be a name that was encoded twice. */
-// eslint-disable-next-line no-control-regex
 const FORBIDDEN = /[\u0000-\u001f\u007f\\%]/;
 
 const MAX_NAME_LENGTH = 255;

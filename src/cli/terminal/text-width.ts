@@ -4,7 +4,6 @@
  */
 
 /** Escape sequences (ECMA-48 CSI, and OSC up to its terminator), then every other control character, and bidi overrides. */
-// oxlint-disable-next-line no-control-regex
 const UNPRINTABLE =
   /\u001b\[[0-?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
