@@ -1,14 +1,14 @@
 /** What every installation has: the system deployment, the admin node, and on it the roles flagged `bootstrap`. */
 import os from 'node:os';
-import type { Pool } from '../db/client.js';
 import { withTransaction } from '../db/client.js';
 import { bindRole } from '../noderoles/bind.js';
 import { commitNodeRoles } from '../noderoles/discovery.js';
+import type { Governed } from '../noderoles/vetoes.js';
 
 const SEED_LOCK = 728_003;
 
 /** Idempotent, and safe when two processes start together. Roles must have been imported. */
-export async function ensureSystem(db: { pool: Pool }): Promise<void> {
+export async function ensureSystem(db: Governed): Promise<void> {
   const { deploymentId, adminId } = await withTransaction(db.pool, async (tx) => {
     await tx.query('SELECT pg_advisory_xact_lock($1)', [SEED_LOCK]);
     await tx.query(

@@ -1,7 +1,8 @@
 /** What an operator may do to a deployment: create, commit, recall, delete, set the data of a role in it. */
-import type { Pool } from '../db/client.js';
+import type { Pool, Tx } from '../db/client.js';
 import { withRetriedTransaction } from '../db/passing.js';
 import { writeEvents } from '../events/outbox.js';
+import type { Governed, VetoPort } from '../noderoles/vetoes.js';
 import type { JsonObject } from '../shared/json.js';
 import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.js';
 
@@ -39,7 +40,7 @@ export async function createDeployment(
  * Makes what is proposed count. Throws ConflictError when there is nothing to commit, or when a parent in another
  * deployment was never committed (its children could only wait): the answer lists them.
  */
-export async function commitDeployment(db: HasPool, id: number, actor: string): Promise<{ revision: number; committed: number; changed: number }> {
+export async function commitDeployment(db: Governed, id: number, actor: string): Promise<{ revision: number; committed: number; changed: number }> {
   return withRetriedTransaction(db.pool, async (tx) => {
     const deployment = await tx.query<{ name: string; committed_at: Date | null }>(
       'SELECT name, committed_at FROM deployments WHERE id = $1 FOR NO KEY UPDATE',
@@ -73,6 +74,7 @@ export async function commitDeployment(db: HasPool, id: number, actor: string): 
         code: 'parents-proposed',
         details: { parents: outside.rows.map((row) => row.name) },
       });
+    if (db.vetoes !== undefined) await askVetoes(tx, db.vetoes, id);
     const done = await tx.query<{ committed: number; changed: number; revision: number }>(
       `SELECT c.committed, c.changed, (SELECT revision FROM deployments WHERE id = $1) + 1 AS revision FROM commit_deployment($1) c`,
       [id],
@@ -80,6 +82,17 @@ export async function commitDeployment(db: HasPool, id: number, actor: string): 
     await tx.query(`INSERT INTO audit (actor, action, target) VALUES ($1, 'deployment.commit', $2)`, [actor, `deployment/${id}`]);
     return done.rows[0] ?? { revision: 0, committed: 0, changed: 0 };
   });
+}
+
+/** Whoever has a say in what this commit makes count: noderoles that are proposed, and those whose data is. */
+async function askVetoes(tx: Tx, vetoes: VetoPort, deploymentId: number): Promise<void> {
+  const { rows } = await tx.query<{ id: number }>(
+    `SELECT nr.id FROM node_roles nr WHERE nr.deployment_id = $1
+        AND (nr.state::text = 'PROPOSED' OR nr.proposed_data IS NOT NULL
+             OR EXISTS (SELECT 1 FROM deployment_roles dr WHERE dr.deployment_id = $1 AND dr.role_id = nr.role_id AND dr.proposed_data IS NOT NULL)) ORDER BY nr.id`,
+    [deploymentId],
+  );
+  await vetoes.onCommit(tx, { deploymentId, nodeRoleIds: rows.map((row) => row.id) });
 }
 
 /** Back to proposed: nothing of it is claimed any more; what runs settles normally (engine-rules 17). */

@@ -57,7 +57,8 @@ export type HookContext = {
 };
 
 export type Hook = (items: HookItem[], ctx: HookContext) => Promise<HookAnswer[]>;
-export type VetoHook = (tx: Tx, subject: { deploymentId: number; nodeRoleIds: number[] }) => Promise<void>;
+/** Is asked about its role's own noderoles; what it throws is the reason that the operator reads. */
+export type VetoHook = (tx: Pick<Tx, 'query'>, subject: { deploymentId: number; nodeRoleIds: number[] }) => Promise<void>;
 
 export type RoleHooks = Partial<Record<HookName, Hook>> & Partial<Record<VetoHookName, VetoHook>>;
 

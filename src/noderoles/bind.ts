@@ -4,11 +4,12 @@
  * unless the parent role is implicit, in this deployment and then its ancestors, lowest id first; else it is created on
  * this node. A role that `provides` another stands in for it.
  */
-import type { Pool, Tx } from '../db/client.js';
+import type { Tx } from '../db/client.js';
 import { withRetriedTransaction } from '../db/passing.js';
 import { writeEvents } from '../events/outbox.js';
 import type { JsonObject } from '../shared/json.js';
 import { ConflictError, NotFoundError } from '../shared/errors.js';
+import type { Governed } from './vetoes.js';
 
 export type BindRequest = { roleId: number; nodeId: number; deploymentId: number; data?: JsonObject | undefined; actor: string };
 export type Bound = { nodeRoleId: number; created: number[] };
@@ -17,7 +18,7 @@ type Role = { id: number; name: string; flags: string[]; conflicts: string[]; pr
 type Scope = { tx: Tx; nodeId: number; nodeName: string; deploymentId: number; ancestors: number[]; created: number[]; path: string[] };
 
 /** Safe to repeat: an existing pair is answered as it is. Throws NotFoundError, ConflictError with what conflicts or which cycle. */
-export async function bindRole(db: { pool: Pool }, request: BindRequest): Promise<Bound> {
+export async function bindRole(db: Governed, request: BindRequest): Promise<Bound> {
   return withRetriedTransaction(db.pool, async (tx) => {
     const ancestors = await deploymentAndAncestors(tx, request.deploymentId);
     // The node row is the mutex: two binds on one node cannot both create the same parent.
@@ -28,6 +29,7 @@ export async function bindRole(db: { pool: Pool }, request: BindRequest): Promis
     const scope: Scope = { tx, nodeId: request.nodeId, nodeName: found.name, deploymentId: request.deploymentId, ancestors, created: [], path: [] };
     const nodeRoleId = await ensure(scope, await roleById(tx, request.roleId));
     if (request.data !== undefined) await propose(tx, nodeRoleId, request.data);
+    await db.vetoes?.onNodeBind(tx, { deploymentId: request.deploymentId, nodeRoleIds: scope.created });
     await writeEvents(tx, await createdEvents(tx, scope.created));
     return { nodeRoleId, created: scope.created };
   });
