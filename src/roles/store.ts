@@ -1,64 +1,126 @@
-/** Imports barclamps: an upsert by role name, refused whole when the requirements of all roles would form a cycle. */
+/**
+ * Imports barclamps: an upsert by role name in one transaction, refused whole when the roles together make no sense. What
+ * was bound goes on as it was bound; requirements hold for what is bound from now on.
+ */
+import { isDeepStrictEqual } from 'node:util';
 import type { Pool, Tx } from '../db/client.js';
 import { withTransaction } from '../db/client.js';
 import { ConflictError } from '../shared/errors.js';
-import { roleCohorts } from './graph.js';
-import type { BarclampDefinition, RoleDefinition } from './role.js';
+import { checkCode, type RoleCode } from './code.js';
+import { columnsOf, type RoleColumns } from './columns.js';
+import { companionOf } from './companion.js';
+import { resolveRoles } from './resolve.js';
+import { retireOrRemove, type Gone } from './retire.js';
+import { roleFields, type BarclampDefinition, type RoleDefinition } from './role.js';
+import { readStoredRoles, upsertBarclamps, upsertRoles, writeResolved, type BarclampSource, type StoredRole } from './rows.js';
 
 // One importer at a time: two processes that start together write the same roles.
 const IMPORT_LOCK = 728_002;
 
-/** Returns the names of the roles written. Safe to repeat; a cycle is refused with the path that forms it. */
-export async function importBarclamps(pool: Pool, barclamps: BarclampDefinition[]): Promise<string[]> {
+export type ImportOptions = {
+  source?: BarclampSource;
+  /** What the code of this installation provides; unset: not checked. */
+  code?: RoleCode;
+  /** Requirements on roles that do not exist yet become warnings. */
+  allowDangling?: boolean;
+  /** Roles that the barclamp defined earlier and does not name now: `drop` (the default) takes them away, `keep` leaves them. */
+  missing?: 'drop' | 'keep';
+};
+
+/** Names of roles, companions left out of the first three. */
+export type ImportResult = { created: string[]; changed: string[]; unchanged: string[] } & Gone & { warnings: string[] };
+
+/**
+ * Safe to repeat. Throws ConflictError with the path or the names: a cycle, what dangles, a soft order against the hard one,
+ * a role or barclamp that somebody else defines. Throws ValidationError for a jig, function or hook that no code provides.
+ */
+export async function importBarclamps(pool: Pool, barclamps: BarclampDefinition[], options: ImportOptions = {}): Promise<ImportResult> {
+  const { source = 'built-in', allowDangling = false } = options;
+  if (options.code) for (const barclamp of barclamps) checkCode(barclamp, options.code);
   return withTransaction(pool, async (tx) => {
     await tx.query('SELECT pg_advisory_xact_lock($1)', [IMPORT_LOCK]);
-    const roles = barclamps.flatMap((barclamp) => barclamp.roles.map((role) => ({ role, barclamp: barclamp.barclamp.name })));
-    for (const { role, barclamp } of roles) await upsert(tx, role, barclamp);
-    const { rows } = await tx.query<{ name: string; requires: string[] }>(
-      `SELECT ro.name, coalesce(array_agg(rr.requires) FILTER (WHERE rr.requires IS NOT NULL), '{}') AS requires
-         FROM roles ro LEFT JOIN role_requires rr ON rr.role_id = ro.id GROUP BY ro.name ORDER BY ro.name`,
+    await refuseForeignBarclamps(tx, barclamps, source);
+    const stored = await readStoredRoles(tx);
+    const written = definedBy(barclamps, stored);
+    const missing = missingNow(stored, written, options.missing === 'keep' ? [] : barclamps);
+    const gone = await retireOrRemove(
+      tx,
+      missing.map((role) => role.name),
     );
-    const answer = roleCohorts(new Map(rows.map((row) => [row.name, row.requires])));
-    if ('cycle' in answer)
-      throw new ConflictError(`roles require each other: ${answer.cycle.join(' -> ')}`, { code: 'role-cycle', details: { cycle: answer.cycle } });
-    await tx.query(
-      'UPDATE roles ro SET cohort = i.cohort FROM unnest($1::text[], $2::int[]) AS i(name, cohort) WHERE ro.name = i.name AND ro.cohort <> i.cohort',
-      [[...answer.cohorts.keys()], [...answer.cohorts.values()]],
-    );
-    return roles.map(({ role }) => role.name);
+
+    const kept = stored.filter((role) => !written.has(role.name) && !missing.includes(role) && !role.is_retired && !role.is_companion);
+    const imported = new Set(written.keys());
+    const resolved = resolveRoles([...kept.map(readDefinition), ...barclamps.flatMap((barclamp) => barclamp.roles)], {
+      imported,
+      removed: new Set(missing.map((role) => role.name)),
+      allowDangling,
+    });
+    await upsertRoles(tx, [...written.values()]);
+    await writeResolved(tx, resolved.roles);
+    await upsertBarclamps(tx, barclamps, source);
+    const warnings = resolved.warnings.filter((warning) => imported.has(warning.role)).map((warning) => warning.message);
+    return { ...compare(stored, barclamps), ...gone, warnings };
   });
 }
 
-async function upsert(tx: Tx, role: RoleDefinition, barclamp: string): Promise<void> {
-  const { rows } = await tx.query<{ id: number }>(
-    `INSERT INTO roles (name, barclamp, description, jig, flags, provides, conflicts, template, attribs, wants, jig_config, job_class,
-                        timeout_seconds, max_attempts, backoff_seconds, runs_in, validity, on_parent_error, updated_at)
-     VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18, clock_timestamp())
-     ON CONFLICT (name) DO UPDATE SET barclamp=$2, description=$3, jig=$4, flags=$5, provides=$6, conflicts=$7, template=$8, attribs=$9, wants=$10,
-       jig_config=$11, job_class=$12, timeout_seconds=$13, max_attempts=$14, backoff_seconds=$15, runs_in=$16, validity=$17, on_parent_error=$18, updated_at=clock_timestamp()
-     RETURNING id`,
-    [
-      role.name,
-      barclamp,
-      role.description,
-      role.jig,
-      role.flags,
-      role.provides,
-      role.conflicts,
-      JSON.stringify(role.template),
-      JSON.stringify(role.attribs),
-      JSON.stringify(role.wants_attribs.map((attrib) => ({ name: attrib }))),
-      JSON.stringify(role.jig_config),
-      role.job_class,
-      role.timeout_seconds,
-      role.max_attempts,
-      role.backoff_seconds,
-      role.runs_in,
-      role.validity,
-      role.on_parent_error,
-    ],
-  );
-  const id = rows[0]?.id;
-  await tx.query('DELETE FROM role_requires WHERE role_id = $1 AND NOT requires = ANY($2)', [id, role.requires]);
-  await tx.query('INSERT INTO role_requires (role_id, requires) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING', [id, role.requires]);
+/** A directory may take over what came by API; nothing takes over what ships with Prybar. */
+async function refuseForeignBarclamps(tx: Tx, barclamps: BarclampDefinition[], source: BarclampSource): Promise<void> {
+  const names = barclamps.map((barclamp) => barclamp.barclamp.name);
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  if (twice !== undefined) throw new ConflictError(`barclamp '${twice}' is in this import twice`, { code: 'barclamp-twice' });
+  const { rows } = await tx.query<{ name: string; source: BarclampSource }>('SELECT name, source FROM barclamps WHERE name = ANY($1) ORDER BY name', [names]);
+  for (const row of rows) {
+    if (row.source === source || source === 'built-in') continue;
+    if (row.source === 'built-in') throw new ConflictError(`barclamp '${row.name}' ships with Prybar; give yours another name`, { code: 'barclamp-owned' });
+    if (source === 'api')
+      throw new ConflictError(`barclamp '${row.name}' comes from the directory of PRYBAR_BARCLAMPS; change its file there`, { code: 'barclamp-owned' });
+  }
+}
+
+/** The rows that the barclamps write, companions included. Throws ConflictError for a role of another barclamp. */
+function definedBy(barclamps: BarclampDefinition[], stored: readonly StoredRole[]): Map<string, RoleColumns> {
+  const ownerOf = new Map(stored.filter((role) => !role.is_retired).map((role) => [role.name, role.barclamp]));
+  const written = new Map<string, RoleColumns>();
+  for (const { barclamp, roles } of barclamps) {
+    for (const role of roles) {
+      const owner = ownerOf.get(role.name);
+      if (owner !== undefined && owner !== barclamp.name)
+        throw new ConflictError(`barclamp '${barclamp.name}' defines role '${role.name}', which belongs to barclamp '${owner}'`, {
+          code: 'role-owned',
+          details: { role: role.name, barclamp: owner },
+        });
+      ownerOf.set(role.name, barclamp.name);
+      written.set(role.name, columnsOf(role, barclamp.name));
+      const companion = companionOf(role, barclamp.name);
+      if (companion) written.set(companion.name, companion);
+    }
+  }
+  return written;
+}
+
+/** Roles of these barclamps that they do not define now, and those retired earlier that may be unbound by now. */
+function missingNow(stored: readonly StoredRole[], written: ReadonlyMap<string, RoleColumns>, barclamps: BarclampDefinition[]): StoredRole[] {
+  const owners = new Set(barclamps.map((barclamp) => barclamp.barclamp.name));
+  return stored.filter((role) => (owners.has(role.barclamp) || role.is_retired) && !written.has(role.name));
+}
+
+/** A row that no barclamp wrote is a role without requirements. */
+function readDefinition(role: StoredRole): RoleDefinition {
+  const parsed = roleFields.safeParse(role.definition ?? { name: role.name, jig: role.jig, flags: role.flags });
+  if (parsed.success) return parsed.data;
+  throw new ConflictError(`role '${role.name}' was stored by another version and cannot be read; import barclamp '${role.barclamp}' with this one`, {
+    code: 'role-unreadable',
+  });
+}
+
+function compare(stored: readonly StoredRole[], barclamps: readonly BarclampDefinition[]): Pick<ImportResult, 'created' | 'changed' | 'unchanged'> {
+  const before = new Map(stored.map((role) => [role.name, role]));
+  const result: { created: string[]; changed: string[]; unchanged: string[] } = { created: [], changed: [], unchanged: [] };
+  for (const role of barclamps.flatMap((barclamp) => barclamp.roles)) {
+    const old = before.get(role.name);
+    // Through JSON, because a key that is undefined here is not there in the database.
+    const isSame = old !== undefined && !old.is_retired && isDeepStrictEqual(old.definition, JSON.parse(JSON.stringify(role)));
+    result[old === undefined ? 'created' : isSame ? 'unchanged' : 'changed'].push(role.name);
+  }
+  return result;
 }

@@ -61,7 +61,7 @@ export async function addSlots(db: Db, jobClass: string, slots: number): Promise
 /** Roles requiring each other as given; `more` adds keys of a role definition. Answers their ids. */
 export async function addRoles(db: Db, roles: Record<string, string[]>, more: Record<string, Record<string, unknown>> = {}): Promise<Record<string, number>> {
   const definitions = Object.entries(roles).map(([name, requires]) => ({ name, jig: 'test', requires, backoff_seconds: 0, ...more[name] }));
-  await importBarclamps(db.pool, [parseBarclamp(JSON.stringify({ barclamp: { name: 'test' }, roles: definitions }), 'test')]);
+  await importBarclamps(db.pool, [parseBarclamp(JSON.stringify({ barclamp: { name: 'test' }, roles: definitions }), 'test')], { missing: 'keep' });
   const { rows } = await db.pool.query<{ id: number; name: string }>('SELECT id, name FROM roles WHERE name = ANY($1)', [Object.keys(roles)]);
   return Object.fromEntries(rows.map((row) => [row.name, row.id]));
 }

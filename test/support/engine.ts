@@ -36,7 +36,7 @@ export async function createTestEngine(backend: BackendName, settings: Record<st
   };
   const context = openContext('test', loadConfig(env));
   await importBarclamps(context.db.pool, [
-    parseBarclamp('barclamp: { name: test-system }\nroles: [{ name: dhcp-database, jig: noop, flags: [bootstrap, service] }]', 'test'),
+    parseBarclamp('barclamp: { name: crowbar }\nroles: [{ name: dhcp-database, jig: noop, flags: [bootstrap, service] }]', 'test'),
   ]);
   await ensureSystem(context.db);
   const parts: Part[] = [];
@@ -68,16 +68,8 @@ export async function createTestEngine(backend: BackendName, settings: Record<st
 
 /** Roles of jig `test` (or another), requiring each other as given: `{ a: [], b: ['a'] }`. */
 export async function defineRoles(context: Context, roles: Record<string, string[]>, more: Record<string, Record<string, unknown>> = {}): Promise<void> {
-  await importBarclamps(context.db.pool, [
-    {
-      barclamp: { name: 'test', description: '', version: '1' },
-      roles: Object.entries(roles).map(
-        ([name, requires]) =>
-          parseBarclamp(JSON.stringify({ barclamp: { name: 'test' }, roles: [{ name, jig: 'test', requires, backoff_seconds: 0, ...more[name] }] }), name)
-            .roles[0],
-      ),
-    },
-  ]);
+  const definitions = Object.entries(roles).map(([name, requires]) => ({ name, jig: 'test', requires, backoff_seconds: 0, ...more[name] }));
+  await importBarclamps(context.db.pool, [parseBarclamp(JSON.stringify({ barclamp: { name: 'test' }, roles: definitions }), 'test')], { missing: 'keep' });
 }
 
 /** Machines that are alive, in the system deployment; their last heartbeat is of tomorrow, so the sweep leaves them so. */
