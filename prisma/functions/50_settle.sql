@@ -79,28 +79,30 @@ BEGIN
            exit_status = (i.body->>'exit_status')::int, result = i.body->'result'
       FROM input i, node_roles nr, roles ro
      WHERE r.id = i.id AND r.fence = i.fence AND r.status = 'RUNNING' AND nr.id = r.node_role_id AND ro.id = r.role_id
-    RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, r.outcome, r.gen, r.inputs_hash, r.error_code, r.error_message, i.body, ro.backoff_seconds,
+    RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, r.outcome, r.gen, r.boot_epoch, r.inputs_hash, r.error_code, r.error_message, i.body, ro.backoff_seconds,
               i.body ? 'wall' AND i.body->'wall' <> nr.wall AS new_wall
   ), settled AS (
     UPDATE node_roles nr SET
            state = CASE
-             WHEN e.outcome IN ('succeeded', 'skipped') AND nr.pending_parents = 0 AND nr.want_gen <= coalesce(e.gen, 0) THEN 'ACTIVE'::node_role_state
-             WHEN e.outcome = 'failed' THEN 'ERROR'
-             WHEN nr.pending_parents = 0 THEN 'TODO' ELSE 'BLOCKED' END,
+             WHEN e.outcome = 'failed' OR e.outcome = 'succeeded' AND nr.reruns > 20 THEN 'ERROR'::node_role_state
+             WHEN e.outcome IN ('succeeded', 'skipped') AND nr.pending_parents <= nr.slack AND nr.want_gen <= coalesce(e.gen, 0) THEN 'ACTIVE'
+             WHEN nr.pending_parents <= nr.slack THEN 'TODO' ELSE 'BLOCKED' END,
            current_run_id = NULL, version = nr.version + 1, changed_at = clock_timestamp(),
            failures = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN 0 WHEN e.outcome IN ('superseded', 'lease-lost') THEN nr.failures ELSE nr.failures + 1 END,
            -- Exponential with jitter, at most ten minutes, so that a rack that failed together does not retry together.
            not_before = CASE WHEN e.outcome = 'retryable'
              THEN clock_timestamp() + make_interval(secs => least(600, e.backoff_seconds * power(2, least(nr.failures, 10))) * (0.5 + random() / 2)) END,
-           error_code = CASE WHEN e.outcome IN ('failed', 'retryable') THEN coalesce(e.error_code, 'failed') END,
-           error_message = CASE WHEN e.outcome IN ('failed', 'retryable') THEN e.error_message END,
-           error_epoch = CASE WHEN e.outcome = 'failed' THEN nr.error_epoch + 1 ELSE nr.error_epoch END,
+           error_code = CASE WHEN e.outcome IN ('failed', 'retryable') THEN coalesce(e.error_code, 'failed') WHEN e.outcome = 'succeeded' AND nr.reruns > 20 THEN 'unstable' END,
+           error_message = CASE WHEN e.outcome IN ('failed', 'retryable') THEN e.error_message WHEN e.outcome = 'succeeded' AND nr.reruns > 20 THEN unstable_message(nr.id, nr.reruns, nr.reruns_since) END,
+           error_epoch = CASE WHEN e.outcome = 'failed' OR e.outcome = 'succeeded' AND nr.reruns > 20 THEN nr.error_epoch + 1 ELSE nr.error_epoch END,
+           -- The same inputs as at the last success: it has come to rest.
+           reruns = CASE WHEN e.outcome = 'skipped' THEN 0 ELSE nr.reruns END,
            wall = CASE WHEN e.outcome = 'succeeded' AND e.body ? 'wall' THEN e.body->'wall' ELSE nr.wall END,
            -- What failed may have left half of its work behind: the last success says nothing about that any more.
            last_ok_hash = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN e.inputs_hash WHEN e.outcome IN ('failed', 'retryable', 'lease-lost') THEN NULL ELSE nr.last_ok_hash END,
-           last_ok_epoch = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN n.boot_epoch ELSE nr.last_ok_epoch END,
+           last_ok_epoch = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN e.boot_epoch ELSE nr.last_ok_epoch END,
            force_run = CASE WHEN e.outcome = 'succeeded' THEN false ELSE nr.force_run END
-      FROM ended e JOIN nodes n ON n.id = e.node_id
+      FROM ended e
      WHERE nr.id = e.node_role_id AND nr.current_run_id = e.id
     RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, e.outcome, e.outcome = 'succeeded' AND e.new_wall AS new_wall
   )
@@ -154,23 +156,4 @@ BEGIN
 
   PERFORM emit_events(v_events);
   RETURN QUERY SELECT * FROM unnest(v_rings);
-END $$;
-
--- Parents that left another wall than before: their children have frozen the old one, so those that run are wanted again
--- and those that are ACTIVE are poked (engine-rules 8; DESIGN rule 9). The others read it when they start. The caller
--- holds the locks of parents and children. Returns the events and the nodes of the children told.
-CREATE OR REPLACE FUNCTION tell_new_walls(p_parents int[], OUT events engine_event[], OUT nodes int[]) LANGUAGE plpgsql AS $$
-DECLARE
-  v_poked int[];
-BEGIN
-  WITH told AS (
-    UPDATE node_roles c SET want_gen = c.want_gen + 1, version = c.version + 1
-     WHERE c.id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(p_parents)) AND c.state::text IN ('TRANSITION', 'ACTIVE')
-    RETURNING c.id, c.state, c.node_id
-  )
-  SELECT array_agg(t.id ORDER BY t.id) FILTER (WHERE t.state = 'ACTIVE'), coalesce(array_agg(DISTINCT t.node_id) FILTER (WHERE t.state = 'ACTIVE'), '{}') INTO v_poked, nodes FROM told t;
-  events := '{}';
-  IF v_poked IS NULL THEN RETURN; END IF;
-  PERFORM 1 FROM node_roles WHERE id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(v_poked)) ORDER BY id FOR NO KEY UPDATE;
-  events := poke_active(v_poked, 'a parent left another wall');
 END $$;

@@ -1,43 +1,56 @@
--- PROPOSED -> TODO or BLOCKED for the noderoles given; takes their locks and their children's.
+-- PROPOSED -> TODO or BLOCKED for the noderoles given; takes their locks and their children's. A barrier one of them joins
+-- closes, because its members are others now (engine-rules 24).
 CREATE OR REPLACE FUNCTION commit_noderoles(p_noderoles int[], OUT committed int, OUT events engine_event[]) LANGUAGE plpgsql AS $$
 DECLARE
   v_blocked int[];
+  v_closed int[];
+  v_more engine_event[];
 BEGIN
   -- Also when the caller has locked what it saw: one bound meanwhile may be committed by somebody else at this moment,
   -- and its children must not be counted twice.
   PERFORM 1 FROM node_roles WHERE id = ANY(p_noderoles) OR id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(p_noderoles))
     ORDER BY id FOR NO KEY UPDATE;
   -- Newly committed noderoles, and the children whose counters they raise, in one statement: CHECK says that TODO has
-  -- no pending parent at the end of every statement.
+  -- no more pending parents than its slack at the end of every statement.
   WITH fresh AS (
     SELECT nr.id, nr.committed FROM node_roles nr WHERE nr.id = ANY(p_noderoles) AND nr.state = 'PROPOSED'
   ), raised AS (
     SELECT e.child_id AS id, count(*)::int AS n FROM node_role_edges e JOIN fresh ON fresh.id = e.parent_id AND NOT fresh.committed GROUP BY e.child_id
   ), subject AS (
-    SELECT id FROM fresh UNION SELECT id FROM raised
-  ), before AS (
-    SELECT nr.id, nr.state FROM node_roles nr JOIN subject ON subject.id = nr.id
+    SELECT s.id, fresh.id IS NOT NULL AS is_fresh, fresh.committed AS was_committed, raised.n IS NOT NULL AS is_raised, nr.state AS was,
+           nr.pending_parents + coalesce(raised.n, 0) AS pending,
+           CASE WHEN nr.quorum IS NULL THEN 0 ELSE greatest(0, (
+             SELECT count(*)::int FROM node_role_edges e JOIN node_roles p ON p.id = e.parent_id
+              WHERE e.child_id = nr.id AND (p.committed OR p.id = ANY(p_noderoles))) - nr.quorum) END AS slack
+      FROM (SELECT id FROM fresh UNION SELECT id FROM raised) s JOIN node_roles nr ON nr.id = s.id
+      LEFT JOIN fresh ON fresh.id = s.id LEFT JOIN raised ON raised.id = s.id
   ), moved AS (
     UPDATE node_roles nr SET
-           pending_parents = nr.pending_parents + coalesce(raised.n, 0),
-           committed = nr.committed OR fresh.id IS NOT NULL,
+           pending_parents = s.pending, slack = s.slack,
+           committed = nr.committed OR s.is_fresh,
            state = CASE
-             WHEN nr.state = 'PROPOSED' AND fresh.id IS NOT NULL THEN
-               CASE WHEN nr.pending_parents + coalesce(raised.n, 0) = 0 THEN 'TODO'::node_role_state ELSE 'BLOCKED' END
-             WHEN nr.state = 'TODO' AND nr.pending_parents + coalesce(raised.n, 0) > 0 THEN 'BLOCKED'
+             WHEN s.is_fresh OR nr.state IN ('TODO', 'BLOCKED') OR nr.state = 'ACTIVE' AND nr.barrier
+             THEN CASE WHEN s.pending <= s.slack THEN 'TODO'::node_role_state ELSE 'BLOCKED' END
              ELSE nr.state END,
+           want_gen = CASE WHEN nr.barrier AND s.is_raised THEN nr.want_gen + 1 ELSE nr.want_gen END,
+           last_ok_hash = CASE WHEN nr.barrier AND s.is_raised THEN NULL ELSE nr.last_ok_hash END,
+           outside_at = CASE WHEN nr.barrier OR s.is_fresh THEN clock_timestamp() ELSE nr.outside_at END,
            version = nr.version + 1, changed_at = clock_timestamp()
-      FROM subject LEFT JOIN fresh ON fresh.id = subject.id LEFT JOIN raised ON raised.id = subject.id
-     WHERE nr.id = subject.id
-    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, fresh.id IS NOT NULL AS was_fresh, fresh.committed AS was_committed
+      FROM subject s WHERE nr.id = s.id
+    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, s.was, s.is_fresh, s.was_committed
   )
-  SELECT count(*) FILTER (WHERE m.was_fresh)::int,
-         coalesce(array_agg(noderole_event(m.id, m.version, b.state, m.state, m.node_id, m.role_id, m.deployment_id, 'committed') ORDER BY m.id) FILTER (WHERE b.state <> m.state), '{}'),
+  SELECT count(*) FILTER (WHERE m.is_fresh)::int,
+         coalesce(array_agg(noderole_event(m.id, m.version, m.was, m.state, m.node_id, m.role_id, m.deployment_id, CASE WHEN m.is_fresh THEN 'committed' ELSE 'a parent was committed' END) ORDER BY m.id) FILTER (WHERE m.was <> m.state), '{}'),
          -- Only these can have something ACTIVE below them that an ERROR above has to block.
-         array_agg(m.id) FILTER (WHERE m.was_fresh AND m.state = 'BLOCKED' AND (m.was_committed OR EXISTS (
-           SELECT 1 FROM node_role_edges e JOIN node_roles c ON c.id = e.child_id WHERE e.parent_id = m.id AND c.state = 'ACTIVE')))
-    INTO committed, events, v_blocked FROM moved m JOIN before b ON b.id = m.id;
+         array_agg(m.id) FILTER (WHERE m.is_fresh AND m.state = 'BLOCKED' AND (m.was_committed OR EXISTS (
+           SELECT 1 FROM node_role_edges e JOIN node_roles c ON c.id = e.child_id WHERE e.parent_id = m.id AND c.state = 'ACTIVE'))),
+         array_agg(m.id ORDER BY m.id) FILTER (WHERE m.was = 'ACTIVE')
+    INTO committed, events, v_blocked, v_closed FROM moved m;
   IF v_blocked IS NOT NULL THEN PERFORM join_waves(v_blocked); END IF;
+  IF v_closed IS NULL THEN RETURN; END IF;
+  PERFORM 1 FROM node_roles WHERE id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(v_closed)) ORDER BY id FOR NO KEY UPDATE;
+  SELECT a.events INTO v_more FROM adjust_children(v_closed, 1) a;
+  events := events || v_more;
 END $$;
 
 -- Commits a deployment: proposed data becomes committed data, proposed noderoles become TODO or BLOCKED, and the edges of
@@ -68,7 +81,7 @@ BEGIN
   ), touched AS (
     UPDATE node_roles nr SET
            committed_data = coalesce(nr.proposed_data, nr.committed_data), proposed_data = NULL,
-           want_gen = nr.want_gen + 1, version = nr.version + 1
+           want_gen = nr.want_gen + 1, version = nr.version + 1, reruns = 0, outside_at = clock_timestamp()
      WHERE nr.deployment_id = p_deployment AND (nr.proposed_data IS NOT NULL OR nr.role_id IN (SELECT role_id FROM pairs))
     RETURNING nr.id, nr.state
   )
@@ -95,7 +108,7 @@ DECLARE
   v_blocked int[];
 BEGIN
   WITH moved AS (
-    UPDATE node_roles nr SET state = CASE WHEN nr.pending_parents = 0 THEN 'TODO'::node_role_state ELSE 'BLOCKED' END,
+    UPDATE node_roles nr SET state = CASE WHEN nr.pending_parents <= nr.slack THEN 'TODO'::node_role_state ELSE 'BLOCKED' END,
            version = nr.version + 1, changed_at = clock_timestamp()
       FROM roles ro WHERE nr.id = ANY(p_noderoles) AND nr.state = 'ACTIVE' AND ro.id = nr.role_id AND NOT ('destructive' = ANY(ro.flags))
     RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id

@@ -41,7 +41,7 @@ BEGIN
         FROM node_roles nr WHERE nr.current_run_id = ANY(v_live)) t
   ), moved AS (
     UPDATE node_roles nr SET
-           state = CASE WHEN lost.crashing THEN 'ERROR'::node_role_state WHEN nr.pending_parents = 0 THEN 'TODO' ELSE 'BLOCKED' END,
+           state = CASE WHEN lost.crashing THEN 'ERROR'::node_role_state WHEN nr.pending_parents <= nr.slack THEN 'TODO' ELSE 'BLOCKED' END,
            error_code = CASE WHEN lost.crashing THEN 'crash-loop' END,
            error_message = CASE WHEN lost.crashing THEN 'started ' || lost.times || ' times in a row without an outcome: ' || p_reason END,
            error_epoch = CASE WHEN lost.crashing THEN nr.error_epoch + 1 ELSE nr.error_epoch END,
@@ -154,7 +154,7 @@ BEGIN
     WITH before AS (
       SELECT nr.id, nr.state, nr.blocked_by, nr.state = 'ACTIVE' AND ro.on_parent_error <> 'stay' AS falls
         FROM node_role_edges e JOIN node_roles nr ON nr.id = e.child_id JOIN roles ro ON ro.id = nr.role_id
-       WHERE e.parent_id = v_work.node_role_id AND nr.pending_parents > 0 AND nr.state IN ('BLOCKED', 'ACTIVE')
+       WHERE e.parent_id = v_work.node_role_id AND nr.pending_parents > nr.slack AND nr.state IN ('BLOCKED', 'ACTIVE')
     ), moved AS (
       UPDATE node_roles nr SET blocked_by = v_work.root_id, version = nr.version + 1,
              state = CASE WHEN b.falls THEN 'BLOCKED' ELSE nr.state END,
@@ -196,7 +196,7 @@ BEGIN
      WHERE nr.current_run_id IS NOT NULL AND (r.id IS NULL OR r.status IN ('ENDED', 'STOPPING'))
      ORDER BY nr.id LIMIT 500 FOR NO KEY UPDATE OF nr SKIP LOCKED) s;
   WITH moved AS (
-    UPDATE node_roles nr SET state = CASE WHEN nr.pending_parents = 0 THEN 'TODO'::node_role_state ELSE 'BLOCKED' END,
+    UPDATE node_roles nr SET state = CASE WHEN nr.pending_parents <= nr.slack THEN 'TODO'::node_role_state ELSE 'BLOCKED' END,
            current_run_id = NULL, version = nr.version + 1, changed_at = clock_timestamp()
      WHERE nr.id = ANY(v_ids)
        AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = nr.current_run_id AND r.status NOT IN ('ENDED', 'STOPPING'))

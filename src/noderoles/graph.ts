@@ -2,8 +2,8 @@
 
 export type Edge = { parent: number; child: number };
 
-/** 0 for roots, else 1 + the greatest cohort of the parents (engine.md 1.3). Throws CycleError naming the cycle. */
-export function cohorts(ids: Iterable<number>, edges: Iterable<Edge>): Map<number, number> {
+/** `least(id)` (0) for roots, else at least that and 1 + the greatest cohort of the parents (engine.md 1.3). Throws CycleError naming the cycle. */
+export function cohorts(ids: Iterable<number>, edges: Iterable<Edge>, least: (id: number) => number = () => 0): Map<number, number> {
   const parentsOf = new Map<number, number[]>();
   for (const id of ids) parentsOf.set(id, []);
   for (const { parent, child } of edges) parentsOf.get(child)?.push(parent);
@@ -24,7 +24,7 @@ export function cohorts(ids: Iterable<number>, edges: Iterable<Edge>): Map<numbe
       if (waiting.length === 0) {
         result.set(
           id,
-          parents.reduce((deepest, parent) => Math.max(deepest, (result.get(parent) ?? 0) + 1), 0),
+          parents.reduce((deepest, parent) => Math.max(deepest, (result.get(parent) ?? 0) + 1), least(id)),
         );
         state.set(id, 'done');
         stack.pop();

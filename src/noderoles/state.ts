@@ -10,7 +10,8 @@
  * ERROR      its jig failed for good, or an operator cancelled it. Left by retry, redeploy or repropose only.
  *
  * `pendingParents` counts committed hard parents that are not ACTIVE, in every state; whoever enters or leaves ACTIVE
- * moves the counters of the direct children (`childrenDelta`). The same rules stand as SQL in prisma/functions for
+ * moves the counters of the direct children (`childrenDelta`). Ready means: not more of them than `slack`, which is 0 but
+ * for the barrier of a cluster role with a quorum (engine-rules 24). The same rules stand as SQL in prisma/functions for
  * batches (claim, settle, commit); property tests hold that SQL against this table.
  */
 export const NodeRoleState = {
@@ -30,6 +31,9 @@ export type NodeRoleEvent =
   | { kind: 'commit' }
   | { kind: 'parent-entered-active' }
   | { kind: 'parent-left-active' }
+  /** A member of this barrier was committed for the first time (it is not ACTIVE yet), or was removed: `pending` tells whether the removed one was. */
+  | { kind: 'member-joined'; slack: number }
+  | { kind: 'member-left'; slack: number; pending: boolean }
   /** A parent left another wall than before: what was frozen from it is old. */
   | { kind: 'parent-changed' }
   | { kind: 'error-wave' }
@@ -48,6 +52,10 @@ export type NodeRoleEvent =
 export type NodeRoleView = {
   state: NodeRoleState;
   pendingParents: number;
+  /** How many parents may be pending while it is ready. */
+  slack: number;
+  /** It gathers the members of a cluster role. */
+  barrier: boolean;
   wantGen: number;
   runGen: number | null;
   destructive: boolean;
@@ -59,6 +67,7 @@ export type NodeRoleView = {
 export type Move = {
   to: NodeRoleState;
   pendingParents: number;
+  slack: number;
   wantGen: number;
   childrenDelta: -1 | 0 | 1;
   run: 'keep' | 'stop';
@@ -68,28 +77,38 @@ export type Move = {
 /** Refused by the table: `reason` is a sentence for the operator. */
 export type Refusal = { refused: string };
 
-/** Where a committed noderole goes when nothing keeps it: TODO when no parent is pending, else BLOCKED. */
-export function ready(pendingParents: number): 'TODO' | 'BLOCKED' {
-  return pendingParents === 0 ? 'TODO' : 'BLOCKED';
+/** Where a committed noderole goes when nothing keeps it: TODO when not more parents are pending than its slack, else BLOCKED. */
+export function ready(pendingParents: number, slack: number): 'TODO' | 'BLOCKED' {
+  return pendingParents <= slack ? 'TODO' : 'BLOCKED';
 }
 
 /** The table: every state by every event. Pure; the same view and event always give the same answer. */
 export function next(view: NodeRoleView, event: NodeRoleEvent): Move | Refusal {
-  const { state, pendingParents: p } = view;
-  const stay: Move = { to: state, pendingParents: p, wantGen: view.wantGen, childrenDelta: 0, run: 'keep', wave: false };
+  const { state, pendingParents: p, slack } = view;
+  const stay: Move = { to: state, pendingParents: p, slack, wantGen: view.wantGen, childrenDelta: 0, run: 'keep', wave: false };
   const leaves = (to: NodeRoleState): Move => ({ ...stay, to, childrenDelta: state === 'ACTIVE' && to !== 'ACTIVE' ? 1 : 0 });
 
   switch (event.kind) {
     case 'commit':
-      return state === 'PROPOSED' ? { ...stay, to: ready(p) } : stay;
+      return state === 'PROPOSED' ? { ...stay, to: ready(p, slack) } : stay;
 
     case 'parent-entered-active': {
       if (p === 0) return { refused: 'no parent was pending' };
-      return { ...stay, pendingParents: p - 1, to: state === 'BLOCKED' ? ready(p - 1) : state };
+      return { ...stay, pendingParents: p - 1, to: state === 'BLOCKED' ? ready(p - 1, slack) : state };
     }
 
-    case 'parent-left-active':
-      return { ...stay, pendingParents: p + 1, to: state === 'TODO' ? 'BLOCKED' : state };
+    case 'parent-left-active': {
+      const pending = { ...stay, pendingParents: p + 1 };
+      if (state === 'TODO') return { ...pending, to: ready(p + 1, slack) };
+      // A barrier closes with its members; everything else stays ACTIVE.
+      return view.barrier && state === 'ACTIVE' && p + 1 > slack ? { ...pending, to: 'BLOCKED', childrenDelta: 1 } : pending;
+    }
+
+    case 'member-joined':
+      return memberChanged({ ...stay, pendingParents: p + 1, slack: event.slack });
+
+    case 'member-left':
+      return memberChanged({ ...stay, pendingParents: event.pending ? p - 1 : p, slack: event.slack });
 
     case 'parent-changed':
       // The others read it when they start; a destructive role that is ACTIVE stays, as after a poke.
@@ -103,7 +122,7 @@ export function next(view: NodeRoleView, event: NodeRoleEvent): Move | Refusal {
 
     case 'succeed': {
       if (state !== 'TRANSITION') return { refused: `a result of a run that no longer decides it (${state})` };
-      if (p > 0) return { ...stay, to: 'BLOCKED' };
+      if (p > slack) return { ...stay, to: 'BLOCKED' };
       if (view.runGen === null || view.wantGen > view.runGen) return { ...stay, to: 'TODO' };
       return { ...stay, to: 'ACTIVE', childrenDelta: -1 };
     }
@@ -111,7 +130,7 @@ export function next(view: NodeRoleView, event: NodeRoleEvent): Move | Refusal {
     case 'fail-retryable':
     case 'supersede':
     case 'release':
-      return state === 'TRANSITION' ? { ...stay, to: ready(p) } : { refused: `a result of a run that no longer decides it (${state})` };
+      return state === 'TRANSITION' ? { ...stay, to: ready(p, slack) } : { refused: `a result of a run that no longer decides it (${state})` };
 
     case 'fail-final':
       return state === 'TRANSITION' ? { ...stay, to: 'ERROR', wave: true } : { refused: `a result of a run that no longer decides it (${state})` };
@@ -119,7 +138,7 @@ export function next(view: NodeRoleView, event: NodeRoleEvent): Move | Refusal {
     case 'poke': {
       if (state === 'PROPOSED') return stay;
       const wanted = { ...stay, wantGen: view.wantGen + 1 };
-      return state === 'ACTIVE' && !view.destructive ? { ...wanted, to: ready(p), childrenDelta: 1 } : wanted;
+      return state === 'ACTIVE' && !view.destructive ? { ...wanted, to: ready(p, slack), childrenDelta: 1 } : wanted;
     }
 
     case 'cancel':
@@ -129,7 +148,7 @@ export function next(view: NodeRoleView, event: NodeRoleEvent): Move | Refusal {
 
     case 'retry': {
       if (view.stopping) return { refused: 'its last run is still being stopped; retry when the node is free' };
-      if (state === 'ERROR') return { ...stay, to: ready(p) };
+      if (state === 'ERROR') return { ...stay, to: ready(p, slack) };
       return state === 'TODO' ? stay : { refused: `only ERROR is retried, it is ${state}` };
     }
 
@@ -138,6 +157,13 @@ export function next(view: NodeRoleView, event: NodeRoleEvent): Move | Refusal {
       return { ...leaves('PROPOSED'), run: state === 'TRANSITION' ? 'stop' : 'keep' };
     }
   }
+}
+
+/** The members are others: a barrier that is ACTIVE closes until it has told its children. */
+function memberChanged(move: Move): Move {
+  const wanted = { ...move, wantGen: move.wantGen + 1 };
+  if (move.to === 'PROPOSED' || move.to === 'TRANSITION' || move.to === 'ERROR') return wanted;
+  return { ...wanted, to: ready(move.pendingParents, move.slack), childrenDelta: move.to === 'ACTIVE' ? 1 : 0 };
 }
 
 /** Whether the table refused. */

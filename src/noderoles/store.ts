@@ -16,6 +16,8 @@ type Row = {
   state: NodeRoleState;
   version: number;
   pending_parents: number;
+  slack: number;
+  barrier: boolean;
   want_gen: number;
   current_run_id: number | null;
   run_gen: number | null;
@@ -33,6 +35,8 @@ export async function moveNodeRole(pool: Pool, id: number, event: NodeRoleEvent,
       {
         state: row.state,
         pendingParents: row.pending_parents,
+        slack: row.slack,
+        barrier: row.barrier,
         wantGen: row.want_gen,
         runGen: row.run_gen,
         destructive: row.destructive,
@@ -55,7 +59,7 @@ async function lockWithChildren(tx: Tx, id: number): Promise<Row> {
     id,
   ]);
   const { rows } = await tx.query<Row>(
-    `SELECT nr.id, nr.node_id, nr.role_id, nr.deployment_id, nr.state, nr.version, nr.pending_parents, nr.want_gen, nr.current_run_id,
+    `SELECT nr.id, nr.node_id, nr.role_id, nr.deployment_id, nr.state, nr.version, nr.pending_parents, nr.slack, nr.barrier, nr.want_gen, nr.current_run_id,
             r.gen AS run_gen, 'destructive' = ANY(ro.flags) AS destructive,
             EXISTS (SELECT 1 FROM runs s WHERE s.node_role_id = nr.id AND s.status = 'STOPPING') AS stopping
        FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id LEFT JOIN runs r ON r.id = nr.current_run_id WHERE nr.id = $1`,

@@ -40,6 +40,7 @@ type Row = {
   noderole_id: number;
   want_gen: number;
   pending_parents: number;
+  slack: number;
   last_ok_hash: string | null;
   last_ok_epoch: number | null;
   force_run: boolean;
@@ -64,7 +65,7 @@ type Row = {
 // A barrier of thousands of parents must not copy all their walls into every child's inputs: the nearest sixteen, the
 // node's own first.
 const READ = `
-  SELECT r.id, r.fence, r.attempt, r.jig, r.inputs, r.memo, r.wake_reason, nr.id AS noderole_id, nr.want_gen, nr.pending_parents,
+  SELECT r.id, r.fence, r.attempt, r.jig, r.inputs, r.memo, r.wake_reason, nr.id AS noderole_id, nr.want_gen, nr.pending_parents, nr.slack,
          nr.last_ok_hash, nr.last_ok_epoch, nr.force_run, nr.committed_data, nr.sysdata,
          ro.name AS role_name, ro.template, ro.attribs, ro.jig_config, ro.timeout_seconds, ro.validity, 'destructive' = ANY(ro.flags) AS destructive,
          dr.committed_data AS deployment_data, n.id AS node_id, n.name AS node_name, n.arch AS node_arch, n.kind AS node_kind, n.boot_epoch,
@@ -82,8 +83,8 @@ const READ = `
 const START = `
   UPDATE runs r SET fence = r.fence + 1, status = 'RUNNING', worker = $6, started_at = coalesce(r.started_at, clock_timestamp()),
          lease_until = clock_timestamp() + make_interval(secs => $7), rung_at = NULL,
-         inputs = coalesce(r.inputs, i.inputs), inputs_hash = coalesce(r.inputs_hash, i.hash), gen = coalesce(r.gen, i.gen)
-    FROM unnest($1::bigint[], $2::int[], $3::jsonb[], $4::text[], $5::int[]) AS i(id, fence, inputs, hash, gen)
+         inputs = coalesce(r.inputs, i.inputs), inputs_hash = coalesce(r.inputs_hash, i.hash), gen = coalesce(r.gen, i.gen), boot_epoch = i.epoch
+    FROM unnest($1::bigint[], $2::int[], $3::jsonb[], $4::text[], $5::int[], $8::int[]) AS i(id, fence, inputs, hash, gen, epoch)
    WHERE r.id = i.id AND r.fence = i.fence AND r.status IN ('QUEUED', 'WAKING')
   RETURNING r.id, r.fence`;
 
@@ -110,6 +111,7 @@ export async function startRuns(db: Queryable, jobs: RunJob[], worker: string, l
       frozen.map((item) => item.row.want_gen),
       worker,
       leaseSeconds,
+      frozen.map((item) => item.row.boot_epoch),
     ],
   });
   const fences = new Map(started.rows.map((row) => [row.id, row.fence]));
@@ -150,7 +152,7 @@ function freeze(row: Row): JsonObject {
 function toAnswer(row: Row, inputs: JsonObject, hash: string, fence: number | undefined): StartAnswer {
   if (fence === undefined) return { kind: 'dropped' };
   const first = row.inputs === null;
-  if (first && row.pending_parents > 0) return { kind: 'supersede', runId: row.id, fence };
+  if (first && row.pending_parents > row.slack) return { kind: 'supersede', runId: row.id, fence };
   if (first && isMemoHit(row, hash)) return { kind: 'skip', runId: row.id, fence };
   return {
     kind: 'run',

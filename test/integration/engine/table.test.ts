@@ -87,6 +87,8 @@ type NodeRoleNow = {
   id: number;
   state: NodeRoleState;
   p: number;
+  slack: number;
+  barrier: boolean;
   want: number;
   committed: boolean;
   failures: number;
@@ -166,7 +168,7 @@ class Rig {
     const { rows } = await this.pool.query<{ now: Now }>({
       name: 'now',
       text: `SELECT jsonb_build_object(
-        'noderoles', coalesce((SELECT jsonb_agg(jsonb_build_object('id', nr.id, 'state', nr.state, 'p', nr.pending_parents, 'want', nr.want_gen, 'committed', nr.committed, 'failures', nr.failures,
+        'noderoles', coalesce((SELECT jsonb_agg(jsonb_build_object('id', nr.id, 'state', nr.state, 'p', nr.pending_parents, 'slack', nr.slack, 'barrier', nr.barrier, 'want', nr.want_gen, 'committed', nr.committed, 'failures', nr.failures,
            'destructive', 'destructive' = ANY(ro.flags), 'stay', ro.on_parent_error = 'stay', 'stopping', EXISTS (SELECT 1 FROM runs s WHERE s.node_role_id = nr.id AND s.status = 'STOPPING'),
            'run', nr.current_run_id, 'gen', r.gen, 'proposed', nr.proposed_data IS NOT NULL, 'wall', nr.wall::text, 'epoch', nr.error_epoch, 'blocked_by', nr.blocked_by) ORDER BY nr.id)
            FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id LEFT JOIN runs r ON r.id = nr.current_run_id), '[]'),
@@ -201,16 +203,26 @@ class Expected {
   own(id: number, event: NodeRoleEvent): number {
     const row = this.row(id);
     const move = next(
-      { state: row.state, pendingParents: row.p, wantGen: row.want, runGen: row.gen, destructive: row.destructive, stopping: row.stopping },
+      {
+        state: row.state,
+        pendingParents: row.p,
+        slack: row.slack,
+        barrier: row.barrier,
+        wantGen: row.want,
+        runGen: row.gen,
+        destructive: row.destructive,
+        stopping: row.stopping,
+      },
       event,
     );
     if (isRefusal(move)) throw new Error(`${event.kind} of noderole ${id}: ${move.refused}`);
-    Object.assign(row, { state: move.to, p: move.pendingParents, want: move.wantGen });
+    Object.assign(row, { state: move.to, p: move.pendingParents, slack: move.slack, want: move.wantGen });
     return move.childrenDelta;
   }
 
   tellChildren(id: number, delta: number): void {
-    if (delta !== 0) for (const child of this.children(id)) this.own(child, { kind: delta < 0 ? 'parent-entered-active' : 'parent-left-active' });
+    if (delta === 0) return;
+    for (const child of this.children(id)) this.tellChildren(child, this.own(child, { kind: delta < 0 ? 'parent-entered-active' : 'parent-left-active' }));
   }
 
   move(id: number, event: NodeRoleEvent): void {
@@ -265,10 +277,17 @@ async function perform(rig: Rig, before: Now, { op, at, more }: Step): Promise<E
       }
       const touched = before.noderoles.filter((row) => row.proposed).map((row) => row.id);
       const fresh = before.noderoles.filter((row) => row.state === 'PROPOSED');
-      // Parents committed for the first time begin to count, all at once, before anything moves.
+      // Parents committed for the first time begin to count, all at once, before anything moves; barriers they join close.
+      const closed: [number, number][] = [];
+      const joined = new Set<number>();
       for (const row of fresh.filter((candidate) => !candidate.committed))
-        for (const child of expected.children(row.id)) expected.own(child, { kind: 'parent-left-active' });
+        for (const child of expected.children(row.id)) {
+          const joins = expected.row(child).barrier && !joined.has(child);
+          joined.add(child);
+          closed.push([child, expected.own(child, joins ? { kind: 'member-joined', slack: 0 } : { kind: 'parent-left-active' })]);
+        }
       for (const row of fresh) expected.own(row.id, { kind: 'commit' });
+      for (const [barrier, delta] of closed) expected.tellChildren(barrier, delta);
       for (const id of touched) if (before.noderoles.find((row) => row.id === id)?.state === 'PROPOSED') expected.row(id).want++;
       for (const id of touched) if (before.noderoles.find((row) => row.id === id)?.state !== 'PROPOSED') expected.move(id, { kind: 'poke' });
       return expected;
