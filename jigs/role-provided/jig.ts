@@ -6,12 +6,14 @@ export function roleProvided(functions: ReadonlyMap<string, RoleFunction>): Jig 
     name: 'role-provided',
     description: 'calls the function that Prybar ships for the role',
     run: async (ctx) => {
-      const run = functions.get(ctx.role.name);
+      // The barriers of all clusters share one function.
+      const name = ctx.role.config.barrier_of === undefined ? ctx.role.name : 'barrier';
+      const run = functions.get(name);
       if (!run)
         return {
           kind: 'fail',
           code: 'no-function',
-          message: `role ${ctx.role.name} has jig role-provided, but Prybar has no function of that name`,
+          message: `role ${ctx.role.name} has jig role-provided, but Prybar has no function '${name}'`,
           retryable: false,
         };
       return run(ctx);

@@ -9,6 +9,15 @@ CREATE OR REPLACE FUNCTION claim_room(p_now timestamptz) RETURNS TABLE (job_clas
     FROM worker_slots s WHERE s.heartbeat_at > p_now - interval '30 seconds' GROUP BY s.job_class
 $$;
 
+-- Of the noderoles chosen, in order, those that the caps of their deployments leave room for. The caller holds the caps.
+CREATE OR REPLACE FUNCTION within_deployment_caps(p_chosen int[]) RETURNS int[] LANGUAGE sql STABLE AS $$
+  SELECT array_agg(t.id ORDER BY t.n) FROM (
+    SELECT c.id, c.n, cap.max, row_number() OVER (PARTITION BY nr.deployment_id ORDER BY c.n) AS place,
+           CASE WHEN cap.max IS NOT NULL THEN (SELECT count(*) FROM runs r JOIN node_roles o ON o.id = r.node_role_id WHERE o.deployment_id = nr.deployment_id AND r.status IN ('QUEUED', 'WAKING', 'RUNNING')) END AS used
+      FROM unnest(p_chosen) WITH ORDINALITY AS c(id, n) JOIN node_roles nr ON nr.id = c.id LEFT JOIN caps cap ON cap.name = 'deployment:' || nr.deployment_id) t
+   WHERE t.max IS NULL OR t.place <= t.max - t.used
+$$;
+
 -- The node row is the mutex (engine-rules 10): statement 1 takes idle candidate nodes, skipping those that somebody
 -- else holds; the deployments involved are held FOR SHARE so that a recall waits for us or we for it. Nodes, deployments
 -- and noderoles are skipped rather than waited for, so the claim can never be part of a deadlock; what was skipped is
@@ -23,6 +32,9 @@ DECLARE
   v_deployments int[];
   v_woken engine_ring[];
   v_open text[];
+  v_chosen int[];
+  -- Room under the cap of all classes together; NULL: there is no such cap.
+  v_total bigint;
 BEGIN
   rings := '{}';
   events := '{}';
@@ -34,6 +46,7 @@ BEGIN
        AND (EXISTS (SELECT 1 FROM node_roles t JOIN roles ro ON ro.id = t.role_id JOIN deployments d ON d.id = t.deployment_id
                      WHERE t.node_id = n.id AND t.state = 'TODO' AND (t.not_before IS NULL OR t.not_before <= v_now)
                        AND d.committed_at IS NOT NULL AND d.paused_at IS NULL AND ro.job_class = ANY(v_open)
+                       AND (ro.soft_after = '{}' AND ro.soft_after_deployment = '{}' OR soft_predecessor(t.id, n.id, d.id, ro.soft_after, ro.soft_after_deployment) IS NULL)
                        AND (n.kind <> 'machine' AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = n.id || ':' || t.role_id AND r.status <> 'ENDED' AND r.holds_slot)
                             OR n.kind = 'machine' AND (ro.runs_in = 'any' OR ro.runs_in = n.boot_class::text)))
             OR EXISTS (SELECT 1 FROM runs w WHERE w.node_id = n.id AND w.status = 'WAKING' AND NOT w.holds_slot))
@@ -67,31 +80,38 @@ BEGIN
   -- Caps are counted under the lock of their row, never stored: they cannot drift (engine-rules 10c).
   PERFORM 1 FROM caps ORDER BY name FOR UPDATE;
 
+  SELECT greatest(0, c.max - (SELECT count(*) FROM runs r WHERE r.status IN ('QUEUED', 'WAKING', 'RUNNING'))) INTO v_total FROM caps c WHERE c.name = 'total';
+
   WITH room AS MATERIALIZED (
     SELECT c.job_class, c.n FROM claim_room(v_now) c WHERE c.n > 0
   ), picked AS (
-    SELECT t.id, t.cohort, t.jig, t.job_class, t.key
+    SELECT t.id, t.cohort, t.job_class
       FROM unnest(v_candidates) AS c(node_id)
       JOIN nodes n ON n.id = c.node_id
      CROSS JOIN LATERAL (
        -- A class without room is passed over here, not after: the head of a node's line must not stop what is behind it
        -- when nobody takes its class.
-       SELECT nr.id, nr.cohort, ro.jig, ro.job_class, k.key
+       SELECT nr.id, nr.cohort, ro.job_class
          FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id JOIN room ON room.job_class = ro.job_class
-        CROSS JOIN LATERAL (SELECT CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AS key) k
         WHERE nr.node_id = n.id AND nr.state = 'TODO' AND nr.deployment_id = ANY(v_deployments)
           AND (nr.not_before IS NULL OR nr.not_before <= v_now)
           AND (ro.runs_in = 'any' OR n.kind <> 'machine' OR ro.runs_in = n.boot_class::text)
-          AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = k.key AND r.status <> 'ENDED' AND r.holds_slot)
+          AND (ro.soft_after = '{}' AND ro.soft_after_deployment = '{}' OR soft_predecessor(nr.id, n.id, nr.deployment_id, ro.soft_after, ro.soft_after_deployment) IS NULL)
+          AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AND r.status <> 'ENDED' AND r.holds_slot)
         ORDER BY nr.cohort, nr.id
         LIMIT CASE WHEN n.kind = 'machine' THEN 1 ELSE 100 END) t
      WHERE n.alive AND n.available AND NOT n.deleting
   ), ranked AS (
-    SELECT p.id, p.cohort, p.jig, p.job_class, p.key, row_number() OVER (PARTITION BY p.job_class ORDER BY p.cohort, p.id) AS place FROM picked p
-  ), chosen AS MATERIALIZED (
-    SELECT r.*, nextval('runs_id_seq') AS run_id FROM ranked r JOIN room ON room.job_class = r.job_class WHERE r.place <= room.n
-  ), held AS MATERIALIZED (
-    SELECT chosen.* FROM chosen JOIN node_roles nr ON nr.id = chosen.id FOR NO KEY UPDATE OF nr SKIP LOCKED
+    SELECT p.id, p.cohort, p.job_class, row_number() OVER (PARTITION BY p.job_class ORDER BY p.cohort, p.id) AS place FROM picked p
+  )
+  SELECT array_agg(c.id) INTO v_chosen FROM (
+    SELECT r.id FROM ranked r JOIN room ON room.job_class = r.job_class WHERE r.place <= room.n ORDER BY r.cohort, r.id LIMIT v_total) c;
+  IF EXISTS (SELECT 1 FROM caps WHERE name LIKE 'deployment:%') THEN v_chosen := within_deployment_caps(v_chosen); END IF;
+  IF v_chosen IS NULL THEN RETURN; END IF;
+
+  WITH held AS MATERIALIZED (
+    SELECT nr.id, nextval('runs_id_seq') AS run_id, ro.jig, ro.job_class, CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AS key
+      FROM unnest(v_chosen) AS c(id) JOIN node_roles nr ON nr.id = c.id JOIN roles ro ON ro.id = nr.role_id JOIN nodes n ON n.id = nr.node_id FOR NO KEY UPDATE OF nr SKIP LOCKED
   ), claimed AS (
     -- state::text, not state: the planner must join on the primary key, not walk the partial index of TODO rows. What the
     -- runs are made of is returned from here: joined once more, thousands of rows would meet in a nested loop.

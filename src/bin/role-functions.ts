@@ -8,6 +8,7 @@ import { evaluateServed } from '../nodes/served.js';
 import { powerAction } from '../power/act.js';
 import { createBmcLocks } from '../power/exclusive.js';
 import { openSecrets } from '../power/secrets.js';
+import { barrier } from '../roles/builtin/barrier.js';
 import { provisionerOsInstall } from '../roles/builtin/provisioner-os-install.js';
 import type { Context } from './context.js';
 
@@ -28,5 +29,11 @@ export async function openRoleFunctions(context: Context): Promise<{ functions: 
     hasBmc: async (nodeId) => (await db.prisma.bmc.count({ where: { nodeId } })) > 0,
     powerCycleToPxe: (nodeId, signal) => powerAction(db, { nodeId, action: 'cycle', nextBoot: 'pxe', signal }, { secrets, locks }),
   });
-  return { functions: new Map([['provisioner-os-install', osInstall]]), close: () => locks.close() };
+  return {
+    functions: new Map([
+      ['provisioner-os-install', osInstall],
+      ['barrier', barrier(db.pool)],
+    ]),
+    close: () => locks.close(),
+  };
 }

@@ -42,7 +42,7 @@ export async function unbindNodeRole(db: HasPool, id: number, actor: string): Pr
       children: string[];
     }>(
       `SELECT nr.state, nr.node_id, nr.role_id, nr.deployment_id, nr.version, EXISTS (SELECT 1 FROM runs r WHERE r.node_role_id = nr.id AND r.status <> 'ENDED') AS ran,
-              coalesce((SELECT array_agg(cr.name || '@' || cn.name ORDER BY c.id) FROM node_role_edges e JOIN node_roles c ON c.id = e.child_id JOIN roles cr ON cr.id = c.role_id JOIN nodes cn ON cn.id = c.node_id WHERE e.parent_id = nr.id), '{}') AS children
+              coalesce((SELECT array_agg(cr.name || '@' || cn.name ORDER BY c.id) FROM node_role_edges e JOIN node_roles c ON c.id = e.child_id JOIN roles cr ON cr.id = c.role_id JOIN nodes cn ON cn.id = c.node_id WHERE e.parent_id = nr.id AND NOT c.barrier), '{}') AS children
          FROM node_roles nr WHERE nr.id = $1`,
       [id],
     );
@@ -56,6 +56,7 @@ export async function unbindNodeRole(db: HasPool, id: number, actor: string): Pr
         `noderole ${id} is the parent of ${row.children.slice(0, 5).join(', ')}${row.children.length > 5 ? ` and ${row.children.length - 5} more` : ''}; unbind those first`,
         { code: 'has-children' },
       );
+    await tx.query('SELECT emit_events(leave_barriers(ARRAY[$1::int]))', [id]);
     await tx.query('DELETE FROM node_roles WHERE id = $1', [id]);
     await tx.query(`INSERT INTO audit (actor, action, target) VALUES ($1, 'noderole.unbind', $2)`, [actor, `noderole/${id}`]);
     await writeEvents(tx, [
