@@ -34,6 +34,8 @@ export type JigContext = {
   wake: 'fact' | 'deadline' | 'unexpected-boot' | null;
   /** Aborts when the run is cancelled, its lease is lost or its time is over: stop at once, nothing you return counts. */
   signal: AbortSignal;
+  /** Whether the machine is certainly still ours; ask just before each command that acts on it (engine-rules 1). */
+  mayAct(): boolean;
   /** One or more lines for the run's log. */
   log(text: string): void;
   logger: Logger;

@@ -126,6 +126,8 @@ export class Executor {
     const jig = this.options.jigs.get(run.jig);
     if (!jig)
       return { kind: 'fail', code: 'no-jig', message: `there is no jig '${run.jig}'; known are ${[...this.options.jigs.keys()].join(', ')}`, retryable: false };
+    // Stopped for so long between start and here that the machine may be another's by now.
+    if (lost.aborted) return { kind: 'lost', message: String(lost.reason) };
     const timeout = AbortSignal.timeout(run.role.timeoutSeconds * 1000);
     const signal = AbortSignal.any([lost, timeout]);
     const context: JigContext = {
@@ -137,6 +139,7 @@ export class Executor {
       memo: run.memo,
       wake: toWake(run.wakeReason),
       signal,
+      mayAct: () => this.leases.isCertain(run.runId, run.fence),
       log: (text) => sink.write(text),
       logger: this.options.log.child({ runId: run.runId, nodeRoleId: run.noderoleId, nodeId: run.node.id, jig: run.jig }),
       agent: agentPort(this.options.pool, run) satisfies AgentPort,

@@ -9,6 +9,7 @@ import type { Logger } from '../shared/logger.js';
 type Held = { fence: number; abort: AbortController; renewedAtMs: number };
 
 const monotonicMs = () => performance.now();
+const TOO_LATE = 'the lease could not be renewed in time';
 
 export class LeaseKeeper {
   private readonly held = new Map<number, Held>();
@@ -31,8 +32,19 @@ export class LeaseKeeper {
   hold(runId: number, fence: number, sinceMs = monotonicMs()): AbortSignal {
     const abort = new AbortController();
     this.held.set(runId, { fence, abort, renewedAtMs: sinceMs });
+    // A process that was stopped between start and here may have lost it already.
+    if (!this.isCertain(runId, fence)) abort.abort(new Error(TOO_LATE));
     this.timer ??= setInterval(() => this.tick(), this.intervalMs);
     return abort.signal;
+  }
+
+  /**
+   * Whether this turn of the run is certainly still ours. Looked at on the clock and not on a timer: in a process that
+   * was stopped for a while and goes on, the jig's own timers may fire before the one that aborts it (engine-rules 1).
+   */
+  isCertain(runId: number, fence: number): boolean {
+    const held = this.held.get(runId);
+    return held?.fence === fence && !held.abort.signal.aborted && monotonicMs() - held.renewedAtMs <= this.giveUpMs;
   }
 
   /** Lets go of this turn of the run; a later one, which another fence tells apart, is kept. */
@@ -54,7 +66,7 @@ export class LeaseKeeper {
   private tick(): void {
     // Looked at here and not after the renewal: one that never answers must not keep a run from stopping in time.
     for (const [, held] of this.held)
-      if (monotonicMs() - held.renewedAtMs > this.giveUpMs) held.abort.abort(new Error('the lease could not be renewed in time'));
+      if (monotonicMs() - held.renewedAtMs > this.giveUpMs) held.abort.abort(new Error(TOO_LATE));
     void this.renew();
   }
 

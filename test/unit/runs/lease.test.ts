@@ -55,6 +55,22 @@ describe('leases', () => {
     expect(String(one.reason)).toContain('taken away');
   });
 
+  it('rule 1: a process that was stopped and goes on asks the clock, before any timer has told its jig to stop', async () => {
+    const signal = keeper.hold(1, 11);
+    await seconds(1);
+    expect(keeper.isCertain(1, 11)).toBe(true);
+    // The clock goes on while no timer fires: SIGSTOP, then SIGCONT.
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 25_000);
+    expect([keeper.isCertain(1, 11), signal.aborted]).toEqual([false, false]);
+    clock.mockRestore();
+  });
+
+  it('rule 1: a run whose start was asked for too long ago begins aborted', () => {
+    const signal = keeper.hold(1, 11, performance.now() - 25_000);
+    expect([keeper.isCertain(1, 11), signal.aborted]).toEqual([false, true]);
+    expect(keeper.isCertain(1, 10)).toBe(false);
+  });
+
   it.each(['fail', 'hang'] as const)('rule 1: when renewals %s, the run stops before its lease is over', async (mode) => {
     const signal = keeper.hold(1, 11);
     await seconds(10);
