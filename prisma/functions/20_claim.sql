@@ -35,10 +35,12 @@ DECLARE
   v_chosen int[];
   -- Room under the cap of all classes together; NULL: there is no such cap.
   v_total bigint;
+  v_rolling boolean;
 BEGIN
   rings := '{}';
   events := '{}';
   SELECT array_agg(room.job_class) INTO v_open FROM claim_room(v_now) room WHERE room.n > 0;
+  v_rolling := EXISTS (SELECT 1 FROM rollouts r WHERE r.status IN ('running', 'paused', 'aborted'));
   SELECT array_agg(s.id) INTO v_candidates FROM (
     SELECT n.id FROM nodes n
      WHERE n.alive AND n.available AND NOT n.deleting
@@ -47,6 +49,7 @@ BEGIN
                      WHERE t.node_id = n.id AND t.state = 'TODO' AND (t.not_before IS NULL OR t.not_before <= v_now)
                        AND d.committed_at IS NOT NULL AND d.paused_at IS NULL AND ro.job_class = ANY(v_open)
                        AND (ro.soft_after = '{}' AND ro.soft_after_deployment = '{}' OR soft_predecessor(t.id, n.id, d.id, ro.soft_after, ro.soft_after_deployment) IS NULL)
+                       AND (NOT v_rolling OR coalesce((rollout_stand(t.id)).room, 1) > 0)
                        AND (n.kind <> 'machine' AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = n.id || ':' || t.role_id AND r.status <> 'ENDED' AND r.holds_slot)
                             OR n.kind = 'machine' AND (ro.runs_in = 'any' OR ro.runs_in = n.boot_class::text)))
             OR EXISTS (SELECT 1 FROM runs w WHERE w.node_id = n.id AND w.status = 'WAKING' AND NOT w.holds_slot))
@@ -82,6 +85,10 @@ BEGIN
 
   SELECT greatest(0, c.max - (SELECT count(*) FROM runs r WHERE r.status IN ('QUEUED', 'WAKING', 'RUNNING'))) INTO v_total FROM caps c WHERE c.name = 'total';
 
+  -- Looked at again under the lock of the deployments: a commit may have begun a rollout since. Without one it costs nothing.
+  v_rolling := EXISTS (SELECT 1 FROM rollouts r WHERE r.status IN ('running', 'paused', 'aborted') AND r.deployment_id = ANY(v_deployments));
+  IF v_rolling THEN events := rollout_hold(v_deployments); END IF;
+
   WITH room AS MATERIALIZED (
     SELECT c.job_class, c.n FROM claim_room(v_now) c WHERE c.n > 0
   ), picked AS (
@@ -98,6 +105,7 @@ BEGIN
           AND (ro.runs_in = 'any' OR n.kind <> 'machine' OR ro.runs_in = n.boot_class::text)
           AND (ro.soft_after = '{}' AND ro.soft_after_deployment = '{}' OR soft_predecessor(nr.id, n.id, nr.deployment_id, ro.soft_after, ro.soft_after_deployment) IS NULL)
           AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AND r.status <> 'ENDED' AND r.holds_slot)
+          AND (NOT v_rolling OR coalesce((rollout_stand(nr.id)).room, 1) > 0)
         ORDER BY nr.cohort, nr.id
         LIMIT CASE WHEN n.kind = 'machine' THEN 1 ELSE 100 END) t
      WHERE n.alive AND n.available AND NOT n.deleting
@@ -107,6 +115,7 @@ BEGIN
   SELECT array_agg(c.id) INTO v_chosen FROM (
     SELECT r.id FROM ranked r JOIN room ON room.job_class = r.job_class WHERE r.place <= room.n ORDER BY r.cohort, r.id LIMIT v_total) c;
   IF EXISTS (SELECT 1 FROM caps WHERE name LIKE 'deployment:%') THEN v_chosen := within_deployment_caps(v_chosen); END IF;
+  IF v_rolling THEN v_chosen := within_rollouts(v_chosen); END IF;
   IF v_chosen IS NULL THEN RETURN; END IF;
 
   WITH held AS MATERIALIZED (
@@ -130,8 +139,9 @@ BEGIN
     SELECT noderole_event(c.id, c.version, 'TODO', c.state, c.node_id, c.role_id, c.deployment_id, 'claimed') AS event, c.id FROM claimed c
   )
   SELECT v_woken || coalesce((SELECT array_agg((i.id, i.dispatch, i.fence, i.job_class)::engine_ring ORDER BY i.id) FROM inserted i), '{}'),
-         coalesce((SELECT array_agg(told.event ORDER BY told.id) FROM told), '{}')
+         events || coalesce((SELECT array_agg(told.event ORDER BY told.id) FROM told), '{}')
     INTO rings, events;
+  IF v_rolling THEN PERFORM rollout_take(rings); END IF;
 END $$;
 
 -- One claim pass as a transaction of its own (the annealer's kick and the sweep).

@@ -94,6 +94,8 @@ BEGIN
     v_more := poke_active(v_poked, 'data committed');
     v_events := v_events || v_more;
   END IF;
+  v_more := rollout_begin(p_deployment, v_revision);
+  v_events := v_events || v_more;
   PERFORM emit_events(v_events || ('deployment-committed', 'deployment', p_deployment, v_revision,
     jsonb_build_object('revision', v_revision, 'committed', committed, 'changed', changed))::engine_event);
 END $$;

@@ -15,6 +15,8 @@ export const RING_AGAIN_AFTER_SECONDS = 5;
 /** Returns how many rings were made. */
 export async function annealPass(db: Queryable, ring: (rings: Ring[]) => Promise<void>): Promise<number> {
   let made = 0;
+  // Places that were given back since the last pass, phases that are over: the claim looks at what stands here.
+  await db.query('SELECT rollout_sweep()');
   const again = await db.query<RingRow>(`SELECT run_id, dispatch, fence, job_class FROM ring_again(make_interval(secs => $1), $2)`, [
     RING_AGAIN_AFTER_SECONDS,
     CLAIM_LIMIT,

@@ -1,6 +1,7 @@
 /** Reads what `why` needs about one noderole and lets it answer. */
 import type { Db } from '../db/client.js';
 import { NotFoundError } from '../shared/errors.js';
+import { rolloutHold } from './rollout-read.js';
 import { why, type WhyAnswer, type WhyView } from './why.js';
 
 export type { WhyAnswer } from './why.js';
@@ -50,6 +51,7 @@ export async function explainNodeRole(db: Db, id: number, servedReasons: (nodeId
       phaseDetail: nr.node.status?.phaseDetail ?? '',
       heartbeatAt: nr.node.status?.heartbeatAt ?? null,
     },
+    rollout: nr.state === 'TODO' ? await rolloutHold(db.pool, id) : null,
     runsIn: nr.role.runsIn,
     jobClass: nr.role.jobClass,
     workersAlive: workers > 0,

@@ -2,7 +2,7 @@
 import type { NodeRoleState } from '../noderoles/state.js';
 
 export type WhyLink = {
-  kind: 'state' | 'parent' | 'error' | 'node' | 'deployment' | 'slot' | 'run' | 'wait' | 'backoff' | 'worker' | 'environment';
+  kind: 'state' | 'parent' | 'error' | 'node' | 'deployment' | 'slot' | 'run' | 'wait' | 'backoff' | 'worker' | 'environment' | 'rollout';
   text: string;
   noderole_id?: number;
   node_id?: number;
@@ -31,6 +31,8 @@ export type WhyView = {
     phaseDetail: string;
     heartbeatAt: Date | null;
   };
+  /** What a rolling change says that holds it back; null when none does. */
+  rollout: { text: string; unblock: string } | null;
   runsIn: string;
   jobClass: string;
   workersAlive: boolean;
@@ -145,6 +147,10 @@ function todo(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {
       `The node is in the wrong environment: it booted ${node.bootClass ?? 'nothing yet'}, the role runs in ${view.runsIn}.`,
       `It goes on when the node boots into ${view.runsIn}.`,
     );
+  }
+  if (view.rollout) {
+    chain.push({ kind: 'rollout', text: view.rollout.text });
+    return say(`The rolling change of deployment '${deployment.name}' holds it back: ${view.rollout.text}.`, view.rollout.unblock);
   }
   if (!view.workersAlive) {
     chain.push({ kind: 'worker', text: `no worker of class ${view.jobClass} has reported in the last 30 s` });

@@ -25,6 +25,7 @@ import { nodePowerRoutes } from './routes/node-power.js';
 import { nodeRoleRoutes } from './routes/node-roles.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { roleRoutes } from './routes/roles.js';
+import { rolloutRoutes } from './routes/rollouts.js';
 import { runRoutes } from './routes/runs.js';
 import { statusRoutes } from './routes/status.js';
 import { securityHeaders, staticRouter } from './static.js';
@@ -81,6 +82,7 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
   return [
     ...statusRoutes({ ...deps, databaseKind: deps.databaseKind ?? (deps.config.databaseUrl === undefined ? 'embedded' : 'external') }),
     ...deploymentRoutes(deps),
+    ...rolloutRoutes(deps),
     ...roleRoutes(deps),
     ...nodeRoutes(deps),
     ...nodePowerRoutes(deps),

@@ -8,6 +8,7 @@ export type Status = Answer<Client['status']>;
 export type Anneal = Answer<Client['anneal']>;
 export type Deployment = Answer<Client['deployments']['get']>;
 export type Matrix = Answer<Client['deployments']['matrix']>;
+export type Rollout = Answer<Client['deployments']['rollout']>;
 export type Role = Answer<Client['roles']['get']>;
 export type Node = Answer<Client['nodes']['get']>;
 export type Timeline = Answer<Client['nodes']['timeline']>;

@@ -7,6 +7,7 @@ import { addEvents } from './commands/events.js';
 import { addNodeRoles } from './commands/noderoles.js';
 import { addNodes } from './commands/nodes.js';
 import { addRoles } from './commands/roles.js';
+import { addRollout } from './commands/rollout.js';
 import { addRuns } from './commands/runs.js';
 import { addStatus } from './commands/status.js';
 import { addUp } from './commands/up.js';
@@ -58,6 +59,7 @@ export function buildProgram(cli: Cli): Command {
   addStatus(program, cli);
   addNodes(program, cli);
   addDeployments(program, cli);
+  addRollout(program, cli);
   addRoles(program, cli);
   addNodeRoles(program, cli);
   addRuns(program, cli);

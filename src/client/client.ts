@@ -3,6 +3,7 @@
  * in Node. One method per endpoint; every answer is checked against src/api/schemas.ts at this door.
  */
 import { z } from 'zod';
+import { rolloutSchema, type RolloutPut } from '../api/rollout-schemas.js';
 import * as s from '../api/schemas.js';
 import { followEvents, type ApiEvent, type EventsOptions } from './events.js';
 import { requestJson, requestNothing, type CallOptions, type ClientOptions, type Query } from './request.js';
@@ -57,6 +58,11 @@ export function createClient(options: ClientOptions) {
       commit: (key: Key, call?: CallOptions) => write('PUT', `/deployments/${segment(key)}/commit`, s.commitResultSchema, undefined, call),
       recall: (key: Key, call?: CallOptions) => write('PUT', `/deployments/${segment(key)}/recall`, s.deploymentSchema, undefined, call),
       matrix: (key: Key, call?: CallOptions) => get(`/deployments/${segment(key)}/matrix`, s.matrixSchema, call),
+      rollout: (key: Key, call?: CallOptions) => get(`/deployments/${segment(key)}/rollout`, rolloutSchema, call),
+      setRollout: (key: Key, body: RolloutPut, call?: CallOptions) => write('PUT', `/deployments/${segment(key)}/rollout`, rolloutSchema, body, call),
+      turnRollout: (key: Key, verb: 'pause' | 'resume' | 'abort', call?: CallOptions) =>
+        write('PUT', `/deployments/${segment(key)}/rollout/${verb}`, rolloutSchema, undefined, call),
+      removeRollout: (key: Key, call?: CallOptions) => remove(`/deployments/${segment(key)}/rollout`, call),
     },
     roles: {
       list: (query?: PageQuery, call?: CallOptions) => get('/roles', s.pageOf(s.roleSchema), call, query),

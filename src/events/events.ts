@@ -49,6 +49,11 @@ export type DeploymentEvent = Subject<'deployment'> & {
   kind: 'deployment-created' | 'deployment-changed' | 'deployment-committed' | 'deployment-deleted';
   data: Record<string, unknown>;
 };
+/** A rolling change began, paused, went on, changed its phase or ended; `why` says which and by whom. */
+export type RolloutChanged = Subject<'deployment'> & {
+  kind: 'rollout-changed';
+  data: { rollout_id: number; revision: number; status: string; phase: string; reason: string | null; why: string };
+};
 /** Subject id 0: the MAC belongs to no node that we know. */
 export type BootPhaseSeen = Subject<'node'> & {
   kind: 'boot-phase';
@@ -79,6 +84,7 @@ export type DomainEvent =
   | NodeChanged
   | NodeDeleted
   | DeploymentEvent
+  | RolloutChanged
   | BootPhaseSeen
   | InstallChanged
   | NetworkChanged

@@ -4,6 +4,7 @@ import { ConfirmButton } from '../components/confirm-button.js';
 import { Choice, Toolbar } from '../components/header/toolbar.js';
 import { MatrixGrid } from '../components/matrix/matrix-grid.js';
 import { Loading, Message } from '../components/message.js';
+import { RolloutLine } from '../components/rollout-line.js';
 import type { Live } from '../live.js';
 import type { DeploymentHead } from '../store/board.js';
 import { chooseMatrixDensity, type Density } from '../store/layout.js';
@@ -67,6 +68,7 @@ export function DeploymentPage({ live, name, panel, filter, onFilter, onOpen }: 
           onChoose={setDensity}
         />
       </Toolbar>
+      <RolloutLine name={name} version={`${totals.ACTIVE} ${totals.ERROR} ${totals.TRANSITION}`} />
       {head !== undefined && !head.system && totals.PROPOSED > 0 && <CommitBar deployment={head} proposed={totals.PROPOSED} />}
       {nodes.length === 0 ? (
         <NoMatch onClear={() => onFilter({ text: '', state: null })} />

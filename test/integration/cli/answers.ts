@@ -1,5 +1,5 @@
 /** One answer of the API for each thing, with every field the contract has. */
-import type { Deployment, Node, NodeRole, NodeRoleState, Role, Run, Status, StateCounts, Matrix } from '../../../src/cli/answers.js';
+import type { Rollout, Deployment, Node, NodeRole, NodeRoleState, Role, Run, Status, StateCounts, Matrix } from '../../../src/cli/answers.js';
 
 const AT = '2026-11-21T10:00:00.000Z';
 
@@ -50,6 +50,25 @@ export const role: Role = {
   runs_in: 'installed',
   validity: 'install',
   cohort: 1,
+};
+
+export const rollout: Rollout = {
+  deployment: { id: 7, name: 'demo' },
+  policy: { canaries: 1, in_flight: '20%', per: 'hint.rack', pause_above: 10, min_sample: 5 },
+  rollout: {
+    id: 3,
+    revision: 2,
+    status: 'paused',
+    phase: 'canary',
+    reason: '1 of 1 canaries failed',
+    started_at: AT,
+    changed_at: AT,
+    ended_at: null,
+    progress: { nodes: 10, done: 0, failed: 1, in_flight: 0, waiting: 9, canaries: 1, canaries_done: 0 },
+    groups: [{ key: 'rack r1', nodes: 10, in_flight: 0, max_in_flight: 2 }],
+    nodes_in_flight: [],
+    nodes_failed: [{ id: 2, name: 'rack-n002' }],
+  },
 };
 
 export const deployment: Deployment = {
