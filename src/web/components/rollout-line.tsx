@@ -9,7 +9,7 @@ export function RolloutLine({ name, version }: { name: string; version: string }
   const { progress: p } = rollout;
   const phase = rollout.phase === 'canary' ? `canaries: ${p.canaries_done} of ${p.canaries} done` : 'fleet';
   return (
-    <p class="notice" role="status">
+    <p class="rollout" role="status">
       Rolling change of revision {rollout.revision}: <b>{rollout.status}</b>
       {rollout.reason === null ? '' : ` (${rollout.reason})`}, {phase}; {p.done} of {p.nodes} nodes done, {p.in_flight} in flight, {p.failed} failed,{' '}
       {p.waiting} waiting

@@ -214,12 +214,12 @@ describe('the rollout in SQL against the model', () => {
         if (rest !== null) {
           expect(rows.map((one) => one.id)).toEqual(rest);
           claimed += rest.length;
-          held += built.view.members.filter((member) => member.state === 'TODO').length - rest.length;
+          held += built.view.members.filter((member) => member.state === 'TODO' && !rest.includes(member.id)).length;
         }
       }),
       { numRuns: 60, seed: SEED },
     );
-    expect(claimed).toBeGreaterThan(30);
-    expect(held).toBeGreaterThan(30);
+    expect(claimed).toBeGreaterThan(20);
+    expect(held).toBeGreaterThan(20);
   });
 });
