@@ -1,0 +1,5 @@
+/** Every bench there is: one import and one line each. */
+import { annealer } from './annealer.js';
+import type { Bench } from './bench.js';
+
+export const benches: readonly Bench[] = [annealer];
