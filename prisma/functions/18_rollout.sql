@@ -56,7 +56,7 @@ BEGIN
   INSERT INTO rollout_members (node_role_id, rollout_id, node_id, group_key, accepted_epoch)
   SELECT nr.id, v_id, nr.node_id, rollout_group_key(v_policy->>'per', ro.name, n.hint, n.discovery), CASE WHEN nr.state = 'ERROR' THEN nr.error_epoch END
     FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id JOIN nodes n ON n.id = nr.node_id
-   WHERE nr.deployment_id = p_deployment AND nr.state IN ('TODO', 'BLOCKED', 'TRANSITION', 'ERROR')
+   WHERE nr.deployment_id = p_deployment AND nr.state IN ('TODO', 'BLOCKED', 'TRANSITION', 'ERROR') AND NOT nr.barrier
   ON CONFLICT (node_role_id) DO UPDATE SET rollout_id = EXCLUDED.rollout_id, group_key = EXCLUDED.group_key, canary = false, begun = false, accepted_epoch = EXCLUDED.accepted_epoch;
   INSERT INTO rollout_groups (rollout_id, key, nodes, max_in_flight)
   SELECT v_id, m.group_key, count(DISTINCT m.node_id), rollout_amount(v_policy->'limit', count(DISTINCT m.node_id)::int) FROM rollout_members m WHERE m.rollout_id = v_id GROUP BY m.group_key;
@@ -72,9 +72,9 @@ BEGIN
   ), upward AS (
     SELECT m.node_role_id AS id FROM rollout_members m JOIN wanted ON wanted.node_id = m.node_id WHERE m.rollout_id = v_id
     UNION
-    SELECT m.node_role_id FROM upward u JOIN node_role_edges e ON e.child_id = u.id JOIN rollout_members m ON m.node_role_id = e.parent_id AND m.rollout_id = v_id
+    SELECT p.id FROM upward u JOIN node_role_edges e ON e.child_id = u.id JOIN node_roles p ON p.id = e.parent_id AND p.deployment_id = p_deployment AND p.state::text <> 'ACTIVE'
   )
-  UPDATE rollout_members m SET canary = true FROM upward u WHERE m.node_role_id = u.id;
+  UPDATE rollout_members m SET canary = true FROM upward u WHERE m.node_role_id = u.id AND m.rollout_id = v_id;
   UPDATE rollouts SET phase = 'canary' WHERE id = v_id AND EXISTS (SELECT 1 FROM rollout_members WHERE rollout_id = v_id AND canary);
   PERFORM rollout_places_now(v_id);
   RETURN CASE WHEN v_old IS NULL THEN '{}'::engine_event[] ELSE ARRAY[rollout_event(v_old, 'superseded')] END || rollout_event(v_id, 'begun');

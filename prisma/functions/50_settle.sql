@@ -101,7 +101,8 @@ BEGIN
            -- What failed may have left half of its work behind: the last success says nothing about that any more.
            last_ok_hash = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN e.inputs_hash WHEN e.outcome IN ('failed', 'retryable', 'lease-lost') THEN NULL ELSE nr.last_ok_hash END,
            last_ok_epoch = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN e.boot_epoch ELSE nr.last_ok_epoch END,
-           force_run = CASE WHEN e.outcome = 'succeeded' THEN false ELSE nr.force_run END
+           -- A rerun asked for while this run was at work is not answered by it.
+           force_run = CASE WHEN e.outcome = 'succeeded' AND nr.want_gen <= coalesce(e.gen, 0) THEN false ELSE nr.force_run END
       FROM ended e
      WHERE nr.id = e.node_role_id AND nr.current_run_id = e.id
     RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, e.outcome, e.outcome = 'succeeded' AND e.new_wall AS new_wall

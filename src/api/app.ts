@@ -25,6 +25,7 @@ import { nodePowerRoutes } from './routes/node-power.js';
 import { nodeRoleRoutes } from './routes/node-roles.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { roleRoutes } from './routes/roles.js';
+import { bulkRoutes } from './routes/bulk.js';
 import { rolloutRoutes } from './routes/rollouts.js';
 import { runRoutes } from './routes/runs.js';
 import { statusRoutes } from './routes/status.js';
@@ -87,6 +88,7 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
     ...nodeRoutes(deps),
     ...nodePowerRoutes(deps),
     ...deploymentRoleRoutes(deps),
+    ...bulkRoutes(deps),
     ...nodeRoleRoutes(deps),
     ...runRoutes(deps),
     ...bootenvRoutes(deps),

@@ -17,6 +17,7 @@ export type BindResult = Answer<Client['nodeRoles']['bind']>;
 export type NodeRoleState = NodeRole['state'];
 export type StateCounts = Node['noderoles'];
 export type Why = Answer<Client['nodeRoles']['why']>;
+export type BulkResult = Answer<Client['nodeRoles']['retryAll']>;
 export type Run = Answer<Client['runs']['get']>;
 export type Bootenv = Answer<Client['bootenvs']['get']>;
 

@@ -3,6 +3,7 @@
  * in Node. One method per endpoint; every answer is checked against src/api/schemas.ts at this door.
  */
 import { z } from 'zod';
+import { bulkResultSchema, type Bulk } from '../api/bulk-schemas.js';
 import { rolloutSchema, type RolloutPut } from '../api/rollout-schemas.js';
 import * as s from '../api/schemas.js';
 import { followEvents, type ApiEvent, type EventsOptions } from './events.js';
@@ -93,6 +94,10 @@ export function createClient(options: ClientOptions) {
       setData: (key: Key, data: s.DataPut['data'], call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}`, s.nodeRoleSchema, { data }, call),
       unbind: (key: Key, call?: CallOptions) => remove(`/node_roles/${segment(key)}`, call),
       retry: (key: Key, call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}/retry`, s.nodeRoleSchema, undefined, call),
+      rerun: (key: Key, call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}/rerun`, s.nodeRoleSchema, undefined, call),
+      /** Everything the filter names, in one transaction. */
+      retryAll: (body: Bulk, call?: CallOptions) => write('PUT', '/node_roles/retry', bulkResultSchema, body, call),
+      rerunAll: (body: Bulk, call?: CallOptions) => write('PUT', '/node_roles/rerun', bulkResultSchema, body, call),
       cancel: (key: Key, call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}/cancel`, s.nodeRoleSchema, undefined, call),
       propose: (key: Key, call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}/propose`, s.nodeRoleSchema, undefined, call),
       why: (key: Key, call?: CallOptions) => get(`/node_roles/${segment(key)}/why`, s.whySchema, call),

@@ -46,6 +46,8 @@ export type NodeRoleEvent =
   | { kind: 'poke' }
   | { kind: 'cancel' }
   | { kind: 'retry' }
+  /** Run again whatever the inputs say: a poke, and of ERROR also a retry. */
+  | { kind: 'rerun' }
   | { kind: 'repropose' };
 
 /** What the table looks at. `runGen` is the generation of inputs that the current run froze, null when none is running. */
@@ -150,6 +152,12 @@ export function next(view: NodeRoleView, event: NodeRoleEvent): Move | Refusal {
       if (view.stopping) return { refused: 'its last run is still being stopped; retry when the node is free' };
       if (state === 'ERROR') return { ...stay, to: ready(p, slack) };
       return state === 'TODO' ? stay : { refused: `only ERROR is retried, it is ${state}` };
+    }
+
+    case 'rerun': {
+      if (state !== 'ERROR') return next(view, { kind: 'poke' });
+      const retried = next(view, { kind: 'retry' });
+      return isRefusal(retried) ? retried : { ...retried, wantGen: view.wantGen + 1 };
     }
 
     case 'repropose': {

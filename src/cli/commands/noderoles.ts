@@ -8,6 +8,7 @@ import type { Look } from '../terminal/look.js';
 import { STATES, stateGlyph, stateTone } from '../terminal/states.js';
 import { agoText } from '../terminal/words.js';
 import { printableLine } from '../terminal/text-width.js';
+import { addBulk } from './noderoles-bulk.js';
 import { printWhy } from './why.js';
 
 type NodeRoleListOptions = ListOptions & {
@@ -84,12 +85,6 @@ type Verb = {
 
 const VERBS: Verb[] = [
   {
-    name: 'retry',
-    description: 'try a noderole in ERROR again',
-    done: 'will be tried again',
-    act: ({ client, signal }, key) => client().nodeRoles.retry(key, { signal }),
-  },
-  {
     name: 'cancel',
     description: 'stop the run of a noderole; it ends in ERROR',
     done: 'is being stopped',
@@ -154,6 +149,7 @@ export function addNodeRoles(program: Command, cli: Cli): void {
         LOOK_FOR_NODE_ROLES,
       ),
     );
+  addBulk(noderoles, cli);
   for (const verb of VERBS) addVerb(noderoles, cli, verb);
   noderoles
     .command('set-data')

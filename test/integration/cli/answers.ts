@@ -52,6 +52,8 @@ export const role: Role = {
   cohort: 1,
 };
 
+export const bulk = { dry_run: true, matched: 3, moved: 1, marked: 1, others: [{ reason: 'its role is destructive', count: 1, ids: [9] }] };
+
 export const rollout: Rollout = {
   deployment: { id: 7, name: 'demo' },
   policy: { canaries: 1, in_flight: '20%', per: 'hint.rack', pause_above: 10, min_sample: 5 },

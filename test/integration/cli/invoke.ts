@@ -63,6 +63,7 @@ function fillFleet({ answers }: StubApi): void {
   for (const call of ['GET rollout', 'PUT rollout', 'PUT rollout/pause', 'PUT rollout/resume', 'PUT rollout/abort'])
     put(call.replace(' ', ' /api/v2/deployments/demo/'), answer.rollout);
   put('DELETE /api/v2/deployments/demo/rollout');
+  put('PUT /api/v2/node_roles/rerun', answer.bulk);
   put('GET /api/v2/deployments/demo/matrix', answer.matrix(['ACTIVE', 'ACTIVE']));
   put('GET /api/v2/roles', answer.page([answer.role]));
   put('GET /api/v2/roles/base-packages', answer.role);

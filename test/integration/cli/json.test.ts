@@ -55,6 +55,7 @@ const COMMANDS: [string, string[], unknown][] = [
   ['noderoles list', ['--node', 'rack-n002'], answer.page(NODE_ROLES)],
   ['noderoles show', ['base-packages@rack-n002'], ERROR_ONE],
   ['noderoles retry', ['12'], ERROR_ONE],
+  ['noderoles rerun', ['--deployment', 'demo', '--role', 'base-packages', '--all-errors', '--dry-run'], answer.bulk],
   ['noderoles cancel', ['12'], ERROR_ONE],
   ['noderoles propose', ['12'], ERROR_ONE],
   ['noderoles set-data', ['12', '{"packages":["vim"]}'], ERROR_ONE],

@@ -63,6 +63,7 @@ describe('the transition table', () => {
     poke: { PROPOSED: '-', BLOCKED: '-', TODO: '-', TRANSITION: '-', ACTIVE: 'TODO', ERROR: '-' },
     cancel: { PROPOSED: 'refused', BLOCKED: 'refused', TODO: 'refused', TRANSITION: 'ERROR', ACTIVE: 'refused', ERROR: 'refused' },
     retry: { PROPOSED: 'refused', BLOCKED: 'refused', TODO: '-', TRANSITION: 'refused', ACTIVE: 'refused', ERROR: 'TODO' },
+    rerun: { PROPOSED: '-', BLOCKED: '-', TODO: '-', TRANSITION: '-', ACTIVE: 'TODO', ERROR: 'TODO' },
     repropose: { PROPOSED: '-', BLOCKED: 'PROPOSED', TODO: 'PROPOSED', TRANSITION: 'PROPOSED', ACTIVE: 'PROPOSED', ERROR: 'PROPOSED' },
   };
 
