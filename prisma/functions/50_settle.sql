@@ -23,6 +23,7 @@ DECLARE
   v_settled bigint[];
   v_blocked int[];
   v_walls int[];
+  v_installed int[];
 BEGIN
   PERFORM 1 FROM nodes WHERE id IN (SELECT r.node_id FROM runs r WHERE r.id = ANY(p_runs)) ORDER BY id FOR NO KEY UPDATE;
 
@@ -80,7 +81,7 @@ BEGIN
       FROM input i, node_roles nr, roles ro
      WHERE r.id = i.id AND r.fence = i.fence AND r.status = 'RUNNING' AND nr.id = r.node_role_id AND ro.id = r.role_id
     RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, r.outcome, r.gen, r.boot_epoch, r.inputs_hash, r.error_code, r.error_message, i.body, ro.backoff_seconds,
-              i.body ? 'wall' AND i.body->'wall' <> nr.wall AS new_wall
+              i.body ? 'wall' AND i.body->'wall' <> nr.wall AS new_wall, 'destructive' = ANY(ro.flags) AS destructive
   ), settled AS (
     UPDATE node_roles nr SET
            state = CASE
@@ -105,7 +106,7 @@ BEGIN
            force_run = CASE WHEN e.outcome = 'succeeded' AND nr.want_gen <= coalesce(e.gen, 0) THEN false ELSE nr.force_run END
       FROM ended e
      WHERE nr.id = e.node_role_id AND nr.current_run_id = e.id
-    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, e.outcome, e.outcome = 'succeeded' AND e.new_wall AS new_wall
+    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, e.outcome, e.outcome = 'succeeded' AND e.new_wall AS new_wall, e.outcome = 'succeeded' AND e.destructive AS installed
   )
   SELECT v_events
            || coalesce((SELECT array_agg(run_ended_event(e.id, e.dispatch, e.node_role_id, e.node_id, e.outcome, e.error_code) ORDER BY e.id) FROM ended e), '{}')
@@ -115,8 +116,9 @@ BEGIN
          (SELECT array_agg(s.id) FROM settled s WHERE s.state = 'ACTIVE'),
          (SELECT array_agg(s.id) FROM settled s WHERE s.state = 'ERROR'),
          (SELECT array_agg(s.id) FROM settled s WHERE s.state = 'BLOCKED'),
-         (SELECT array_agg(s.id) FROM settled s WHERE s.new_wall)
-    INTO v_events, v_settled, v_nodes, v_active, v_error, v_blocked, v_walls;
+         (SELECT array_agg(s.id) FROM settled s WHERE s.new_wall),
+         (SELECT array_agg(s.id) FROM settled s WHERE s.installed)
+    INTO v_events, v_settled, v_nodes, v_active, v_error, v_blocked, v_walls, v_installed;
 
   IF v_active IS NOT NULL THEN
     SELECT a.events, a.nodes INTO v_more, v_free FROM adjust_children(v_active, -1) a;
@@ -127,6 +129,12 @@ BEGIN
   IF v_blocked IS NOT NULL THEN PERFORM join_waves(v_blocked); END IF;
   IF v_walls IS NOT NULL THEN
     SELECT t.events, t.nodes INTO v_more, v_free FROM tell_new_walls(v_walls) t;
+    v_events := v_events || v_more;
+    v_nodes := v_nodes || v_free;
+  END IF;
+
+  IF v_installed IS NOT NULL THEN
+    SELECT t.events, t.nodes INTO v_more, v_free FROM end_install_validity(v_installed) t;
     v_events := v_events || v_more;
     v_nodes := v_nodes || v_free;
   END IF;

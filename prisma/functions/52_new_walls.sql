@@ -12,11 +12,12 @@ BEGIN
     SELECT e.child_id AS id, max(p.outside_at) AS outside_at FROM node_role_edges e JOIN node_roles p ON p.id = e.parent_id
      WHERE e.parent_id = ANY(p_parents) GROUP BY e.child_id
   ), told AS (
-    UPDATE node_roles c SET want_gen = c.want_gen + 1, version = c.version + 1,
+    UPDATE node_roles c SET want_gen = CASE WHEN c.state::text IN ('TRANSITION', 'ACTIVE') THEN c.want_gen + 1 ELSE c.want_gen END, version = c.version + 1,
            outside_at = greatest(c.outside_at, reader.outside_at),
            reruns = CASE WHEN reader.outside_at > coalesce(c.outside_at, '-infinity') THEN 0 WHEN c.reruns_since > clock_timestamp() - interval '10 minutes' THEN c.reruns + 1 ELSE 1 END,
            reruns_since = CASE WHEN c.reruns > 0 AND c.reruns_since > clock_timestamp() - interval '10 minutes' THEN c.reruns_since ELSE clock_timestamp() END
-      FROM reader WHERE c.id = reader.id AND c.state::text IN ('TRANSITION', 'ACTIVE')
+      FROM reader WHERE c.id = reader.id
+       AND (c.state::text IN ('TRANSITION', 'ACTIVE') OR c.reruns > 0 AND reader.outside_at > coalesce(c.outside_at, '-infinity'))
     RETURNING c.id, c.state, c.node_id
   )
   SELECT array_agg(t.id ORDER BY t.id) FILTER (WHERE t.state = 'ACTIVE'), coalesce(array_agg(DISTINCT t.node_id) FILTER (WHERE t.state = 'ACTIVE'), '{}') INTO v_poked, nodes FROM told t;

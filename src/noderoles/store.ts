@@ -29,25 +29,28 @@ export type Moved = { id: number; from: NodeRoleState; to: NodeRoleState; versio
 
 /** Applies `event` to the noderole. Throws NotFoundError, InvalidTransitionError with the table's reason. Safe to repeat as far as the table says so. */
 export async function moveNodeRole(pool: Pool, id: number, event: NodeRoleEvent, actor: string): Promise<Moved> {
-  return withRetriedTransaction(pool, async (tx) => {
-    const row = await lockWithChildren(tx, id);
-    const move = next(
-      {
-        state: row.state,
-        pendingParents: row.pending_parents,
-        slack: row.slack,
-        barrier: row.barrier,
-        wantGen: row.want_gen,
-        runGen: row.run_gen,
-        destructive: row.destructive,
-        stopping: row.stopping,
-      },
-      event,
-    );
-    if (isRefusal(move)) throw new InvalidTransitionError(`noderole ${id}: ${move.refused}`, { details: { state: row.state, event: event.kind } });
-    const version = await write(tx, row, event, move, actor);
-    return { id, from: row.state, to: move.to, version };
-  });
+  return withRetriedTransaction(pool, (tx) => moveNodeRoleIn(tx, id, event, actor));
+}
+
+/** The same in the caller's transaction, which holds no lock that comes later in the order: a hook's writes carry its depth. */
+export async function moveNodeRoleIn(tx: Tx, id: number, event: NodeRoleEvent, actor: string): Promise<Moved> {
+  const row = await lockWithChildren(tx, id);
+  const move = next(
+    {
+      state: row.state,
+      pendingParents: row.pending_parents,
+      slack: row.slack,
+      barrier: row.barrier,
+      wantGen: row.want_gen,
+      runGen: row.run_gen,
+      destructive: row.destructive,
+      stopping: row.stopping,
+    },
+    event,
+  );
+  if (isRefusal(move)) throw new InvalidTransitionError(`noderole ${id}: ${move.refused}`, { details: { state: row.state, event: event.kind } });
+  const version = await write(tx, row, event, move, actor);
+  return { id, from: row.state, to: move.to, version };
 }
 
 async function lockWithChildren(tx: Tx, id: number): Promise<Row> {
@@ -70,6 +73,14 @@ async function lockWithChildren(tx: Tx, id: number): Promise<Row> {
   return row;
 }
 
+/** Whether the event asks for another run, and if so, whether an operator does or a hook: what hooks begin may go in circles (engine-rules 8). */
+async function causeOf(tx: Tx, event: NodeRoleEvent): Promise<'outside' | 'inside' | 'none'> {
+  if (event.kind === 'retry') return 'outside';
+  if (event.kind !== 'poke') return 'none';
+  const { rows } = await tx.query<{ depth: number }>(`SELECT coalesce(nullif(current_setting('prybar.cause_depth', true), '')::int, 0) AS depth`);
+  return (rows[0]?.depth ?? 0) > 0 ? 'inside' : 'outside';
+}
+
 async function write(tx: Tx, row: Row, event: NodeRoleEvent, move: Move, actor: string): Promise<number> {
   const runStopped = move.run === 'stop' && row.current_run_id !== null;
   // Several statements below return arrays of the composite type engine_event; they are concatenated in the database.
@@ -86,9 +97,12 @@ async function write(tx: Tx, row: Row, event: NodeRoleEvent, move: Move, actor: 
             last_ok_hash = CASE WHEN NOT $9 THEN last_ok_hash END,
             error_code = CASE WHEN $7 THEN 'cancelled' WHEN $3 = 'ERROR' THEN error_code END,
             error_message = CASE WHEN $7 THEN $8 WHEN $3 = 'ERROR' THEN error_message END,
-            error_epoch = CASE WHEN $7 THEN error_epoch + 1 ELSE error_epoch END
+            error_epoch = CASE WHEN $7 THEN error_epoch + 1 ELSE error_epoch END,
+            reruns = CASE WHEN $10 = 'outside' THEN 0 WHEN $10 = 'inside' THEN reruns + 1 ELSE reruns END,
+            reruns_since = CASE WHEN $10 = 'inside' AND reruns = 0 THEN clock_timestamp() ELSE reruns_since END,
+            outside_at = CASE WHEN $10 = 'outside' THEN clock_timestamp() ELSE outside_at END
       WHERE id = $1 AND version = $2 RETURNING version`,
-    [row.id, row.version, move.to, move.pendingParents, move.wantGen, clearsFailure, cancelled, `cancelled by ${actor}`, runStopped],
+    [row.id, row.version, move.to, move.pendingParents, move.wantGen, clearsFailure, cancelled, `cancelled by ${actor}`, runStopped, await causeOf(tx, event)],
   );
   const version = rows[0]?.version;
   if (version === undefined) throw new ConflictError(`noderole ${row.id} changed meanwhile; read it again`);

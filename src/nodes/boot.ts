@@ -8,7 +8,7 @@ import { withTransaction, type Db, type Tx } from '../db/client.js';
 import { nodeChanged, type NodeField } from '../events/events.js';
 import { notify, writeEvents } from '../events/outbox.js';
 import { NotFoundError } from '../shared/errors.js';
-import { raiseFact } from './facts.js';
+import { lockFact, raiseFact } from './facts.js';
 
 export { sweepAlive } from './alive.js';
 
@@ -46,7 +46,7 @@ export type BootReport = {
 
 /**
  * The node is up and says in which boot. The first report of a boot id raises the boot epoch and the fact `boot:<node>`
- * and makes the node alive; a repeated one only refreshes. An installer brings no agent and ends no validity
+ * and makes the node alive; what is valid for one boot is wanted again. A repeated one only refreshes. An installer brings no agent and ends no validity
  * (engine-rules 16): it is written down, and neither the epoch nor alive move.
  */
 export async function recordBoot(tx: Tx, report: BootReport): Promise<{ bootEpoch: number; isNew: boolean }> {
@@ -79,6 +79,9 @@ export async function recordBoot(tx: Tx, report: BootReport): Promise<{ bootEpoc
     alive,
   ]);
   if (isNew && !isInstaller) {
+    // Who waits for this boot is still seen to wait, and is woken by nobody else meanwhile.
+    await lockFact(tx, `boot:${report.nodeId}`);
+    await tx.query('SELECT end_boot_validity($1, $2)', [report.nodeId, report.bootClass]);
     await raiseFact(tx, `boot:${report.nodeId}`, bootEpoch, {
       boot_id: report.bootId,
       class: report.bootClass,

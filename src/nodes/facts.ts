@@ -9,3 +9,9 @@ export async function raiseFact(tx: Tx, key: string, generation: number, detail:
   const { rows } = await tx.query<{ woken: number }>('SELECT raise_fact($1, $2, $3) AS woken', [key, generation, JSON.stringify(detail)]);
   return rows[0]?.woken ?? 0;
 }
+
+/** Holds the fact for the rest of the caller's transaction: nobody raises it or begins to wait for it meanwhile. */
+export async function lockFact(tx: Tx, key: string): Promise<void> {
+  await tx.query('INSERT INTO facts (key) VALUES ($1) ON CONFLICT (key) DO NOTHING', [key]);
+  await tx.query('SELECT 1 FROM facts WHERE key = $1 FOR UPDATE', [key]);
+}

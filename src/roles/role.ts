@@ -73,7 +73,7 @@ export const roleFields = keyedObject({
   backoff_max_seconds: seconds.min(0).max(86_400).optional(),
   no_retry_on: z.array(z.string().min(1).max(200)).default([]),
   runs_in: z.enum(['any', 'discovery', 'installed']).default('any'),
-  validity: z.enum(['always', 'install', 'boot']).default('always'),
+  validity: z.enum(['always', 'install', 'boot']).default('install'),
   on_parent_error: z.enum(['block', 'stay']).default('block'),
 });
 
