@@ -65,8 +65,7 @@ export class LeaseKeeper {
 
   private tick(): void {
     // Looked at here and not after the renewal: one that never answers must not keep a run from stopping in time.
-    for (const [, held] of this.held)
-      if (monotonicMs() - held.renewedAtMs > this.giveUpMs) held.abort.abort(new Error(TOO_LATE));
+    for (const [, held] of this.held) if (monotonicMs() - held.renewedAtMs > this.giveUpMs) held.abort.abort(new Error(TOO_LATE));
     void this.renew();
   }
 

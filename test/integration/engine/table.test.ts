@@ -94,6 +94,9 @@ type NodeRoleNow = {
   failures: number;
   destructive: boolean;
   stay: boolean;
+  node: number;
+  /** Its last run succeeded. */
+  ok: boolean;
   stopping: boolean;
   run: number | null;
   gen: number | null;
@@ -169,7 +172,7 @@ class Rig {
       name: 'now',
       text: `SELECT jsonb_build_object(
         'noderoles', coalesce((SELECT jsonb_agg(jsonb_build_object('id', nr.id, 'state', nr.state, 'p', nr.pending_parents, 'slack', nr.slack, 'barrier', nr.barrier, 'want', nr.want_gen, 'committed', nr.committed, 'failures', nr.failures,
-           'destructive', 'destructive' = ANY(ro.flags), 'stay', ro.on_parent_error = 'stay', 'stopping', EXISTS (SELECT 1 FROM runs s WHERE s.node_role_id = nr.id AND s.status = 'STOPPING'),
+           'destructive', 'destructive' = ANY(ro.flags), 'stay', ro.on_parent_error = 'stay', 'node', nr.node_id, 'ok', nr.last_ok_hash IS NOT NULL, 'stopping', EXISTS (SELECT 1 FROM runs s WHERE s.node_role_id = nr.id AND s.status = 'STOPPING'),
            'run', nr.current_run_id, 'gen', r.gen, 'proposed', nr.proposed_data IS NOT NULL, 'wall', nr.wall::text, 'epoch', nr.error_epoch, 'blocked_by', nr.blocked_by) ORDER BY nr.id)
            FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id LEFT JOIN runs r ON r.id = nr.current_run_id), '[]'),
         'edges', coalesce((SELECT jsonb_agg(jsonb_build_array(parent_id, child_id)) FROM node_role_edges), '[]'),
@@ -435,7 +438,24 @@ async function settleBatch(
   taken.forEach(({ run }, index) => expected.tellChildren(run.nr, deltas[index]));
   const told = new Set(changed.flatMap((id) => expected.children(id)));
   for (const child of [...told].sort((a, b) => a - b)) expected.move(child, { kind: 'parent-changed' });
+  const installed = taken.filter(({ run, outcome }) => outcome.kind === 'done' && expected.row(run.nr).destructive).map(({ run }) => run.nr);
+  for (const id of belowOnNode(expected, installed)) if (expected.row(id).ok) expected.move(id, { kind: 'poke' });
   return p_claim > 0 ? claimed(rig, expected, before) : expected;
+}
+
+/** What stands on a system that was installed anew. */
+function belowOnNode(expected: Expected, installed: number[]): number[] {
+  const below = new Set<number>();
+  const open = installed.map((id) => [id, expected.row(id).node] as const);
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [id, node] = next;
+    for (const child of expected.children(id)) {
+      if (expected.row(child).node !== node || below.has(child)) continue;
+      below.add(child);
+      open.push([child, node]);
+    }
+  }
+  return [...below].sort((a, b) => a - b);
 }
 
 /** One round of ERROR waves, row by row, as the table moves it. */
@@ -459,6 +479,8 @@ async function toRest(rig: Rig): Promise<void> {
   await pool.query('UPDATE nodes SET alive = true, available = true WHERE id = ANY($1)', [rig.nodeIds]);
   await pool.query('UPDATE deployments SET committed_at = clock_timestamp() WHERE id = $1', [engine.deploymentId]);
   for (let round = 0; round < 200; round++) {
+    // Barriers back off as any role does; the others of these graphs do not.
+    await pool.query('UPDATE node_roles SET not_before = NULL WHERE not_before IS NOT NULL');
     await pool.query(`UPDATE runs SET lease_until = clock_timestamp() - interval '1 minute' WHERE status = 'STOPPING'`);
     await pool.query(`UPDATE waits SET deadline = clock_timestamp() - interval '1 second'`);
     await call(engine.db, `prove_stopped(interval '2 seconds')`);
