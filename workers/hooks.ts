@@ -1,12 +1,15 @@
-/** The process that gives events their position and delivers them to role hooks. Wiring only. */
+/** The process that gives events their position and delivers them to role hooks and to webhooks. Wiring only. */
 import { isMain, runProcess, type Context, type Part } from '../src/bin/context.js';
 import { roleHooks } from '../src/bin/role-hooks.js';
 import { createEventFeed } from '../src/events/feed.js';
 import { createHookDispatcher } from '../src/hooks/dispatch.js';
+import { VERSION } from '../src/bin/version.js';
 import { publishServed } from '../src/nodes/served.js';
+import { openSecrets } from '../src/power/secrets.js';
+import { createWebhookDispatcher } from '../src/webhooks/dispatch.js';
 
 export async function startHooks(context: Context): Promise<Part> {
-  const { db, log, doorbell } = context;
+  const { db, log, doorbell, config } = context;
   const feed = createEventFeed(db, { log });
   await feed.start();
   const dispatcher = createHookDispatcher(db, {
@@ -19,8 +22,11 @@ export async function startHooks(context: Context): Promise<Part> {
     },
   });
   dispatcher.start();
+  const webhooks = createWebhookDispatcher(db, { box: await openSecrets(config.home), allow: config.webhookAllow, log, version: VERSION, feed });
+  webhooks.start();
   return {
     async close() {
+      await webhooks.close();
       await dispatcher.close();
       await feed.close();
     },

@@ -16,7 +16,7 @@ const LINES = [
   ['nodes', 'networks', 'bootenvs', 'dhcp', 'tftp', 'boot-http', 'dns', 'power'],
 ];
 
-const DOMAINS = [...new Set(LINES.flat()), 'hooks', 'discovery', 'matching', 'interchange'];
+const DOMAINS = [...new Set(LINES.flat()), 'hooks', 'webhooks', 'discovery', 'matching', 'interchange'];
 
 /** What may be imported from outside the own folder, for each folder of src; the root folders are below. @type {Record<string, string[]>} */
 const ALLOWED = {
@@ -27,6 +27,7 @@ const ALLOWED = {
     [...new Set(LINES.flat())].map((name) => [name, [...BASE, ...LINES.flatMap((line) => line.slice(0, Math.max(0, line.indexOf(name))))]]),
   ),
   hooks: [...BASE, 'nodes', 'roles', 'networks'],
+  webhooks: BASE,
   discovery: [...BASE, 'nodes', 'networks', 'bootenvs'],
   matching: [...BASE, 'nodes', 'roles', 'noderoles', 'deployments'],
   interchange: [...BASE, ...DOMAINS.filter((name) => name !== 'interchange')],

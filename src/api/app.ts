@@ -29,6 +29,7 @@ import { bulkRoutes } from './routes/bulk.js';
 import { rolloutRoutes } from './routes/rollouts.js';
 import { runRoutes } from './routes/runs.js';
 import { statusRoutes } from './routes/status.js';
+import { webhookRoutes } from './routes/webhooks.js';
 import { securityHeaders, staticRouter } from './static.js';
 
 export const API_PREFIX = '/api/v2';
@@ -92,6 +93,7 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
     ...nodeRoleRoutes(deps),
     ...runRoutes(deps),
     ...bootenvRoutes(deps),
+    ...webhookRoutes(deps),
     ...eventRoutes({ ...deps, closing }),
   ];
 }

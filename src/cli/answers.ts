@@ -20,6 +20,9 @@ export type Why = Answer<Client['nodeRoles']['why']>;
 export type BulkResult = Answer<Client['nodeRoles']['retryAll']>;
 export type Run = Answer<Client['runs']['get']>;
 export type Bootenv = Answer<Client['bootenvs']['get']>;
+export type Webhook = Answer<Client['webhooks']['get']>;
+export type WebhookWithSecret = Answer<Client['webhooks']['create']>;
+export type WebhookDelivery = Answer<Client['webhooks']['test']>;
 
 /** One page of a list. */
 export type Page<Item> = { items: Item[]; next: string | null; total: number };

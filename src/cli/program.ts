@@ -11,6 +11,7 @@ import { addRollout } from './commands/rollout.js';
 import { addRuns } from './commands/runs.js';
 import { addStatus } from './commands/status.js';
 import { addUp } from './commands/up.js';
+import { addWebhooks } from './commands/webhooks.js';
 import { addWhy } from './commands/why.js';
 import { packageVersion } from './package-root.js';
 import type { Cli } from './session.js';
@@ -67,6 +68,7 @@ export function buildProgram(cli: Cli): Command {
   addBootenvs(program, cli);
   addAnneal(program, cli);
   addEvents(program, cli);
+  addWebhooks(program, cli);
   settle(program);
   return program;
 }

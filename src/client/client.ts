@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { bulkResultSchema, type Bulk } from '../api/bulk-schemas.js';
 import { rolloutSchema, type RolloutPut } from '../api/rollout-schemas.js';
 import * as s from '../api/schemas.js';
+import * as w from '../api/webhooks-schemas.js';
 import { followEvents, type ApiEvent, type EventsOptions } from './events.js';
 import { requestJson, requestNothing, type CallOptions, type ClientOptions, type Query } from './request.js';
 
@@ -107,6 +108,19 @@ export function createClient(options: ClientOptions) {
       list: (query?: s.RunListQuery, call?: CallOptions) => get('/runs', s.pageOf(s.runSchema), call, query),
       get: (id: number, call?: CallOptions) => get(`/runs/${segment(id)}`, s.runSchema, call),
       logs: (id: number, query?: s.LogQuery, call?: CallOptions) => get(`/runs/${segment(id)}/logs`, s.runLogSchema, call, query),
+    },
+    webhooks: {
+      list: (query?: PageQuery, call?: CallOptions) => get('/webhooks', s.pageOf(w.webhookSchema), call, query),
+      get: (key: Key, call?: CallOptions) => get(`/webhooks/${segment(key)}`, w.webhookSchema, call),
+      /** The answer alone holds the secret. */
+      create: (body: w.WebhookCreate, call?: CallOptions) => write('POST', '/webhooks', w.webhookWithSecretSchema, body, call),
+      update: (key: Key, body: w.WebhookPatch, call?: CallOptions) => write('PATCH', `/webhooks/${segment(key)}`, w.webhookWithSecretSchema, body, call),
+      remove: (key: Key, call?: CallOptions) => remove(`/webhooks/${segment(key)}`, call),
+      test: (key: Key, call?: CallOptions) => write('POST', `/webhooks/${segment(key)}/test`, w.webhookDeliverySchema, undefined, call),
+      replay: (key: Key, body: w.WebhookReplay, call?: CallOptions) => write('POST', `/webhooks/${segment(key)}/replay`, w.replayResultSchema, body, call),
+      deliveries: (key: Key, query?: w.WebhookDeliveryListQuery, call?: CallOptions) =>
+        get(`/webhooks/${segment(key)}/deliveries`, s.pageOf(w.webhookDeliverySchema), call, query),
+      delivery: (key: Key, id: number, call?: CallOptions) => get(`/webhooks/${segment(key)}/deliveries/${segment(id)}`, w.webhookDeliverySchema, call),
     },
     bootenvs: {
       list: (query?: PageQuery, call?: CallOptions) => get('/bootenvs', s.pageOf(s.bootenvSchema), call, query),

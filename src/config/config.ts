@@ -2,6 +2,7 @@
  * The configuration: one schema of the environment, read once by a process's wiring. Every field has a default, a unit
  * in its name and a sentence; README's table is generated from here. Everything else receives the slice it needs.
  */
+import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
@@ -18,6 +19,23 @@ const redisUrl = z
   .string()
   .regex(/^rediss?:\/\//, 'must begin with redis:// or rediss://')
   .optional();
+
+const addressBlocks = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((block) => block.trim())
+      .filter(Boolean),
+  )
+  .refine((blocks) => blocks.every(isAddressBlock), 'addresses or blocks, comma separated, for example 127.0.0.1/32,fd00::/8');
+
+function isAddressBlock(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const widest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  return rest.length === 0 && widest > 0 && (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= widest));
+}
 
 /** Every variable: name -> type, default, and the sentence README shows. */
 export const environmentSchema = z.object({
@@ -52,6 +70,12 @@ export const environmentSchema = z.object({
   PRYBAR_RUN_LEASE_SECONDS: positive(30).describe('Seconds a worker holds a run without renewing'),
   PRYBAR_INSTALL_DEADLINE_SECONDS: positive(2700).describe('Seconds an OS installation may take before it fails'),
   PRYBAR_BOOT_DEADLINE_SECONDS: positive(900).describe('Seconds a machine may take to come alive after a power cycle'),
+  PRYBAR_WEBHOOK_ALLOW: addressBlocks.describe(
+    'Addresses that webhooks may be sent to although they are loopback, link-local or of the BMC network: blocks, comma separated',
+  ),
+  PRYBAR_EVENTS_KEEP_DAYS: positive(7).describe('Days that events are kept after everybody who follows them has read them'),
+  PRYBAR_EVENTS_KEEP_MAX: positive(1_000_000).describe('Batches of events kept at most, once everybody has read them; the oldest go first'),
+  PRYBAR_WEBHOOKS_KEEP_DAYS: positive(7).describe('Days that the log of webhook deliveries is kept; of dead ones four times as long'),
   PRYBAR_TARGET_OS: z.string().default('debian-12').describe('Bootenv that provisioner-os-install installs when nothing else is said'),
 });
 
@@ -78,6 +102,10 @@ export type Config = {
   runLeaseSeconds: number;
   installDeadlineSeconds: number;
   bootDeadlineSeconds: number;
+  webhookAllow: string[];
+  eventsKeepDays: number;
+  eventsKeepMax: number;
+  webhooksKeepDays: number;
   targetOs: string;
 };
 
@@ -129,6 +157,10 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     runLeaseSeconds: e.PRYBAR_RUN_LEASE_SECONDS,
     installDeadlineSeconds: e.PRYBAR_INSTALL_DEADLINE_SECONDS,
     bootDeadlineSeconds: e.PRYBAR_BOOT_DEADLINE_SECONDS,
+    webhookAllow: e.PRYBAR_WEBHOOK_ALLOW,
+    eventsKeepDays: e.PRYBAR_EVENTS_KEEP_DAYS,
+    eventsKeepMax: e.PRYBAR_EVENTS_KEEP_MAX,
+    webhooksKeepDays: e.PRYBAR_WEBHOOKS_KEEP_DAYS,
     targetOs: e.PRYBAR_TARGET_OS,
   };
 }

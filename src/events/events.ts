@@ -6,7 +6,7 @@
  */
 
 /** What an event is about. `engine` is Prybar itself: its subject id is 0. */
-export type SubjectType = 'noderole' | 'run' | 'node' | 'deployment' | 'network' | 'install' | 'engine';
+export type SubjectType = 'noderole' | 'run' | 'node' | 'deployment' | 'network' | 'install' | 'webhook' | 'engine';
 
 /** A part of a node that can change; hooks subscribe to these words. */
 export type NodeField = 'bootenv' | 'nics' | 'name' | 'alive' | 'available' | 'boot' | 'deployment' | 'deleting' | 'description' | 'hint' | 'bmc' | 'discovery';

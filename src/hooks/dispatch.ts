@@ -5,7 +5,9 @@
  */
 import type { Db } from '../db/client.js';
 import type { EventFeed } from '../events/feed.js';
+import { createRounds } from '../events/rounds.js';
 import { sequence } from '../events/sequencer.js';
+import { groupBy } from '../shared/group-by.js';
 import type { Logger } from '../shared/logger.js';
 import { executeHook } from './execute.js';
 import type { RoleHooks } from './hooks.js';
@@ -46,11 +48,6 @@ export function createHookDispatcher(db: Db, options: HookDispatcherOptions): Ho
   let subscribing: Subscribing[] = [];
   let milestones: ReadonlySet<number> = new Set();
   let rolesReadAt = Number.NEGATIVE_INFINITY;
-  let timer: NodeJS.Timeout | undefined;
-  let stopHints: (() => void) | undefined;
-  let round: Promise<void> | undefined;
-  let isAgain = false;
-  let isClosed = false;
   const stop = new AbortController();
 
   async function refreshRoles(): Promise<void> {
@@ -78,7 +75,7 @@ export function createHookDispatcher(db: Db, options: HookDispatcherOptions): Ho
         .catch((error: unknown) => options.log.error({ err: error, role }, 'hook outcomes not written; they run again after their lease'))
         .finally(() => {
           busy.delete(role);
-          kick();
+          rounds.kick();
         });
       busy.set(role, work);
     }
@@ -105,62 +102,31 @@ export function createHookDispatcher(db: Db, options: HookDispatcherOptions): Ho
     }
   }
 
-  function kick(): void {
-    if (isClosed) return;
-    if (round !== undefined) {
-      isAgain = true;
-      return;
-    }
-    round = loop();
-  }
-
-  async function loop(): Promise<void> {
-    do {
-      isAgain = false;
-      try {
-        await runRound();
-        await options.afterRound?.();
-      } catch (error) {
-        // Nothing is lost: the cursor and the deliveries are rows. The next poll tries again.
-        if (!isClosed) options.log.warn({ err: error }, 'hook round failed');
-        break;
-      }
-    } while (isAgain && !isClosed);
-    round = undefined;
-  }
+  const rounds = createRounds({
+    what: 'hook',
+    async run() {
+      await runRound();
+      await options.afterRound?.();
+    },
+    log: options.log,
+    feed: options.feed,
+    pollMs: options.pollMs ?? POLL_MS,
+  });
 
   return {
-    start() {
-      timer = setInterval(kick, options.pollMs ?? POLL_MS);
-      stopHints = options.feed?.onHint(kick);
-      kick();
-    },
+    start: () => rounds.start(),
     async drain() {
       do {
-        kick();
-        await round;
+        rounds.kick();
+        await rounds.current();
         await Promise.all(busy.values());
-      } while (round !== undefined || busy.size > 0);
+      } while (rounds.current() !== undefined || busy.size > 0);
     },
     async close() {
-      isClosed = true;
-      clearInterval(timer);
-      stopHints?.();
       const grace = setTimeout(() => stop.abort(), STOP_GRACE_MS);
-      await round;
+      await rounds.close();
       await Promise.all(busy.values());
       clearTimeout(grace);
     },
   };
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
-  }
-  return groups;
 }

@@ -225,3 +225,34 @@ export function matrix(states: readonly NodeRoleState[], version = 5): Matrix {
     pos: '1.10.0',
   };
 }
+
+export const webhook = {
+  id: 3,
+  name: 'board',
+  url: 'https://board.example/hook',
+  kinds: ['alarm'],
+  states: [],
+  deployment: null,
+  node: { id: 2, name: 'rack-n002' },
+  role: null,
+  active: true,
+  paused_reason: null,
+  failing_since: null,
+  deliveries: { pending: 0, dead: 1 },
+  created_at: AT,
+};
+
+export const webhookDelivery = {
+  id: 41,
+  uid: '3f0c1b7e-9f0e-4f43-9d51-0d9b3f1f6a10',
+  kind: 'alarm',
+  subject_type: 'node',
+  subject_id: 2,
+  version: 4,
+  status: 'delivered',
+  attempts: 1,
+  next_at: null,
+  log: [{ at: AT, ms: 12, status: 200, error: null, response: 'ok' }],
+  created_at: AT,
+  ended_at: AT,
+};

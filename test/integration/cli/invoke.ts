@@ -83,6 +83,14 @@ function fillFleet({ answers }: StubApi): void {
     ended: true,
   });
   put('GET /api/v2/bootenvs', answer.page([answer.bootenv]));
+  put('GET /api/v2/webhooks', answer.page([answer.webhook]));
+  put('POST /api/v2/webhooks', { ...answer.webhook, secret: 'whsec_1' });
+  put('GET /api/v2/webhooks/board', answer.webhook);
+  put('PATCH /api/v2/webhooks/board', answer.webhook);
+  put('DELETE /api/v2/webhooks/board');
+  put('POST /api/v2/webhooks/board/test', answer.webhookDelivery);
+  put('GET /api/v2/webhooks/board/deliveries', answer.page([answer.webhookDelivery]));
+  put('POST /api/v2/webhooks/board/replay', { replayed: 1 });
 }
 
 /** Starts the stub and makes the data directory. */

@@ -67,6 +67,18 @@ const COMMANDS: [string, string[], unknown][] = [
   ['why', ['rack-n002'], answer.page([answer.why])],
   ['bootenvs list', [], answer.page([answer.bootenv])],
   ['anneal', [], answer.anneal],
+  ['webhooks list', [], answer.page([answer.webhook])],
+  ['webhooks show', ['board'], answer.webhook],
+  [
+    'webhooks add',
+    ['board', 'https://board.example/hook', '--kind', 'alarm', '--state', 'error', '--node', 'rack-n002'],
+    { ...answer.webhook, secret: 'whsec_1' },
+  ],
+  ['webhooks set', ['board', '--no-active', '--node', '-'], answer.webhook],
+  ['webhooks remove', ['board'], NOTHING],
+  ['webhooks test', ['board'], answer.webhookDelivery],
+  ['webhooks deliveries', ['board', '--status', 'delivered'], answer.page([answer.webhookDelivery])],
+  ['webhooks replay', ['board', '--all'], { replayed: 1 }],
 ];
 
 /** Tested elsewhere, because their answers are streams: events in watch.test.ts, up in up.test.ts. */

@@ -1,0 +1,60 @@
+/**
+ * A loop over rows that are due: one round at a time, from a timer and from hints; asked for during a round, one more
+ * follows. A round that fails is logged and loses nothing, because what it works on are rows: the next poll tries again.
+ */
+import type { Logger } from '../shared/logger.js';
+import type { EventFeed } from './feed.js';
+
+export type Rounds = {
+  start(): void;
+  /** Asks for a round. */
+  kick(): void;
+  /** The round that runs, undefined when none does. */
+  current(): Promise<void> | undefined;
+  /** No further round begins; resolves when the last one is over. */
+  close(): Promise<void>;
+};
+
+/** `what` names the round in the log. Without `feed` there are no hints, only polls. */
+export function createRounds(options: { what: string; run: () => Promise<void>; log: Logger; feed?: EventFeed | undefined; pollMs: number }): Rounds {
+  let timer: NodeJS.Timeout | undefined;
+  let stopHints: (() => void) | undefined;
+  let round: Promise<void> | undefined;
+  let isAgain = false;
+  let isClosed = false;
+
+  function kick(): void {
+    if (isClosed) return;
+    if (round === undefined) round = loop();
+    else isAgain = true;
+  }
+
+  async function loop(): Promise<void> {
+    do {
+      isAgain = false;
+      try {
+        await options.run();
+      } catch (error) {
+        if (!isClosed) options.log.warn({ err: error }, `${options.what} round failed`);
+        break;
+      }
+    } while (isAgain && !isClosed);
+    round = undefined;
+  }
+
+  return {
+    start() {
+      timer = setInterval(kick, options.pollMs);
+      stopHints = options.feed?.onHint(kick);
+      kick();
+    },
+    kick,
+    current: () => round,
+    async close() {
+      isClosed = true;
+      clearInterval(timer);
+      stopHints?.();
+      await round;
+    },
+  };
+}
