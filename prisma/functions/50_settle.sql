@@ -24,6 +24,7 @@ DECLARE
   v_blocked int[];
   v_walls int[];
   v_installed int[];
+  v_old_walls jsonb[];
 BEGIN
   PERFORM 1 FROM nodes WHERE id IN (SELECT r.node_id FROM runs r WHERE r.id = ANY(p_runs)) ORDER BY id FOR NO KEY UPDATE;
 
@@ -81,7 +82,7 @@ BEGIN
       FROM input i, node_roles nr, roles ro
      WHERE r.id = i.id AND r.fence = i.fence AND r.status = 'RUNNING' AND nr.id = r.node_role_id AND ro.id = r.role_id
     RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, r.outcome, r.gen, r.boot_epoch, r.inputs_hash, r.error_code, r.error_message, i.body, ro.backoff_seconds,
-              i.body ? 'wall' AND i.body->'wall' <> nr.wall AS new_wall, 'destructive' = ANY(ro.flags) AS destructive
+              CASE WHEN i.body ? 'wall' AND i.body->'wall' <> nr.wall THEN nr.wall END AS old_wall, 'destructive' = ANY(ro.flags) AS destructive
   ), settled AS (
     UPDATE node_roles nr SET
            state = CASE
@@ -99,6 +100,7 @@ BEGIN
            -- The same inputs as at the last success: it has come to rest.
            reruns = CASE WHEN e.outcome = 'skipped' THEN 0 ELSE nr.reruns END,
            wall = CASE WHEN e.outcome = 'succeeded' AND e.body ? 'wall' THEN e.body->'wall' ELSE nr.wall END,
+           wall_run_id = CASE WHEN e.outcome = 'succeeded' AND e.body ? 'wall' THEN e.id ELSE nr.wall_run_id END,
            -- What failed may have left half of its work behind: the last success says nothing about that any more.
            last_ok_hash = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN e.inputs_hash WHEN e.outcome IN ('failed', 'retryable', 'lease-lost') THEN NULL ELSE nr.last_ok_hash END,
            last_ok_epoch = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN e.boot_epoch ELSE nr.last_ok_epoch END,
@@ -106,7 +108,7 @@ BEGIN
            force_run = CASE WHEN e.outcome = 'succeeded' AND nr.want_gen <= coalesce(e.gen, 0) THEN false ELSE nr.force_run END
       FROM ended e
      WHERE nr.id = e.node_role_id AND nr.current_run_id = e.id
-    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, e.outcome, e.outcome = 'succeeded' AND e.new_wall AS new_wall, e.outcome = 'succeeded' AND e.destructive AS installed
+    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, e.outcome, CASE WHEN e.outcome = 'succeeded' THEN e.old_wall END AS old_wall, e.outcome = 'succeeded' AND e.destructive AS installed
   )
   SELECT v_events
            || coalesce((SELECT array_agg(run_ended_event(e.id, e.dispatch, e.node_role_id, e.node_id, e.outcome, e.error_code) ORDER BY e.id) FROM ended e), '{}')
@@ -116,9 +118,10 @@ BEGIN
          (SELECT array_agg(s.id) FROM settled s WHERE s.state = 'ACTIVE'),
          (SELECT array_agg(s.id) FROM settled s WHERE s.state = 'ERROR'),
          (SELECT array_agg(s.id) FROM settled s WHERE s.state = 'BLOCKED'),
-         (SELECT array_agg(s.id) FROM settled s WHERE s.new_wall),
+         (SELECT array_agg(s.id ORDER BY s.id) FROM settled s WHERE s.old_wall IS NOT NULL),
+         (SELECT array_agg(s.old_wall ORDER BY s.id) FROM settled s WHERE s.old_wall IS NOT NULL),
          (SELECT array_agg(s.id) FROM settled s WHERE s.installed)
-    INTO v_events, v_settled, v_nodes, v_active, v_error, v_blocked, v_walls, v_installed;
+    INTO v_events, v_settled, v_nodes, v_active, v_error, v_blocked, v_walls, v_old_walls, v_installed;
 
   IF v_active IS NOT NULL THEN
     SELECT a.events, a.nodes INTO v_more, v_free FROM adjust_children(v_active, -1) a;
@@ -128,7 +131,7 @@ BEGIN
   IF v_error IS NOT NULL THEN PERFORM start_waves(v_error); END IF;
   IF v_blocked IS NOT NULL THEN PERFORM join_waves(v_blocked); END IF;
   IF v_walls IS NOT NULL THEN
-    SELECT t.events, t.nodes INTO v_more, v_free FROM tell_new_walls(v_walls) t;
+    SELECT t.events, t.nodes INTO v_more, v_free FROM tell_new_walls(v_walls, v_old_walls) t;
     v_events := v_events || v_more;
     v_nodes := v_nodes || v_free;
   END IF;

@@ -1,30 +1,79 @@
--- Parents that left another wall than before: their children have frozen the old one, so those that run are wanted again
--- and those that are ACTIVE are poked (engine-rules 8; DESIGN rule 9). The others read it when they start. The caller
--- holds the locks of parents and children. Returns the events and the nodes of the children told.
+-- Parents that left another wall than before (`p_old`: what they had): who reads what changed has frozen the old value, so
+-- those that run are wanted again and those that are ACTIVE are poked (engine-rules 8; DESIGN rule 9). The others read it
+-- when they start. Who reads what: `reads_parents` and attrib_links (45_attribs.sql); children that do neither are not
+-- touched. The caller holds the locks of parents and children. Returns the events and the nodes of the noderoles told.
 --
--- Each telling that goes back to no newer change from outside than the child knows of is counted in `reruns`: values that
+-- Each telling that goes back to no newer change from outside than the reader knows of is counted in `reruns`: values that
 -- chase each other end in ERROR `unstable`. What an operator, a commit or a boot began (`outside_at`) counts from zero.
-CREATE OR REPLACE FUNCTION tell_new_walls(p_parents int[], OUT events engine_event[], OUT nodes int[]) LANGUAGE plpgsql AS $$
+DROP FUNCTION IF EXISTS tell_new_walls(int[]);
+CREATE OR REPLACE FUNCTION tell_new_walls(p_parents int[], p_old jsonb[], OUT events engine_event[], OUT nodes int[]) LANGUAGE plpgsql AS $$
 DECLARE
+  v_readers int[];
+  v_outside timestamptz[];
   v_poked int[];
 BEGIN
-  WITH reader AS (
-    SELECT e.child_id AS id, max(p.outside_at) AS outside_at FROM node_role_edges e JOIN node_roles p ON p.id = e.parent_id
-     WHERE e.parent_id = ANY(p_parents) GROUP BY e.child_id
-  ), told AS (
+  events := '{}';
+  nodes := '{}';
+  WITH changed AS MATERIALIZED (
+    SELECT p.id, i.old, p.wall, p.sysdata, p.committed_data, p.outside_at, p.barrier FROM unnest(p_parents, p_old) AS i(id, old) JOIN node_roles p ON p.id = i.id
+  ), reader AS (
+    SELECT e.child_id AS id, c.outside_at FROM changed c JOIN node_role_edges e ON e.parent_id = c.id
+      JOIN node_roles k ON k.id = e.child_id JOIN roles ro ON ro.id = k.role_id
+     WHERE NOT k.barrier AND reads_parents(ro.wants, c.barrier)
+    UNION ALL
+    -- What sysdata or committed data cover is the same as before.
+    SELECT l.child_id, c.outside_at FROM changed c JOIN attrib_links l ON l.parent_id = c.id
+     WHERE c.old->l.attrib IS DISTINCT FROM c.wall->l.attrib
+       AND coalesce(jsonb_typeof(c.sysdata->l.attrib), 'object') = 'object' AND coalesce(jsonb_typeof(c.committed_data->l.attrib), 'object') = 'object'
+  ), once AS (
+    SELECT r.id, max(r.outside_at) AS outside_at FROM reader r GROUP BY r.id
+  )
+  SELECT array_agg(o.id ORDER BY o.id), array_agg(o.outside_at ORDER BY o.id) INTO v_readers, v_outside FROM once o;
+  IF v_readers IS NULL THEN RETURN; END IF;
+  -- Readers need not be children.
+  PERFORM 1 FROM node_roles WHERE id = ANY(v_readers) ORDER BY id FOR NO KEY UPDATE;
+  WITH told AS (
     UPDATE node_roles c SET want_gen = CASE WHEN c.state::text IN ('TRANSITION', 'ACTIVE') THEN c.want_gen + 1 ELSE c.want_gen END, version = c.version + 1,
            outside_at = greatest(c.outside_at, reader.outside_at),
            reruns = CASE WHEN reader.outside_at > coalesce(c.outside_at, '-infinity') THEN 0 WHEN c.reruns_since > clock_timestamp() - interval '10 minutes' THEN c.reruns + 1 ELSE 1 END,
            reruns_since = CASE WHEN c.reruns > 0 AND c.reruns_since > clock_timestamp() - interval '10 minutes' THEN c.reruns_since ELSE clock_timestamp() END
-      FROM reader WHERE c.id = reader.id
+      FROM unnest(v_readers, v_outside) AS reader(id, outside_at) WHERE c.id = reader.id
        AND (c.state::text IN ('TRANSITION', 'ACTIVE') OR c.reruns > 0 AND reader.outside_at > coalesce(c.outside_at, '-infinity'))
     RETURNING c.id, c.state, c.node_id
   )
   SELECT array_agg(t.id ORDER BY t.id) FILTER (WHERE t.state = 'ACTIVE'), coalesce(array_agg(DISTINCT t.node_id) FILTER (WHERE t.state = 'ACTIVE'), '{}') INTO v_poked, nodes FROM told t;
-  events := '{}';
   IF v_poked IS NULL THEN RETURN; END IF;
   PERFORM 1 FROM node_roles WHERE id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(v_poked)) ORDER BY id FOR NO KEY UPDATE;
   events := poke_active(v_poked, 'a parent left another wall');
+END $$;
+
+-- Noderoles whose inputs were changed from outside otherwise than by a commit of their own data (a wanted attrib of another
+-- noderole, of the node, their sysdata): wanted again, and poked when ACTIVE. Takes the locks. Returns the events.
+CREATE OR REPLACE FUNCTION want_again(p_noderoles int[], p_reason text) RETURNS engine_event[] LANGUAGE plpgsql AS $$
+DECLARE
+  v_poked int[];
+BEGIN
+  PERFORM 1 FROM node_roles WHERE id = ANY(p_noderoles) OR id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(p_noderoles)) ORDER BY id FOR NO KEY UPDATE;
+  WITH told AS (
+    UPDATE node_roles c SET want_gen = c.want_gen + 1, version = c.version + 1, reruns = 0, outside_at = clock_timestamp()
+     WHERE c.id = ANY(p_noderoles) AND c.state <> 'PROPOSED'
+    RETURNING c.id, c.state
+  )
+  SELECT array_agg(t.id ORDER BY t.id) FILTER (WHERE t.state = 'ACTIVE') INTO v_poked FROM told t;
+  RETURN CASE WHEN v_poked IS NULL THEN '{}'::engine_event[] ELSE poke_active(v_poked, p_reason) END;
+END $$;
+
+-- A node's discovery or hint changed from p_old to p_new (both overlaid): the noderoles on it that want what is at a path
+-- where they differ. The caller holds the lock of the node. Returns the events.
+CREATE OR REPLACE FUNCTION tell_node_readers(p_node int, p_old jsonb, p_new jsonb) RETURNS engine_event[] LANGUAGE plpgsql AS $$
+DECLARE
+  v_readers int[];
+BEGIN
+  SELECT array_agg(DISTINCT nr.id) INTO v_readers
+    FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id AND ro.wants <> '[]' CROSS JOIN LATERAL wants_of(ro.wants) w
+   WHERE nr.node_id = p_node AND nr.committed AND w.role IS NULL AND w.attrib NOT IN ('parents', 'no-members')
+     AND p_old #> regexp_split_to_array(w.attrib, '[/.]') IS DISTINCT FROM p_new #> regexp_split_to_array(w.attrib, '[/.]');
+  RETURN CASE WHEN v_readers IS NULL THEN '{}'::engine_event[] ELSE want_again(v_readers, 'an attrib of the node changed') END;
 END $$;
 
 -- What an operator reads when a noderole is given up as unstable: how often it ran, and which of its inputs differed

@@ -62,6 +62,7 @@ DECLARE
   v_events engine_event[];
   v_more engine_event[];
   v_poked int[];
+  v_readers int[];
   v_revision int;
 BEGIN
   UPDATE deployments SET committed_at = coalesce(committed_at, clock_timestamp()), revision = revision + 1
@@ -70,28 +71,55 @@ BEGIN
   PERFORM 1 FROM node_roles WHERE id IN (
     SELECT nr.id FROM node_roles nr WHERE nr.deployment_id = p_deployment
     UNION SELECT e.child_id FROM node_role_edges e JOIN node_roles nr ON nr.id = e.parent_id WHERE nr.deployment_id = p_deployment
+    UNION SELECT l.child_id FROM attrib_links l JOIN node_roles nr ON nr.id = l.parent_id WHERE nr.deployment_id = p_deployment
   ) ORDER BY id FOR NO KEY UPDATE;
 
-  -- Data first. A noderole that was committed before and reads changed data is wanted again (rule 8). A deployment
-  -- role's data is read by every noderole of the pair.
+  -- Data first. A noderole that was committed before is wanted again when a value it reads is another one now (rule 8):
+  -- its own effective data, or an attrib it wants of a noderole whose effective data changed. `data_below` is what lies
+  -- below the noderole's own data, before and after.
   WITH pairs AS (
-    UPDATE deployment_roles dr SET committed_data = dr.proposed_data, proposed_data = NULL
-     WHERE dr.deployment_id = p_deployment AND dr.proposed_data IS NOT NULL
-    RETURNING dr.role_id
+    UPDATE deployment_roles dr SET committed_data = dr.proposed_data, proposed_data = NULL,
+           data_revisions = revised(dr.data_revisions, dr.committed_data, dr.proposed_data, v_revision)
+      FROM (SELECT o.id, o.committed_data FROM deployment_roles o WHERE o.deployment_id = p_deployment AND o.proposed_data IS NOT NULL) old
+     WHERE dr.id = old.id
+    RETURNING dr.role_id, old.committed_data AS before, dr.committed_data AS after
+  ), subject AS (
+    SELECT nr.id, nr.state = 'PROPOSED' AS is_proposed, nr.sysdata, nr.wall, nr.committed_data AS before, coalesce(nr.proposed_data, nr.committed_data) AS after,
+           data_below(ro.attribs, ro.template, coalesce(dr.wall, '{}'), coalesce(pairs.before, dr.committed_data, '{}')) AS below_before,
+           data_below(ro.attribs, ro.template, coalesce(dr.wall, '{}'), coalesce(pairs.after, dr.committed_data, '{}')) AS below_after,
+           nr.proposed_data IS NOT NULL AS has_proposal
+      FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id LEFT JOIN pairs ON pairs.role_id = nr.role_id
+      LEFT JOIN deployment_roles dr ON dr.deployment_id = p_deployment AND dr.role_id = nr.role_id
+     WHERE nr.deployment_id = p_deployment AND (nr.proposed_data IS NOT NULL OR pairs.role_id IS NOT NULL)
+  ), judged AS MATERIALIZED (
+    SELECT s.*, s.is_proposed AND s.has_proposal
+             OR overlay_json(overlay_json(s.below_before, s.sysdata), s.before) <> overlay_json(overlay_json(s.below_after, s.sysdata), s.after) AS counts
+      FROM subject s
   ), touched AS (
     UPDATE node_roles nr SET
-           committed_data = coalesce(nr.proposed_data, nr.committed_data), proposed_data = NULL,
-           want_gen = nr.want_gen + 1, version = nr.version + 1, reruns = 0, outside_at = clock_timestamp()
-     WHERE nr.deployment_id = p_deployment AND (nr.proposed_data IS NOT NULL OR nr.role_id IN (SELECT role_id FROM pairs))
-    RETURNING nr.id, nr.state
+           committed_data = j.after, proposed_data = NULL,
+           data_revisions = CASE WHEN j.before = j.after THEN nr.data_revisions ELSE revised(nr.data_revisions, j.before, j.after, v_revision) END,
+           want_gen = CASE WHEN j.counts THEN nr.want_gen + 1 ELSE nr.want_gen END, version = nr.version + 1,
+           reruns = CASE WHEN j.counts THEN 0 ELSE nr.reruns END, outside_at = CASE WHEN j.counts THEN clock_timestamp() ELSE nr.outside_at END
+      FROM judged j WHERE nr.id = j.id AND (j.has_proposal OR j.counts)
+    RETURNING nr.id, nr.state, j.counts
+  ), reader AS (
+    SELECT DISTINCT l.child_id AS id FROM judged j JOIN attrib_links l ON l.parent_id = j.id
+     WHERE overlay_json(overlay_json(overlay_json(j.below_before, j.wall), j.sysdata), j.before)->l.attrib
+           IS DISTINCT FROM overlay_json(overlay_json(overlay_json(j.below_after, j.wall), j.sysdata), j.after)->l.attrib
   )
-  SELECT count(*)::int, array_agg(id) FILTER (WHERE state = 'ACTIVE') INTO changed, v_poked FROM touched;
+  SELECT (count(*) FILTER (WHERE t.counts))::int, array_agg(t.id) FILTER (WHERE t.counts AND t.state = 'ACTIVE'), (SELECT array_agg(r.id ORDER BY r.id) FROM reader r)
+    INTO changed, v_poked, v_readers FROM touched t;
 
   SELECT c.events, c.committed INTO v_events, committed
     FROM commit_noderoles((SELECT array_agg(nr.id) FROM node_roles nr WHERE nr.deployment_id = p_deployment AND nr.state = 'PROPOSED')) c;
 
   IF v_poked IS NOT NULL THEN
     v_more := poke_active(v_poked, 'data committed');
+    v_events := v_events || v_more;
+  END IF;
+  IF v_readers IS NOT NULL THEN
+    v_more := want_again(v_readers, 'a wanted attrib was committed');
     v_events := v_events || v_more;
   END IF;
   v_more := rollout_begin(p_deployment, v_revision);

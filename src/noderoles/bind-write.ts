@@ -32,6 +32,7 @@ export async function writeBinding(tx: Tx, plan: BindPlan, data: ReadonlyMap<Ref
       plan.joins.map(({ barrier, member }) => ({ barrier, member: toId(member) })),
     );
   }
+  if (ids.length > 0) await tx.query('SELECT link_attribs($1)', [ids]);
   const existing = [...data].filter(([ref]) => ref > 0);
   if (existing.length > 0)
     await tx.query(

@@ -1,42 +1,114 @@
 /**
- * What a run is given: the merge order of attribs, low to high (engine.md 1.5). PURE.
- *   1. defaults of the role's declared attribs   2. the role's template
- *   3. the deployment role's committed data      4. system data of the noderole
- *   5. the noderole's committed data
- * Objects are merged key by key, anything else is replaced. What parents left (their walls) comes under `parents`.
+ * What a run is given: frozen at its start, with where each value came from. PURE. The merge order, low to high:
+ *   1. defaults of the role's declared attribs   2. the role's template        3. the attribs it wants of others
+ *   4. the deployment role's wall                5. its committed data         6. system data of the noderole
+ *   7. the noderole's committed data
+ * The walls of parents come under `parents` (who reads them: `reads_parents` in prisma/functions/45_attribs.sql).
  */
 import { createHash } from 'node:crypto';
+import { NODE_BUCKETS, NODE_ROLE_BUCKETS, type Bucket } from '../attribs/buckets.js';
+import { objectAt, pathKeys, type Attrib } from '../attribs/names.js';
+import { merge, type Origin } from '../attribs/overlay.js';
+import { provenanceOf, WANTED, type Layer, type Provenance, type WantedLayer } from '../attribs/provenance.js';
 import { isJsonObject, type Json, type JsonObject } from '../shared/json.js';
 
-export type AttribDefault = { name: string; default?: Json | undefined };
+export { overlay } from '../attribs/overlay.js';
 
-export type DataSources = {
-  attribs: AttribDefault[];
-  template: JsonObject;
-  deploymentRole: JsonObject;
-  sysdata: JsonObject;
-  committed: JsonObject;
-  node: { id: number; name: string; arch: string };
-  /** Walls of hard parents, by `<role>@<node>`. */
-  parents: Record<string, JsonObject>;
+/** An attrib that is wanted, as `start` reads it: what each bucket there holds of it; a bucket without it is left out. */
+export type Wanted = {
+  at: string;
+  /** Whose it is, `<role>@<node>`; null: the node's. */
+  noderole: string | null;
+  buckets: { [bucket in Bucket]?: Json };
+  /** Revisions that committed it there: of the deployment role's data, of the noderole's. */
+  deployment_revision?: number | null | undefined;
+  revision?: number | null | undefined;
+  wall_run?: number | null | undefined;
+  schema?: JsonObject | null | undefined;
 };
 
-/** The frozen inputs of a run. Keys `node` and `parents` are reserved for what Prybar adds. */
+/** What a parent left, by `<role>@<node>`. */
+export type ParentWall = { wall: JsonObject; run: number | null };
+
+export type DataSources = {
+  attribs: readonly Attrib[];
+  template: JsonObject;
+  deploymentRole: JsonObject;
+  deploymentRoleWall?: JsonObject | undefined;
+  deploymentRoleRevisions?: JsonObject | undefined;
+  sysdata: JsonObject;
+  committed: JsonObject;
+  revisions?: JsonObject | undefined;
+  node: { id: number; name: string; arch: string };
+  /** Walls that it reads whole. */
+  parents: Record<string, ParentWall>;
+  wanted?: readonly Wanted[] | undefined;
+};
+
+/** The frozen inputs of a run. Keys `node` and `parents` are reserved for what Prybar adds; `parents` is there when the role reads any. */
 export function mergeInputs(sources: DataSources): JsonObject {
-  const defaults: JsonObject = {};
-  for (const attrib of sources.attribs) if (attrib.default !== undefined) defaults[attrib.name] = attrib.default;
-  const merged = [sources.template, sources.deploymentRole, sources.sysdata, sources.committed].reduce<JsonObject>(overlay, defaults);
-  return { ...merged, node: { ...sources.node }, parents: sources.parents };
+  return addOwn(sources, merge(inputLayers(sources).map((layer) => layer.data)));
 }
 
-/** `over` laid on `base`: objects key by key, everything else replaced. Neither is changed. */
-export function overlay(base: JsonObject, over: JsonObject): JsonObject {
-  const result: JsonObject = { ...base };
-  for (const [key, value] of Object.entries(over)) {
-    const below = result[key];
-    result[key] = isJsonObject(below) && isJsonObject(value) ? overlay(below, value) : value;
-  }
-  return result;
+/** Inputs and where each value came from; `from` is null when nothing but the node is in them. */
+export function freezeInputs(sources: DataSources): { inputs: JsonObject; from: Provenance | null } {
+  const layers = inputLayers(sources);
+  const parents = Object.entries(sources.parents);
+  if (layers.length === 0 && parents.length === 0) return { inputs: addOwn(sources, {}), from: null };
+  const { sources: told, of } = provenanceOf(layers);
+  const walls: Record<string, Origin> = {};
+  for (const [noderole, { run }] of parents) walls[noderole] = told.push({ bucket: 'noderole.wall', noderole, ...(run === null ? {} : { run }) }) - 1;
+  const from = { sources: told, of: parents.length === 0 ? of : { ...of, parents: walls } };
+  return { inputs: addOwn(sources, merge(layers.map((layer) => layer.data))), from };
+}
+
+function addOwn({ node, parents }: DataSources, merged: JsonObject): JsonObject {
+  return { ...merged, node: { ...node }, parents: Object.fromEntries(Object.entries(parents).map(([name, { wall }]) => [name, wall])) };
+}
+
+/** Only layers with something in them. */
+function inputLayers(sources: DataSources): (Layer | WantedLayer)[] {
+  const own = (bucket: Bucket, data: JsonObject | undefined, revisions?: JsonObject): Layer[] =>
+    data === undefined || Object.keys(data).length === 0 ? [] : [{ bucket, data, revisions }];
+  return [
+    ...own('attrib.default', defaultsOf(sources.attribs)),
+    ...own('role.template', sources.template),
+    ...(sources.wanted ?? []).flatMap(wantedLayer),
+    ...own('deployment_role.wall', sources.deploymentRoleWall),
+    ...own('deployment_role.committed', sources.deploymentRole, sources.deploymentRoleRevisions),
+    ...own('noderole.sysdata', sources.sysdata),
+    ...own('noderole.committed', sources.committed, sources.revisions),
+  ];
+}
+
+/** The defaults of declared attribs, by name. */
+export function defaultsOf(attribs: readonly Attrib[]): JsonObject {
+  return Object.fromEntries(attribs.flatMap(({ name, default: value }) => (value === undefined ? [] : [[name, value]])));
+}
+
+const WANTED_BUCKETS: readonly Bucket[] = [...NODE_BUCKETS, ...NODE_ROLE_BUCKETS];
+
+/** Nothing when no bucket has a value: what nobody says is absent from the inputs. */
+function wantedLayer(want: Wanted): WantedLayer[] {
+  const revision = (value: number | null | undefined): JsonObject => (typeof value === 'number' ? { [WANTED]: value } : {});
+  const layers = WANTED_BUCKETS.flatMap((bucket): Layer[] => {
+    const value = want.buckets[bucket];
+    if (value === undefined) return [];
+    return [
+      {
+        bucket,
+        data: { [WANTED]: value },
+        noderole: want.noderole ?? undefined,
+        ...(bucket === 'deployment_role.committed' ? { revisions: revision(want.deployment_revision) } : {}),
+        ...(bucket === 'noderole.committed' ? { revisions: revision(want.revision) } : {}),
+        ...(bucket === 'noderole.wall' ? { run: want.wall_run } : {}),
+      },
+    ];
+  });
+  const value = merge(layers.map((layer) => layer.data))[WANTED];
+  const keys = pathKeys(want.at);
+  if (value === undefined || keys.length === 0) return [];
+  return [{ at: keys, data: objectAt(keys, value) as JsonObject, provenance: provenanceOf(layers) }];
 }
 
 /** SHA-256 over the canonical form (keys sorted), hex: equal inputs give equal hashes whatever their key order. */

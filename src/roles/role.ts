@@ -3,7 +3,8 @@
  * key in words; what concerns several roles (cycles, what dangles) is decided in `resolve.ts`.
  */
 import { z } from 'zod';
-import { problemOfSchema, problemsOfValue } from './attrib-schema.js';
+import { NODE_SCOPE } from '../attribs/names.js';
+import { problemOfSchema, problemsOfData, problemsOfValue, RESERVED_KEYS } from '../attribs/schema.js';
 import { keyedObject } from './keys.js';
 
 export const roleFlags = ['implicit', 'discovery', 'bootstrap', 'cluster', 'service', 'destructive', 'abstract', 'milestone', 'powersave'] as const;
@@ -18,9 +19,15 @@ const name = z
   .refine((value) => !/^\d+$/.test(value), 'may not be a number alone, because roles are addressed by id or name');
 const names = z.array(name).transform((list) => [...new Set(list)]);
 
-const attribName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_-]*$/, 'a letter, then letters, digits, _ or -');
-/** `port`, or `database/port` when several roles declare a `port`. */
-const wantedName = z.string().regex(/^([a-z0-9][a-z0-9-]{0,62}\/)?[A-Za-z_][A-Za-z0-9_-]*$/, 'an attrib, or role/attrib');
+const attribName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_-]*$/, 'a letter, then letters, digits, _ or -')
+  .refine((value) => !RESERVED_KEYS.includes(value), `is a name that Prybar fills itself in the inputs of a run; choose another`);
+/** `port`, `database/port` when several roles declare a `port`, `node/<path>` for what is the node's. */
+const wantedName = z
+  .string()
+  .max(200)
+  .regex(/^(node(\/[A-Za-z0-9_.-]+)+|([a-z0-9][a-z0-9-]{0,62}\/)?[A-Za-z_][A-Za-z0-9_-]*)$/, 'an attrib, role/attrib, or node/path');
 
 const attribFields = keyedObject({
   name: attribName,
@@ -32,8 +39,13 @@ const attribFields = keyedObject({
   if (attrib.schema === undefined) return;
   const problem = problemOfSchema(attrib.schema);
   if (problem !== null) return ctx.addIssue({ code: 'custom', path: ['schema'], message: `is not a JSON Schema: ${problem}` });
-  const problems = attrib.default === undefined ? [] : problemsOfValue(attrib.schema, attrib.default);
-  if (problems.length > 0) ctx.addIssue({ code: 'custom', path: ['default'], message: `is off its own schema: ${problems.join('; ')}` });
+  const problems = attrib.default === undefined ? [] : problemsOfValue(attrib.schema, attrib.default, 'default');
+  if (problems.length > 0)
+    ctx.addIssue({
+      code: 'custom',
+      path: ['default'],
+      message: `is off its own schema: ${problems.map(({ field, message }) => `${field.replace(/^default\.?/, '')}${field === 'default' ? '' : ': '}${message}`).join('; ')}`,
+    });
 });
 
 /** An attrib that the role reads; `at`: the path in its inputs where the value is put, the attrib's name when unset. */
@@ -82,6 +94,11 @@ export const roleDefinition = roleFields.superRefine((role, ctx) => {
   const isCluster = role.flags.includes('cluster');
   const twice = role.attribs.find((attrib, index) => role.attribs.findIndex((other) => other.name === attrib.name) < index);
   if (twice) refuse('attribs', `declares '${twice.name}' twice`);
+  if (role.name === NODE_SCOPE) refuse('name', `'${NODE_SCOPE}' is the scope of the attribs of nodes; choose another`);
+  for (const { field, message } of problemsOfData(role, role.template, 'template')) refuse('template', `${field}: ${message}`);
+  const places = role.wants_attribs.map((want) => ('at' in want ? want.at : undefined) ?? want.name.slice(want.name.indexOf('/') + 1));
+  for (const place of new Set(places.filter((each, index) => places.indexOf(each) < index)))
+    refuse('wants_attribs', `two attribs would be put at '${place}'; give one of them another place with 'at'`);
   if (role.requires.includes(role.name)) refuse('requires', 'the role requires itself');
   if (role.attaches.includes(role.name)) refuse('attaches', 'the role attaches to itself');
   if (role.provides.includes(role.name)) refuse('provides', 'the role provides itself; every role does');

@@ -61,6 +61,11 @@ export async function writeResolved(tx: Tx, roles: ReadonlyMap<string, ResolvedR
     ...softAfter.node.map((before) => ({ name, before, scope: 'node' })),
     ...softAfter.deployment.map((before) => ({ name, before, scope: 'deployment' })),
   ]);
+  const wants = [...roles.values()].map((role) => JSON.stringify(role.wants));
+  const rewired = await tx.query<{ id: number }>(
+    `SELECT nr.id FROM unnest($1::text[], $2::text[]) AS i(name, wants) JOIN roles ro ON ro.name = i.name AND ro.wants <> i.wants::jsonb JOIN node_roles nr ON nr.role_id = ro.id`,
+    [names, wants],
+  );
   await tx.query(
     `WITH soft AS (
        SELECT e.name, array_agg(ro.id ORDER BY ro.id) FILTER (WHERE e.scope = 'node') AS node,
@@ -76,12 +81,14 @@ export async function writeResolved(tx: Tx, roles: ReadonlyMap<string, ResolvedR
     [
       names,
       [...roles.values()].map((role) => role.cohort),
-      [...roles.values()].map((role) => JSON.stringify(role.wants)),
+      wants,
       soft.map((edge) => edge.name),
       soft.map((edge) => edge.before),
       soft.map((edge) => edge.scope),
     ],
   );
+  // What is bound already reads from now on what its role wants now; it runs with it when it next runs.
+  if (rewired.rows.length > 0) await tx.query('SELECT link_attribs($1)', [rewired.rows.map((row) => row.id)]);
 }
 
 export async function upsertBarclamps(tx: Tx, barclamps: readonly BarclampDefinition[], source: BarclampSource): Promise<void> {

@@ -1,8 +1,9 @@
 /** Which role an attrib that is wanted belongs to. PURE. */
+import { NODE_SCOPE, WANTS_NO_MEMBERS, WANTS_PARENTS } from '../attribs/names.js';
 import { ConflictError } from '../shared/errors.js';
 import type { RoleDefinition } from './role.js';
 
-/** `role`: who declares the attrib; null for one of the node itself. `at`: the path in the inputs where its value is put. */
+/** `role`: who declares the attrib; null for a path of the node's own, and for the words `parents` and `no-members`. `at`: the path in the inputs where its value is put. */
 export type Want = { name: string; at: string; role: string | null };
 
 /** A role named by another that does not exist; `because` says how it is named. */
@@ -28,8 +29,10 @@ export function resolveWants(definitions: readonly RoleDefinition[], warnings: W
       const slash = wanted.name.indexOf('/');
       const name = wanted.name.slice(slash + 1);
       const at = ('at' in wanted ? wanted.at : undefined) ?? name;
+      if (name === WANTS_PARENTS || name === WANTS_NO_MEMBERS) return { name, at: name, role: null };
       if (slash < 0) return { name, at, role: ownerOf(role, name, owners, warnings) };
       const scope = wanted.name.slice(0, slash);
+      if (scope === NODE_SCOPE) return { name, at, role: null };
       const owner = byName.get(scope);
       if (owner === undefined) dangling.push({ role: role.name, requires: scope, because: `wants attrib ${wanted.name} of role` });
       else if (!owner.attribs.some((attrib) => attrib.name === name))
