@@ -98,3 +98,17 @@ CREATE OR REPLACE FUNCTION wanted_values(p_noderole int, p_wants jsonb, p_discov
   )
   SELECT jsonb_agg(wanted.value ORDER BY place, at) FROM wanted
 $$;
+
+-- Writes system data. Answers who reads it anew: the noderole and those that want an attrib of it which is another one now;
+-- null when nothing changed.
+CREATE OR REPLACE FUNCTION set_sysdata(p_noderole int, p_data jsonb) RETURNS int[] LANGUAGE plpgsql AS $$
+DECLARE
+  v record;
+BEGIN
+  PERFORM 1 FROM node_roles WHERE id = p_noderole OR id IN (SELECT l.child_id FROM attrib_links l WHERE l.parent_id = p_noderole) ORDER BY id FOR NO KEY UPDATE;
+  SELECT nr.sysdata, nr.committed_data INTO v FROM node_roles nr WHERE nr.id = p_noderole;
+  IF v.sysdata = p_data THEN RETURN NULL; END IF;
+  UPDATE node_roles SET sysdata = p_data, version = version + 1 WHERE id = p_noderole;
+  RETURN ARRAY[p_noderole] || coalesce((SELECT array_agg(DISTINCT l.child_id) FROM attrib_links l
+    WHERE l.parent_id = p_noderole AND v.sysdata->l.attrib IS DISTINCT FROM p_data->l.attrib), '{}');
+END $$;

@@ -1,4 +1,7 @@
 /** What an operator may do to a deployment: create, commit, recall, delete, set the data of a role in it. */
+import { acceptData } from '../attribs/accept.js';
+import type { Attrib } from '../attribs/names.js';
+import { maskData } from '../attribs/secrets.js';
 import type { Pool, Tx } from '../db/client.js';
 import { withRetriedTransaction } from '../db/passing.js';
 import { writeEvents } from '../events/outbox.js';
@@ -137,14 +140,25 @@ export async function deleteDeployment(db: HasPool, id: number, actor: string): 
   });
 }
 
-/** Proposes the data of a role in a deployment; every noderole of the pair inherits it from the next commit on. */
+/**
+ * Proposes the data of a role in a deployment; every noderole of the pair inherits it from the next commit on. What equals
+ * the committed data proposes nothing. Throws ValidationError naming each value that is off its schema.
+ */
 export async function setDeploymentRoleData(db: HasPool, request: { deploymentId: number; roleId: number; data: JsonObject; actor: string }): Promise<void> {
+  const { rows } = await db.pool.query<{ name: string; attribs: Attrib[]; kept: JsonObject | null }>(
+    `SELECT ro.name, ro.attribs, coalesce(dr.proposed_data, dr.committed_data) AS kept
+       FROM roles ro LEFT JOIN deployment_roles dr ON dr.role_id = ro.id AND dr.deployment_id = $1 WHERE ro.id = $2`,
+    [request.deploymentId, request.roleId],
+  );
+  const role = rows[0];
+  if (!role) throw new NotFoundError('role', request.roleId);
+  const accepted = acceptData(role, request.data, role.kept ?? {});
   const { rowCount } = await db.pool.query(
     `WITH kept AS (
        INSERT INTO deployment_roles (deployment_id, role_id, proposed_data) VALUES ($1, $2, $3)
-       ON CONFLICT (deployment_id, role_id) DO UPDATE SET proposed_data = EXCLUDED.proposed_data RETURNING id)
-     INSERT INTO audit (actor, action, target, detail) SELECT $4, 'deployment-role.data', 'deployment_role/' || kept.id, $3 FROM kept`,
-    [request.deploymentId, request.roleId, JSON.stringify(request.data), request.actor],
+       ON CONFLICT (deployment_id, role_id) DO UPDATE SET proposed_data = nullif(EXCLUDED.proposed_data, deployment_roles.committed_data) RETURNING id)
+     INSERT INTO audit (actor, action, target, detail) SELECT $4, 'deployment-role.data', 'deployment_role/' || kept.id, $5 FROM kept`,
+    [request.deploymentId, request.roleId, JSON.stringify(accepted), request.actor, JSON.stringify(maskData(role.attribs, accepted))],
   );
   if (rowCount === 0) throw new NotFoundError('deployment role', `${request.deploymentId}/${request.roleId}`);
 }

@@ -36,7 +36,7 @@ export async function writeBinding(tx: Tx, plan: BindPlan, data: ReadonlyMap<Ref
   const existing = [...data].filter(([ref]) => ref > 0);
   if (existing.length > 0)
     await tx.query(
-      'UPDATE node_roles nr SET proposed_data = i.data, version = version + 1 FROM unnest($1::int[], $2::jsonb[]) AS i(id, data) WHERE nr.id = i.id',
+      'UPDATE node_roles nr SET proposed_data = nullif(i.data, nr.committed_data), version = version + 1 FROM unnest($1::int[], $2::jsonb[]) AS i(id, data) WHERE nr.id = i.id',
       [existing.map(([ref]) => ref), existing.map(([, value]) => JSON.stringify(value))],
     );
   return plan.creates.map(({ role, nodeId, deploymentId }, index) => ({ id: ids[index] ?? 0, roleId: role.id, nodeId, deploymentId }));

@@ -2,6 +2,8 @@
  * Binds roles to nodes in deployments: the noderoles, the parents they lack, their edges, all in one transaction, so that
  * nothing is half bound. What is made is decided in `bind-plan.ts`; this locks, reads, asks it and writes the answer.
  */
+import { acceptData } from '../attribs/accept.js';
+import type { Attrib } from '../attribs/names.js';
 import type { Tx } from '../db/client.js';
 import { withRetriedTransaction } from '../db/passing.js';
 import { writeEvents } from '../events/outbox.js';
@@ -33,6 +35,7 @@ export async function bindMany(tx: Tx, requests: readonly BindRequest[], vetoes:
   // Two that look for the same parent at once would each make one; claims take no part in this lock.
   for (const id of deploymentIds) await tx.query('SELECT pg_advisory_xact_lock($1, $2)', [BIND_LOCK, id]);
   const names = await roleNames(tx, sorted(requests.map((request) => request.roleId)));
+  const accepted = await acceptRequests(tx, requests);
   const closure = await readRoleClosure(tx, [...names.values()]);
   const needsPhantom =
     requests.some((request) => request.nodeId === null) ||
@@ -50,7 +53,7 @@ export async function bindMany(tx: Tx, requests: readonly BindRequest[], vetoes:
       return { role, nodeId: request.nodeId ?? servicePlace(snapshot.roles.get(role), phantoms.get(request.deploymentId)), deploymentId: request.deploymentId };
     }),
   );
-  const ids = await writeBinding(tx, plan, proposals(plan, requests));
+  const ids = await writeBinding(tx, plan, proposals(plan, accepted));
   const toId = (ref: Ref) => (ref > 0 ? ref : (ids[-ref - 1]?.id ?? 0));
   if (vetoes) for (const deploymentId of deploymentIds) await ask(tx, vetoes, deploymentId, ids);
   await writeEvents(
@@ -84,6 +87,19 @@ function servicePlace(role: { name: string; flags: readonly string[] } | undefin
 /** Data proposed with the requests, by the noderole it is for; of two requests for one noderole the later counts. */
 function proposals(plan: BindPlan, requests: readonly BindRequest[]): Map<Ref, JsonObject> {
   return new Map(requests.flatMap((request, index) => (request.data === undefined ? [] : [[plan.answers[index] ?? 0, request.data] as const])));
+}
+
+/** The requests with their data checked against the attribs of their role. Throws ValidationError that names the field. */
+async function acceptRequests(tx: Tx, requests: readonly BindRequest[]): Promise<BindRequest[]> {
+  const withData = sorted(requests.filter((request) => request.data !== undefined).map((request) => request.roleId));
+  if (withData.length === 0) return [...requests];
+  const { rows } = await tx.query<{ id: number; name: string; attribs: Attrib[] }>('SELECT id, name, attribs FROM roles WHERE id = ANY($1)', [withData]);
+  const roles = new Map(rows.map((row) => [row.id, row]));
+  return requests.map((request, index) => {
+    const role = roles.get(request.roleId);
+    if (role === undefined || request.data === undefined) return request;
+    return { ...request, data: acceptData(role, request.data, {}, requests.length === 1 ? 'data' : `${index}.data`) };
+  });
 }
 
 async function roleNames(tx: Tx, ids: number[]): Promise<Map<number, string>> {

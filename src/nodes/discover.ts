@@ -12,6 +12,7 @@ import { identifyMachine, isUnicastMac, realSerial, realUuid, type Candidate, ty
 import { insertNode, lockIdentity } from './insert.js';
 import type { MachineFacts } from './machine-facts.js';
 import { writePhases } from './phase.js';
+import { tellReaders, type NodeAttribs } from './readers.js';
 
 export type FactsReport = {
   facts: MachineFacts;
@@ -124,16 +125,24 @@ function storedFacts(facts: MachineFacts): Record<string, unknown> {
 }
 
 async function updateNode(tx: Tx, nodeId: number, report: FactsReport, machine: Fingerprint): Promise<DomainEvent[]> {
-  const locked = await tx.query<{ deleting: boolean }>('SELECT deleting FROM nodes WHERE id = $1 FOR NO KEY UPDATE', [nodeId]);
+  const locked = await tx.query<{ deleting: boolean } & NodeAttribs>(
+    'SELECT deleting, discovery::text, hint::text FROM nodes WHERE id = $1 FOR NO KEY UPDATE',
+    [nodeId],
+  );
   if (locked.rows[0]?.deleting === true) throw new ConflictError('the node of this machine is being deleted', { code: 'node-deleting' });
   const changed: NodeField[] = [];
   if (await updateNics(tx, nodeId, reportedNics(report, machine))) changed.push('nics');
+  const discovery = JSON.stringify(storedFacts(report.facts));
   const { rowCount } = await tx.query(
     `UPDATE nodes SET uuid = coalesce($2, uuid), serial = coalesce($3, serial), arch = $4, discovery = $5::jsonb
       WHERE id = $1 AND (coalesce($2, uuid), coalesce($3, serial), arch, discovery) IS DISTINCT FROM (uuid, serial, $4, $5::jsonb)`,
-    [nodeId, machine.uuid, machine.serial, report.facts.arch, JSON.stringify(storedFacts(report.facts))],
+    [nodeId, machine.uuid, machine.serial, report.facts.arch, discovery],
   );
-  if (rowCount !== null && rowCount > 0) changed.push('discovery');
+  if (rowCount !== null && rowCount > 0) {
+    changed.push('discovery');
+    const before = locked.rows[0];
+    if (before !== undefined) await tellReaders(tx, nodeId, before, { discovery, hint: before.hint });
+  }
   if (changed.length === 0) return [];
   const { rows } = await tx.query<{ version: number }>('UPDATE nodes SET version = version + 1 WHERE id = $1 RETURNING version', [nodeId]);
   return [nodeChanged(nodeId, rows[0]?.version ?? 0, changed)];

@@ -9,6 +9,7 @@ import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.
 import { parseMac } from '../shared/mac.js';
 import { isUnicastMac } from './identity.js';
 import { insertNode, lockIdentity } from './insert.js';
+import { tellReaders } from './readers.js';
 
 /** Id of a node by id or name. Throws NotFoundError. */
 export async function findNodeId(db: Queryable, key: string | number): Promise<number> {
@@ -65,8 +66,16 @@ async function applyPatch(tx: Tx, nodeId: number, patch: NodePatch): Promise<Nod
     const { rowCount } = await tx.query('SELECT 1 FROM deployments WHERE id = $1 FOR SHARE', [patch.deploymentId]);
     if (rowCount === 0) throw new NotFoundError('deployment', patch.deploymentId);
   }
-  const { rows } = await tx.query<{ available: boolean; description: string; deployment_id: number; deleting: boolean; same_hint: boolean }>(
-    `SELECT available, description, deployment_id, deleting, hint = $2::jsonb AS same_hint FROM nodes WHERE id = $1 FOR NO KEY UPDATE`,
+  const { rows } = await tx.query<{
+    available: boolean;
+    description: string;
+    deployment_id: number;
+    deleting: boolean;
+    same_hint: boolean;
+    discovery: string;
+    hint: string;
+  }>(
+    `SELECT available, description, deployment_id, deleting, hint = $2::jsonb AS same_hint, discovery::text, hint::text FROM nodes WHERE id = $1 FOR NO KEY UPDATE`,
     [nodeId, JSON.stringify(patch.hint ?? {})],
   );
   const node = rows[0];
@@ -87,6 +96,7 @@ async function applyPatch(tx: Tx, nodeId: number, patch: NodePatch): Promise<Nod
     [nodeId, patch.available ?? null, patch.description ?? null, patch.hint === undefined ? null : JSON.stringify(patch.hint), patch.deploymentId ?? null],
   );
   await writeEvents(tx, [nodeChanged(nodeId, updated.rows[0]?.version ?? 0, changed)]);
+  if (changed.includes('hint')) await tellReaders(tx, nodeId, node, { discovery: node.discovery, hint: JSON.stringify(patch.hint) });
   return changed;
 }
 

@@ -436,7 +436,8 @@ async function settleBatch(
   });
   // Own states first, then the children: a noderole and its parent may be settled together.
   taken.forEach(({ run }, index) => expected.tellChildren(run.nr, deltas[index]));
-  const told = new Set(changed.flatMap((id) => expected.children(id)));
+  // A barrier reads who its members are, not what they left.
+  const told = new Set(changed.flatMap((id) => expected.children(id)).filter((id) => !expected.row(id).barrier));
   for (const child of [...told].sort((a, b) => a - b)) expected.move(child, { kind: 'parent-changed' });
   const installed = taken.filter(({ run, outcome }) => outcome.kind === 'done' && expected.row(run.nr).destructive).map(({ run }) => run.nr);
   for (const id of belowOnNode(expected, installed)) if (expected.row(id).ok) expected.move(id, { kind: 'poke' });
@@ -483,6 +484,8 @@ async function toRest(rig: Rig): Promise<void> {
     await pool.query('UPDATE node_roles SET not_before = NULL WHERE not_before IS NOT NULL');
     await pool.query(`UPDATE runs SET lease_until = clock_timestamp() - interval '1 minute' WHERE status = 'STOPPING'`);
     await pool.query(`UPDATE waits SET deadline = clock_timestamp() - interval '1 second'`);
+    // A barrier has a back-off of its own.
+    await pool.query('UPDATE node_roles SET not_before = NULL WHERE not_before IS NOT NULL');
     await call(engine.db, `prove_stopped(interval '2 seconds')`);
     await call(engine.db, 'expire_waits()');
     const waves = await call(engine.db, 'propagate_errors(100)');
@@ -528,7 +531,7 @@ const STALE_INPUTS = `
   SELECT c.id, p.id AS parent FROM node_roles c JOIN roles ro ON ro.id = c.role_id JOIN node_role_edges e ON e.child_id = c.id JOIN node_roles p ON p.id = e.parent_id
     JOIN roles pr ON pr.id = p.role_id JOIN nodes pn ON pn.id = p.node_id
     JOIN LATERAL (SELECT r.inputs FROM runs r WHERE r.node_role_id = c.id AND r.outcome IN ('succeeded', 'skipped') ORDER BY r.id DESC LIMIT 1) r ON true
-   WHERE NOT 'destructive' = ANY(ro.flags) AND coalesce(r.inputs->'parents'->(pr.name || '@' || pn.name), '{}') <> p.wall`;
+   WHERE NOT c.barrier AND NOT 'destructive' = ANY(ro.flags) AND coalesce(r.inputs->'parents'->(pr.name || '@' || pn.name), '{}') <> p.wall`;
 
 describe('the engine in SQL against the table', () => {
   let rig: Rig;
