@@ -484,8 +484,6 @@ async function toRest(rig: Rig): Promise<void> {
     await pool.query('UPDATE node_roles SET not_before = NULL WHERE not_before IS NOT NULL');
     await pool.query(`UPDATE runs SET lease_until = clock_timestamp() - interval '1 minute' WHERE status = 'STOPPING'`);
     await pool.query(`UPDATE waits SET deadline = clock_timestamp() - interval '1 second'`);
-    // A barrier has a back-off of its own.
-    await pool.query('UPDATE node_roles SET not_before = NULL WHERE not_before IS NOT NULL');
     await call(engine.db, `prove_stopped(interval '2 seconds')`);
     await call(engine.db, 'expire_waits()');
     const waves = await call(engine.db, 'propagate_errors(100)');

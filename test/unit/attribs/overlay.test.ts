@@ -12,7 +12,7 @@ import { isJsonObject, type Json, type JsonObject } from '../../../src/shared/js
 const key = fc.constantFrom('a', 'b', 'c', 'constructor', '__proto__');
 const { data } = fc.letrec<{ data: JsonObject; value: Json }>((tie) => ({
   value: fc.oneof({ maxDepth: 3 }, fc.constantFrom<Json>(1, 'x', null, true, [], {}, [{ a: 1 }]), fc.integer({ min: 0, max: 3 }), tie('data')),
-  data: fc.dictionary(key, tie('value') as fc.Arbitrary<Json>, { maxKeys: 4 }),
+  data: fc.dictionary(key, tie('value'), { maxKeys: 4 }),
 }));
 const layers = fc.array(data, { maxLength: 6 });
 
