@@ -16,6 +16,7 @@ import { mountRoutes, refuseUnknownPath } from './mount.js';
 import { openApiDocument } from './openapi.js';
 import { defineStream, type Route } from './route.js';
 import { bootenvRoutes } from './routes/bootenvs.js';
+import { capRoutes } from './routes/caps.js';
 import { deploymentRoleRoutes } from './routes/deployment-roles.js';
 import { deploymentRoutes } from './routes/deployments.js';
 import { eventRoutes } from './routes/events.js';
@@ -92,6 +93,7 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
     ...bulkRoutes(deps),
     ...nodeRoleRoutes(deps),
     ...runRoutes(deps),
+    ...capRoutes(deps),
     ...bootenvRoutes(deps),
     ...webhookRoutes(deps),
     ...eventRoutes({ ...deps, closing }),

@@ -19,6 +19,7 @@ export type StateCounts = Node['noderoles'];
 export type Why = Answer<Client['nodeRoles']['why']>;
 export type BulkResult = Answer<Client['nodeRoles']['retryAll']>;
 export type Run = Answer<Client['runs']['get']>;
+export type Caps = Answer<Client['caps']['list']>;
 export type Bootenv = Answer<Client['bootenvs']['get']>;
 export type Webhook = Answer<Client['webhooks']['get']>;
 export type WebhookWithSecret = Answer<Client['webhooks']['create']>;

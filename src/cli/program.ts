@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { addAnneal } from './commands/anneal.js';
 import { addBootenvs } from './commands/bootenvs.js';
+import { addCaps } from './commands/caps.js';
 import { addDeployments } from './commands/deployments.js';
 import { addEvents } from './commands/events.js';
 import { addNodeRoles } from './commands/noderoles.js';
@@ -66,6 +67,7 @@ export function buildProgram(cli: Cli): Command {
   addRuns(program, cli);
   addWhy(program, cli);
   addBootenvs(program, cli);
+  addCaps(program, cli);
   addAnneal(program, cli);
   addEvents(program, cli);
   addWebhooks(program, cli);

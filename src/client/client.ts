@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { bulkResultSchema, type Bulk } from '../api/bulk-schemas.js';
+import { capListSchema } from '../api/caps-schemas.js';
 import { rolloutSchema, type RolloutPut } from '../api/rollout-schemas.js';
 import * as s from '../api/schemas.js';
 import * as w from '../api/webhooks-schemas.js';
@@ -121,6 +122,10 @@ export function createClient(options: ClientOptions) {
       deliveries: (key: Key, query?: w.WebhookDeliveryListQuery, call?: CallOptions) =>
         get(`/webhooks/${segment(key)}/deliveries`, s.pageOf(w.webhookDeliverySchema), call, query),
       delivery: (key: Key, id: number, call?: CallOptions) => get(`/webhooks/${segment(key)}/deliveries/${segment(id)}`, w.webhookDeliverySchema, call),
+    },
+    caps: {
+      list: (call?: CallOptions) => get('/caps', capListSchema, call),
+      set: (name: string, max: number | null, call?: CallOptions) => write('PUT', `/caps/${segment(name)}`, capListSchema, { max }, call),
     },
     bootenvs: {
       list: (query?: PageQuery, call?: CallOptions) => get('/bootenvs', s.pageOf(s.bootenvSchema), call, query),

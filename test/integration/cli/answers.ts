@@ -187,6 +187,8 @@ export const why = {
   unblock: 'read prybar runs logs 31, set it right, then prybar noderoles retry 12',
 };
 
+export const caps = { items: [{ name: 'ssh', max: 10, used: 3 }] };
+
 export const bootenv = {
   name: 'debian-12',
   os_family: 'debian',

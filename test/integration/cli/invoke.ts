@@ -82,6 +82,8 @@ function fillFleet({ answers }: StubApi): void {
     items: [{ seq: 0, at: '2026-11-21T10:00:01.000Z', text: 'installing nginx\n' }],
     ended: true,
   });
+  put('GET /api/v2/caps', answer.caps);
+  put('PUT /api/v2/caps/ssh', answer.caps);
   put('GET /api/v2/bootenvs', answer.page([answer.bootenv]));
   put('GET /api/v2/webhooks', answer.page([answer.webhook]));
   put('POST /api/v2/webhooks', { ...answer.webhook, secret: 'whsec_1' });

@@ -65,6 +65,7 @@ describe('the command line and the real server', () => {
     ['runs list'],
     ['runs list --noderole app@n1 --status QUEUED'],
     ['bootenvs list'],
+    ['caps list'],
   ])('agree on `%s`, as text and as JSON', async (line) => {
     expect(await prybar(line.split(' '))).toMatchObject({ exitCode: 0 });
     const { exitCode, stdout } = await prybar([...line.split(' '), '--json']);
