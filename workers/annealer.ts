@@ -2,12 +2,15 @@
 import { z } from 'zod';
 import { Annealer } from '../src/annealer/annealer.js';
 import { isMain, runProcess, type Context, type Part } from '../src/bin/context.js';
+import { atMostEvery, forgetEvents } from '../src/events/retention.js';
 import { sweepAlive } from '../src/nodes/boot.js';
 import { finishDeletions } from '../src/nodes/remove.js';
 import { publishServed } from '../src/nodes/served.js';
 import { annealQueue } from '../src/queue/jobs.js';
+import { forgetDeliveries } from '../src/webhooks/retention.js';
 
 const LOCK_MS = 60_000;
+const FORGET_EVERY_MS = 60_000;
 
 export async function startAnnealer(context: Context): Promise<Part> {
   const { db, log, config, doorbell, backend } = context;
@@ -20,6 +23,10 @@ export async function startAnnealer(context: Context): Promise<Part> {
     sweepAlive,
     publishServed,
     finishDeletions,
+    forget: atMostEvery(FORGET_EVERY_MS, async () => {
+      const events = await forgetEvents(db.pool, { keepDays: config.eventsKeepDays, keepMax: config.eventsKeepMax });
+      return events + (await forgetDeliveries(db.pool, config.webhooksKeepDays));
+    }),
   });
   const worker = backend.worker(
     annealQueue,

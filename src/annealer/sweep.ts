@@ -16,6 +16,8 @@ export type SweepDeps = {
   publishServed: (db: Db) => Promise<number>;
   /** Nodes domain: removes the nodes whose deletion every subsystem has confirmed. */
   finishDeletions: (db: Db) => Promise<unknown>;
+  /** Forgets what is kept no longer: events, deliveries; answers 0 while it is not yet time. */
+  forget?: () => Promise<number>;
 };
 
 /** Starts in a row without an outcome after which a noderole is in ERROR `crash-loop`. */
@@ -46,6 +48,8 @@ export class Sweeper {
       ['waves', () => count('propagate_errors($1)', [WAVE_BATCH])],
       ['drift', () => count('repair_drift()')],
       ['counters', () => this.audit()],
+      // What is forgotten makes no work.
+      ['retention', () => (this.deps.forget?.() ?? Promise.resolve(0)).then(() => 0)],
     ];
     let repaired = 0;
     for (const [name, step] of steps) {

@@ -2,10 +2,10 @@
  * The configuration: one schema of the environment, read once by a process's wiring. Every field has a default, a unit
  * in its name and a sentence; README's table is generated from here. Everything else receives the slice it needs.
  */
-import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
+import { parseAddressBlock } from '../shared/address-block.js';
 import { ConfigError } from '../shared/errors.js';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
@@ -22,19 +22,18 @@ const redisUrl = z
 
 const addressBlocks = z
   .string()
-  .default('')
-  .transform((text) =>
-    text
-      .split(',')
-      .map((block) => block.trim())
-      .filter(Boolean),
+  .refine(
+    (text) => listOf(text).every((block) => parseAddressBlock(block) !== undefined),
+    'addresses or blocks, comma separated, for example 127.0.0.1,fd00::/8',
   )
-  .refine((blocks) => blocks.every(isAddressBlock), 'addresses or blocks, comma separated, for example 127.0.0.1/32,fd00::/8');
+  .default('');
 
-function isAddressBlock(text: string): boolean {
-  const [address = '', prefix, ...rest] = text.split('/');
-  const widest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
-  return rest.length === 0 && widest > 0 && (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= widest));
+/** The words of a comma separated list. */
+function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((word) => word.trim())
+    .filter(Boolean);
 }
 
 /** Every variable: name -> type, default, and the sentence README shows. */
@@ -132,9 +131,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     );
   }
   const e = parsed.data;
-  const interfaces = e.PRYBAR_INTERFACE.split(',')
-    .map((name) => name.trim())
-    .filter(Boolean);
+  const interfaces = listOf(e.PRYBAR_INTERFACE);
   const onSegment = interfaces.length > 0;
   return {
     databaseUrl: e.DATABASE_URL,
@@ -157,7 +154,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     runLeaseSeconds: e.PRYBAR_RUN_LEASE_SECONDS,
     installDeadlineSeconds: e.PRYBAR_INSTALL_DEADLINE_SECONDS,
     bootDeadlineSeconds: e.PRYBAR_BOOT_DEADLINE_SECONDS,
-    webhookAllow: e.PRYBAR_WEBHOOK_ALLOW,
+    webhookAllow: listOf(e.PRYBAR_WEBHOOK_ALLOW),
     eventsKeepDays: e.PRYBAR_EVENTS_KEEP_DAYS,
     eventsKeepMax: e.PRYBAR_EVENTS_KEEP_MAX,
     webhooksKeepDays: e.PRYBAR_WEBHOOKS_KEEP_DAYS,

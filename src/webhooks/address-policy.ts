@@ -4,6 +4,7 @@
  * IPv4 one in disguise is judged as that one. What the configuration allows is allowed whatever else it is.
  */
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
+import { parseAddressBlock } from '../shared/address-block.js';
 
 /** Why an address is refused, in the words an operator reads; null: it may be spoken to. */
 export type AddressPolicy = (address: string) => string | null;
@@ -69,20 +70,10 @@ function contains(list: BlockList, address: string): boolean {
 function blockListOf(blocks: readonly string[]): BlockList {
   const list = new BlockList();
   for (const text of blocks) {
-    const block = parseBlock(text);
+    const block = parseAddressBlock(text);
     if (block !== undefined) list.addSubnet(block.network, block.prefix, block.family);
   }
   return list;
-}
-
-/** Reads `10.0.0.0/8`, `fd00::/8` or a single address; undefined when it is none. */
-export function parseBlock(text: string): { network: string; prefix: number; family: 'ipv4' | 'ipv6' } | undefined {
-  const [network = '', prefixText, ...rest] = text.trim().split('/');
-  if (isIP(network) === 0 || rest.length > 0) return undefined;
-  const widest = isIPv4(network) ? 32 : 128;
-  if (prefixText !== undefined && !/^\d{1,3}$/.test(prefixText)) return undefined;
-  const prefix = prefixText === undefined ? widest : Number(prefixText);
-  return prefix > widest ? undefined : { network, prefix, family: widest === 32 ? 'ipv4' : 'ipv6' };
 }
 
 /** The IPv4 address inside an IPv6 one, when its prefix says that there is one. */

@@ -28,7 +28,7 @@ const event = (subjectId: number): DomainEvent => ({
 });
 const write = (ids: number[]) => withTransaction(db.pool, (tx) => writeEvents(tx, ids.map(event)));
 
-describe('the outbox (engine-rules 13)', () => {
+describe('rule 13: the outbox', () => {
   it('gives a position to a batch that commits after one that began later', async () => {
     const early: Tx = await db.pool.connect();
     await early.query('BEGIN');
@@ -114,7 +114,7 @@ describe('the outbox (engine-rules 13)', () => {
   });
 });
 
-describe('the event feed', () => {
+describe('rule 13: the event feed', () => {
   it('resumes behind the very event a client saw last, and refuses foreign and future cursors', async () => {
     await write([1, 2, 3]);
     await sequence(db.pool);
@@ -147,7 +147,7 @@ describe('the event feed', () => {
     await feed.close();
   });
 
-  it('hears of events by NOTIFY, and again after its connection was cut', async () => {
+  it('rule 23: hears of events by NOTIFY, and polls once after its connection was cut', async () => {
     const feed = createEventFeed(db, { pollMs: 600_000 });
     await feed.start();
     const seen: number[] = [];

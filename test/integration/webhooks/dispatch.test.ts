@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { openDb, withTransaction, type Db } from '../../../src/db/client.js';
 import { nodeChanged, type DomainEvent } from '../../../src/events/events.js';
 import { writeEvents } from '../../../src/events/outbox.js';
@@ -21,14 +21,19 @@ let database: TestDatabase;
 let db: Db;
 let receiver: HttpReceiver;
 const open: WebhookDispatcher[] = [];
-beforeEach(async () => {
+beforeAll(async () => {
   database = await createTestDatabase();
   db = openDb({ url: database.url, applicationName: 'test' });
+});
+beforeEach(async () => {
+  await db.pool.query('TRUNCATE outbox_batches, outbox_events, outbox_consumers, webhooks, deployments, roles RESTART IDENTITY CASCADE');
   receiver = await startHttpReceiver();
 });
 afterEach(async () => {
   await Promise.all(open.splice(0).map((dispatcher) => dispatcher.close()));
   await receiver.close();
+});
+afterAll(async () => {
   await db.close();
   await database.drop();
 });

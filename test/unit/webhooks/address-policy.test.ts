@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { addressPolicy, parseBlock } from '../../../src/webhooks/address-policy.js';
+import { parseAddressBlock } from '../../../src/shared/address-block.js';
+import { addressPolicy } from '../../../src/webhooks/address-policy.js';
 
 const policy = addressPolicy({ allow: [], bmc: ['10.9.0.0/16', '2001:db8:b::/48', '192.0.2.77', 'bmc-host-7'] });
 
@@ -67,6 +68,6 @@ describe('where a webhook may be sent', () => {
     ['a.example', undefined],
     ['10.0.0.0/8/8', undefined],
   ])('reads the block %s', (text, block) => {
-    expect(parseBlock(text)).toEqual(block);
+    expect(parseAddressBlock(text)).toEqual(block);
   });
 });
