@@ -12,7 +12,7 @@ const BASE = ['shared', 'generated', 'config', 'db', 'queue', 'events'];
 
 /** Each may import those to its left. Two lines that meet in nodes only. */
 const LINES = [
-  ['nodes', 'attribs', 'roles', 'noderoles', 'deployments', 'jigs', 'runs', 'annealer'],
+  ['attribs', 'nodes', 'roles', 'noderoles', 'deployments', 'jigs', 'runs', 'annealer'],
   ['nodes', 'networks', 'bootenvs', 'dhcp', 'tftp', 'boot-http', 'dns', 'power'],
 ];
 

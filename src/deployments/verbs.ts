@@ -141,24 +141,35 @@ export async function deleteDeployment(db: HasPool, id: number, actor: string): 
 }
 
 /**
- * Proposes the data of a role in a deployment; every noderole of the pair inherits it from the next commit on. What equals
- * the committed data proposes nothing. Throws ValidationError naming each value that is off its schema.
+ * Proposes the data of a role in a deployment; every noderole of the pair inherits it from the next commit on. Replaces what
+ * was proposed before, or changes it when given a function of it; what equals the committed data proposes nothing. Throws
+ * ValidationError naming each value that is off its schema.
  */
-export async function setDeploymentRoleData(db: HasPool, request: { deploymentId: number; roleId: number; data: JsonObject; actor: string }): Promise<void> {
-  const { rows } = await db.pool.query<{ name: string; attribs: Attrib[]; kept: JsonObject | null }>(
-    `SELECT ro.name, ro.attribs, coalesce(dr.proposed_data, dr.committed_data) AS kept
-       FROM roles ro LEFT JOIN deployment_roles dr ON dr.role_id = ro.id AND dr.deployment_id = $1 WHERE ro.id = $2`,
-    [request.deploymentId, request.roleId],
-  );
-  const role = rows[0];
-  if (!role) throw new NotFoundError('role', request.roleId);
-  const accepted = acceptData(role, request.data, role.kept ?? {});
-  const { rowCount } = await db.pool.query(
-    `WITH kept AS (
-       INSERT INTO deployment_roles (deployment_id, role_id, proposed_data) VALUES ($1, $2, $3)
-       ON CONFLICT (deployment_id, role_id) DO UPDATE SET proposed_data = nullif(EXCLUDED.proposed_data, deployment_roles.committed_data) RETURNING id)
-     INSERT INTO audit (actor, action, target, detail) SELECT $4, 'deployment-role.data', 'deployment_role/' || kept.id, $5 FROM kept`,
-    [request.deploymentId, request.roleId, JSON.stringify(accepted), request.actor, JSON.stringify(maskData(role.attribs, accepted))],
-  );
-  if (rowCount === 0) throw new NotFoundError('deployment role', `${request.deploymentId}/${request.roleId}`);
+export async function setDeploymentRoleData(
+  db: HasPool,
+  request: { deploymentId: number; roleId: number; data: JsonObject | ((kept: JsonObject) => JsonObject); actor: string },
+): Promise<void> {
+  const { deploymentId, roleId, data, actor } = request;
+  await withRetriedTransaction(db.pool, async (tx) => {
+    const made = await tx.query<{ id: number }>(
+      `INSERT INTO deployment_roles (deployment_id, role_id) SELECT d.id, ro.id FROM deployments d, roles ro WHERE d.id = $1 AND ro.id = $2
+       ON CONFLICT (deployment_id, role_id) DO UPDATE SET role_id = EXCLUDED.role_id RETURNING id`,
+      [deploymentId, roleId],
+    );
+    const id = made.rows[0]?.id;
+    if (id === undefined) throw new NotFoundError('deployment role', `${deploymentId}/${roleId}`);
+    const { rows } = await tx.query<{ name: string; attribs: Attrib[]; kept: JsonObject }>(
+      'SELECT ro.name, ro.attribs, coalesce(dr.proposed_data, dr.committed_data) AS kept FROM deployment_roles dr JOIN roles ro ON ro.id = dr.role_id WHERE dr.id = $1',
+      [id],
+    );
+    const role = rows[0];
+    if (!role) throw new NotFoundError('deployment role', id);
+    const accepted = acceptData(role, typeof data === 'function' ? data(role.kept) : data, role.kept);
+    await tx.query('UPDATE deployment_roles SET proposed_data = nullif($2::jsonb, committed_data) WHERE id = $1', [id, JSON.stringify(accepted)]);
+    await tx.query(`INSERT INTO audit (actor, action, target, detail) VALUES ($1, 'deployment-role.data', $2, $3)`, [
+      actor,
+      `deployment_role/${id}`,
+      JSON.stringify(maskData(role.attribs, accepted)),
+    ]);
+  });
 }

@@ -21,23 +21,30 @@ export const cancelNodeRole = (db: HasPool, id: number, actor: string): Promise<
 export const proposeNodeRole = (db: HasPool, id: number, actor: string): Promise<Moved> => moveNodeRole(db.pool, id, { kind: 'repropose' }, actor);
 
 /**
- * Proposes data; the next commit of its deployment makes it count. Replaces what was proposed before; what equals the
- * committed data proposes nothing. Throws ValidationError naming each value that is off its schema, NotFoundError.
+ * Proposes data; the next commit of its deployment makes it count. Replaces what was proposed before, or changes it when
+ * given a function of it; what equals the committed data proposes nothing. Throws ValidationError naming each value that
+ * is off its schema, NotFoundError.
  */
-export async function setNodeRoleData(db: HasPool, id: number, data: JsonObject, actor: string): Promise<void> {
-  const { rows } = await db.pool.query<{ name: string; attribs: Attrib[]; kept: JsonObject }>(
-    `SELECT ro.name, ro.attribs, coalesce(nr.proposed_data, nr.committed_data) AS kept FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id WHERE nr.id = $1`,
-    [id],
-  );
-  const role = rows[0];
-  if (!role) throw new NotFoundError('noderole', id);
-  const accepted = acceptData(role, data, role.kept);
-  const { rowCount } = await db.pool.query(
-    `WITH kept AS (UPDATE node_roles SET proposed_data = nullif($2::jsonb, committed_data), version = version + 1 WHERE id = $1 RETURNING id)
-     INSERT INTO audit (actor, action, target, detail) SELECT $3, 'noderole.data', 'noderole/' || kept.id, $4 FROM kept`,
-    [id, JSON.stringify(accepted), actor, JSON.stringify(maskData(role.attribs, accepted))],
-  );
-  if (rowCount === 0) throw new NotFoundError('noderole', id);
+export async function setNodeRoleData(db: HasPool, id: number, data: JsonObject | ((kept: JsonObject) => JsonObject), actor: string): Promise<void> {
+  await withRetriedTransaction(db.pool, async (tx) => {
+    const { rows } = await tx.query<{ name: string; attribs: Attrib[]; kept: JsonObject }>(
+      `SELECT ro.name, ro.attribs, coalesce(nr.proposed_data, nr.committed_data) AS kept FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id
+        WHERE nr.id = $1 FOR NO KEY UPDATE OF nr`,
+      [id],
+    );
+    const role = rows[0];
+    if (!role) throw new NotFoundError('noderole', id);
+    const accepted = acceptData(role, typeof data === 'function' ? data(role.kept) : data, role.kept);
+    await tx.query('UPDATE node_roles SET proposed_data = nullif($2::jsonb, committed_data), version = version + 1 WHERE id = $1', [
+      id,
+      JSON.stringify(accepted),
+    ]);
+    await tx.query(`INSERT INTO audit (actor, action, target, detail) VALUES ($1, 'noderole.data', $2, $3)`, [
+      actor,
+      `noderole/${id}`,
+      JSON.stringify(maskData(role.attribs, accepted)),
+    ]);
+  });
 }
 
 /**

@@ -2,6 +2,7 @@
  * Executes runs in a worker process: job -> start -> jig -> settle. The handler of a job resolves only after its outcome
  * is committed (engine-rules 12). What the jig throws becomes a failure with a code; nothing of it ends the process.
  */
+import { problemsOfWall } from '../attribs/schema.js';
 import type { Pool } from '../db/client.js';
 import type { AgentPort, JigContext, JigOutcome, JigRegistry } from '../jigs/contract.js';
 import { isPassing } from '../db/passing.js';
@@ -96,7 +97,7 @@ export class Executor {
 
   private async execute(run: StartedRun, sinceMs: number): Promise<void> {
     const lost = this.leases.hold(run.runId, run.fence, sinceMs);
-    const sink = new LogSink(this.options.pool, run.runId, run.fence);
+    const sink = new LogSink(this.options.pool, run.runId, run.fence, run.secrets);
     try {
       const outcome = await this.callJig(run, lost, sink);
       await sink.flush().catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'log not written'));
@@ -146,7 +147,7 @@ export class Executor {
     };
     const grace = this.options.abortGraceMs ?? ABORT_GRACE_MS;
     const ended = await endOf(() => jig.run(context), signal, grace);
-    if (ended.kind === 'returned') return timeout.aborted && !lost.aborted ? tooLong(run) : safeOutcome(ended.value);
+    if (ended.kind === 'returned') return timeout.aborted && !lost.aborted ? tooLong(run) : withCheckedWall(run, safeOutcome(ended.value));
     if (ended.kind === 'ignored') context.logger.error({ graceMs: grace }, 'jig ignores its signal');
     if (lost.aborted) return ended.kind === 'ignored' ? 'still running' : { kind: 'lost', message: String(lost.reason) };
     return timeout.aborted ? tooLong(run) : toFailure(ended.kind === 'threw' ? ended.error : undefined);
@@ -170,6 +171,21 @@ async function endOf(work: () => Promise<unknown>, signal: AbortSignal, graceMs:
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** A wall off the schema of a declared attrib is an error of the jig: whoever wants the attrib would be given it. */
+function withCheckedWall(run: StartedRun, outcome: JigOutcome): JigOutcome {
+  if (outcome.kind !== 'done' || outcome.wall === undefined) return outcome;
+  const problems = problemsOfWall(run.role.attribs, outcome.wall);
+  if (problems.length === 0) return outcome;
+  const words = problems.slice(0, 5).map(({ field, message }) => `${field}: ${message}`);
+  const more = problems.length > 5 ? `; and ${problems.length - 5} more` : '';
+  return {
+    kind: 'fail',
+    code: 'wall-off-schema',
+    message: `the step left what role '${run.role.name}' does not allow: ${words.join('; ')}${more}; mend the jig, or the schema of the attrib`,
+    retryable: false,
+  };
 }
 
 const tooLong = (run: StartedRun): JigOutcome => ({

@@ -1,4 +1,5 @@
 /** A run's log: text appended in chunks while the run goes on, numbered, kept until a minute after its end (engine-rules 20). */
+import { maskText } from '../attribs/secrets.js';
 import type { Queryable } from '../db/client.js';
 
 /** One chunk is at most this long; a run keeps at most `LOG_LIMIT_CHUNKS` of them. Characters. */
@@ -39,6 +40,8 @@ export class LogSink {
     private readonly db: Queryable,
     private readonly runId: number,
     private readonly fence: number,
+    /** Strings that the log leaves out. */
+    private readonly secrets: readonly string[] = [],
   ) {}
 
   write(text: string): void {
@@ -50,7 +53,7 @@ export class LogSink {
   flush(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
-    const text = this.lines.join('');
+    const text = maskText(this.lines.join(''), this.secrets);
     this.lines = [];
     // A chunk that could not be written must not keep the next from being.
     if (text !== '')

@@ -1,6 +1,8 @@
 /** Work of a machine's agent: it asks (long poll), writes the log, renews its lease, reports. */
 import { recordHeartbeat } from '../../nodes/boot.js';
 import { pollWork, finishWork, renewWork, type WorkOffer } from '../../runs/agent-work.js';
+import { maskText } from '../../attribs/secrets.js';
+import { secretsOfRun } from '../../attribs/shown-inputs.js';
 import { appendRunLog } from '../../runs/log.js';
 import { ConflictError, NotFoundError } from '../../shared/errors.js';
 import type { NodeRouterDeps } from '../deps.js';
@@ -50,7 +52,8 @@ export function workRoutes(deps: NodeRouterDeps): Route[] {
         await tokenOfNode(db, call, 'agent', params.id);
         await requireOwnRun(deps, params.id, params.run_id);
         // Not taken means it was there already, or came too late to matter: the agent has nothing to do about either.
-        await appendRunLog(db.pool, { runId: params.run_id, fence: body.fence, seq: body.seq + AGENT_LOG_OFFSET, text: body.text });
+        const text = maskText(body.text, await secretsOfRun(db.pool, params.run_id));
+        await appendRunLog(db.pool, { runId: params.run_id, fence: body.fence, seq: body.seq + AGENT_LOG_OFFSET, text });
       },
     }),
     defineNodeRoute({

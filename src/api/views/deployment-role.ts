@@ -4,10 +4,10 @@ import type { Prisma } from '../../generated/prisma/client.js';
 import { NotFoundError } from '../../shared/errors.js';
 import { pageWindow, toPage, type PageQuery } from '../paging.js';
 import type { DeploymentRole, Page } from '../schemas.js';
-import { objectOf, objectOrNull } from './json.js';
+import { dataOf, dataOrNull } from './json.js';
 
 const REF = { select: { id: true, name: true } } as const;
-const INCLUDED = { deployment: REF, role: REF } as const satisfies Prisma.DeploymentRoleInclude;
+const INCLUDED = { deployment: REF, role: { select: { id: true, name: true, attribs: true } } } as const satisfies Prisma.DeploymentRoleInclude;
 type Row = Prisma.DeploymentRoleGetPayload<{ include: typeof INCLUDED }>;
 
 /** A page in id order. */
@@ -31,9 +31,9 @@ function viewDeploymentRole(row: Row): DeploymentRole {
   return {
     id: row.id,
     deployment: row.deployment,
-    role: row.role,
-    proposed_data: objectOrNull(row.proposedData),
-    committed_data: objectOf(row.committedData),
-    wall: objectOf(row.wall),
+    role: { id: row.role.id, name: row.role.name },
+    proposed_data: dataOrNull(row.role.attribs, row.proposedData),
+    committed_data: dataOf(row.role.attribs, row.committedData),
+    wall: dataOf(row.role.attribs, row.wall),
   };
 }

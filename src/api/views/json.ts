@@ -1,5 +1,8 @@
 /** How column types stand on the wire. */
 import { z } from 'zod';
+import type { Attrib } from '../../attribs/names.js';
+import { maskData } from '../../attribs/secrets.js';
+import type { JsonObject } from '../../shared/json.js';
 
 const objectSchema = z.record(z.string(), z.unknown());
 const objectsSchema = z.array(objectSchema);
@@ -28,4 +31,18 @@ export function objectsOf(value: unknown): Record<string, unknown>[] {
 /** An id of type bigint: ours stay far below 2^53. */
 export function idOf(value: bigint): number {
   return Number(value);
+}
+
+/** Data of a role as it may be shown: secrets are `***`. */
+export function dataOf(attribs: unknown, data: unknown): Record<string, unknown> {
+  return maskData(attribsOf(attribs), objectOf(data) as JsonObject);
+}
+
+export function dataOrNull(attribs: unknown, data: unknown): Record<string, unknown> | null {
+  return data === null || data === undefined ? null : dataOf(attribs, data);
+}
+
+/** `roles.attribs` as it was stored at import. */
+export function attribsOf(stored: unknown): Attrib[] {
+  return objectsOf(stored) as unknown as Attrib[];
 }

@@ -4,14 +4,14 @@ import type { Prisma } from '../../generated/prisma/client.js';
 import { NotFoundError } from '../../shared/errors.js';
 import { pageWindow, toPage, type PageQuery } from '../paging.js';
 import { NODE_ROLE_STATE_CODES, type NodeRole, type Page } from '../schemas.js';
-import { idOf, objectOf, objectOrNull, timeOrNull } from './json.js';
+import { dataOf, dataOrNull, idOf, timeOrNull } from './json.js';
 
 const REF = { select: { id: true, name: true } } as const;
 const NEIGHBOUR = { select: { id: true, state: true, role: { select: { name: true } }, node: { select: { name: true } } } } as const;
 
 const INCLUDED = {
   deployment: REF,
-  role: REF,
+  role: { select: { id: true, name: true, attribs: true } },
   node: REF,
   parents: { select: { parent: NEIGHBOUR }, orderBy: { parentId: 'asc' } },
   children: { select: { child: NEIGHBOUR }, orderBy: { childId: 'asc' } },
@@ -68,7 +68,7 @@ function viewNodeRole(row: Row, runs: Map<number, CurrentRun>): NodeRole {
     id: row.id,
     name: nodeRoleName(row.role.name, row.node.name),
     deployment: row.deployment,
-    role: row.role,
+    role: { id: row.role.id, name: row.role.name },
     node: row.node,
     state: row.state,
     state_code: NODE_ROLE_STATE_CODES[row.state],
@@ -80,10 +80,10 @@ function viewNodeRole(row: Row, runs: Map<number, CurrentRun>): NodeRole {
     error: row.errorCode === null ? null : { code: row.errorCode, message: row.errorMessage ?? '' },
     blocked_by: row.blockedBy,
     run: row.currentRunId === null ? null : (runs.get(idOf(row.currentRunId)) ?? null),
-    proposed_data: objectOrNull(row.proposedData),
-    committed_data: objectOf(row.committedData),
-    sysdata: objectOf(row.sysdata),
-    wall: objectOf(row.wall),
+    proposed_data: dataOrNull(row.role.attribs, row.proposedData),
+    committed_data: dataOf(row.role.attribs, row.committedData),
+    sysdata: dataOf(row.role.attribs, row.sysdata),
+    wall: dataOf(row.role.attribs, row.wall),
     parents: row.parents.map((edge) => viewNeighbour(edge.parent)),
     children: row.children.map((edge) => viewNeighbour(edge.child)),
     changed_at: row.changedAt.toISOString(),

@@ -1,9 +1,10 @@
 /** Roles as the API shows them. */
+import { maskValue } from '../../attribs/secrets.js';
 import type { Db } from '../../db/client.js';
 import type { Prisma } from '../../generated/prisma/client.js';
 import { pageWindow, toPage, type PageQuery } from '../paging.js';
 import type { Page, Role } from '../schemas.js';
-import { objectOf, objectsOf } from './json.js';
+import { attribsOf, dataOf, objectsOf } from './json.js';
 
 const INCLUDED = { requires: { orderBy: { requires: 'asc' } } } as const satisfies Prisma.RoleInclude;
 type Row = Prisma.RoleGetPayload<{ include: typeof INCLUDED }>;
@@ -34,9 +35,12 @@ function viewRole(row: Row): Role {
     requires: row.requires.map((edge) => edge.requires),
     provides: row.provides,
     conflicts: row.conflicts,
-    attribs: objectsOf(row.attribs),
+    attribs: attribsOf(row.attribs).map(({ default: value, ...attrib }) => ({
+      ...attrib,
+      ...(value === undefined ? {} : { default: maskValue(attrib.schema, value) }),
+    })),
     wants: objectsOf(row.wants),
-    template: objectOf(row.template),
+    template: dataOf(row.attribs, row.template),
     job_class: row.jobClass,
     timeout_seconds: row.timeoutSeconds,
     max_attempts: row.maxAttempts,

@@ -1,10 +1,12 @@
 /** Runs as the API shows them. */
+import { maskInputs } from '../../attribs/shown-inputs.js';
 import type { Db } from '../../db/client.js';
 import type { Prisma } from '../../generated/prisma/client.js';
 import { NotFoundError } from '../../shared/errors.js';
 import { pageWindow, toPage, type PageQuery } from '../paging.js';
 import { runOutcomeSchema, type Page, type Run, type RunOutcome } from '../schemas.js';
-import { idOf, timeOrNull } from './json.js';
+import type { JsonObject } from '../../shared/json.js';
+import { idOf, objectOf, timeOrNull } from './json.js';
 
 const SHOWN = {
   id: true,
@@ -44,9 +46,10 @@ export async function listRuns(db: Db, where: Prisma.RunWhereInput, query: PageQ
 
 /** One run with its frozen inputs. Throws NotFoundError. */
 export async function readRun(db: Db, id: number): Promise<Run> {
-  const row = await db.prisma.run.findUnique({ where: { id }, select: { ...SHOWN, inputs: true } });
+  const row = await db.prisma.run.findUnique({ where: { id }, select: { ...SHOWN, roleId: true, inputs: true } });
   if (row === null) throw new NotFoundError('run', id);
-  return { ...viewRun(row), inputs: row.inputs };
+  const inputs = row.inputs === null ? null : await maskInputs(db.pool, row.roleId, objectOf(row.inputs) as JsonObject);
+  return { ...viewRun(row), inputs };
 }
 
 function viewRun(row: Row): Run {
