@@ -1,4 +1,5 @@
 /** Operators: what the schedule says, asked of the real API. Remembers what the API has confirmed: that must never be lost. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient, ClientError, type Client } from '../../src/client/client.js';
 import type { Queryable } from '../../src/db/client.js';
 import type { Deed } from './schedule.js';
@@ -7,6 +8,8 @@ import type { Site } from './site.js';
 export type Confirmed = { kind: Deed['kind']; id: number; revision?: number };
 
 type Found = { id: number };
+
+const STANDSTILL_MS = 2500;
 
 export class Operators {
   readonly confirmed: Confirmed[] = [];
@@ -72,12 +75,15 @@ export class Operators {
         this.confirmed.push({ kind, id });
         return;
       }
+      // Both for a while only: a deployment that stands still shows nothing.
       case 'recall':
         await this.client.deployments.recall(deployment);
-        this.confirmed.push({ kind, id: deployment });
-        return;
+        await sleep(STANDSTILL_MS);
+        return this.act({ kind: 'commit', at });
       case 'pause':
-        await this.client.deployments.update(deployment, { paused: at % 2 === 0 });
+        await this.client.deployments.update(deployment, { paused: true });
+        await sleep(STANDSTILL_MS);
+        await this.client.deployments.update(deployment, { paused: false });
         return;
       case 'rebind':
         return this.rebind(at);
