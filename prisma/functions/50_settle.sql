@@ -143,7 +143,8 @@ BEGIN
   END IF;
 
   -- What was not taken: from the executor of a run that is being stopped it is the proof that it has stopped
-  -- (engine-rules 1, 17); from anybody else it is a late result, kept for audit.
+  -- (engine-rules 1, 17); from anybody else it is a late result, kept for audit. Only a run that was RUNNING when it was
+  -- stopped has a lease: for one that waited, what comes is its wait sent again, and the agent may be at work.
   IF cardinality(v_settled) < cardinality(p_runs) THEN
     WITH late AS (
       SELECT i.id, i.fence, i.body FROM unnest(p_runs, p_fences, p_bodies) AS i(id, fence, body) WHERE i.id <> ALL(v_settled)
@@ -152,7 +153,7 @@ BEGIN
     ), stopped AS (
       UPDATE runs r SET status = 'ENDED', outcome = r.stop_outcome, ended_at = clock_timestamp(), lease_until = NULL,
              error_code = coalesce(r.error_code, r.stop_outcome::text), error_message = coalesce(r.error_message, r.stop_reason)
-        FROM late l WHERE r.id = l.id AND r.status = 'STOPPING' AND r.fence = l.fence + 1
+        FROM late l WHERE r.id = l.id AND r.status = 'STOPPING' AND r.fence = l.fence + 1 AND r.lease_until IS NOT NULL
       RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, r.outcome, r.error_code
     )
     SELECT v_events || coalesce(array_agg(run_ended_event(s.id, s.dispatch, s.node_role_id, s.node_id, s.outcome, s.error_code)), '{}'),
