@@ -61,7 +61,7 @@ export class Machines {
 
   private some(count: number, random: Random): Machine[] {
     const all = [...this.machines.values()];
-    return Array.from({ length: count }, () => all[random.below(all.length)] as Machine);
+    return Array.from({ length: count }, () => all[random.below(all.length)]);
   }
 
   private report(machine: Machine): Promise<unknown> {

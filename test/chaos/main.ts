@@ -39,7 +39,7 @@ async function chaos(options: Options, closers: Closers): Promise<Result> {
   const seenLive: string[] = [];
   const faults = new Faults(world, randomOf(options.seed ^ 0x5eed));
   const watching = watch(world, (line) => say(`${at()}  ${line}`), seenLive);
-  for (const name of ['runs-0', 'runs-1', 'annealer-0', 'annealer-1', 'hooks'] as const) await processes.get(name)?.start();
+  await Promise.all((['runs-0', 'runs-1', 'annealer-0', 'annealer-1', 'hooks'] as const).map((name) => processes.get(name)?.start()));
   for (const id of site.deployments) await operators.perform({ kind: 'commit', at: site.deployments.indexOf(id) });
   const { faults: planned, deeds } = planOf(options.seed, options.seconds, options.backend, LEASE_SECONDS);
   const from = Date.now();
@@ -84,7 +84,12 @@ async function chaos(options: Options, closers: Closers): Promise<Result> {
 
 /** Binds the leaf to every machine, and tells the brittle role of a few to fail for good. */
 async function bindAll({ site, operators, db }: World): Promise<void> {
-  for (const node of site.nodes) await operators.bind(node);
+  const waiting = [...site.nodes];
+  await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) await operators.bind(node);
+    }),
+  );
   const { rows } = await db.pool.query<{ id: number }>(
     `SELECT nr.id FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id WHERE ro.name = 'brittle' AND nr.node_id % 25 = 3 ORDER BY nr.id`,
   );

@@ -59,7 +59,10 @@ export async function openProxy(targetPort: number): Promise<Proxy> {
     },
     silence(isOn) {
       silent = isOn;
-      for (const pair of pairs) for (const socket of pair) isOn ? socket.pause() : socket.resume();
+      for (const socket of [...pairs].flat()) {
+        if (isOn) socket.pause();
+        else socket.resume();
+      }
     },
     async close() {
       for (const pair of pairs) for (const socket of pair) socket.destroy();

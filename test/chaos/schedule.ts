@@ -116,5 +116,5 @@ function faultOf(kind: Fault['kind'], random: Random, backend: Store, leaseSecon
 
 function shuffled<T>(random: Random, list: T[]): T[] {
   const left = [...list];
-  return list.map(() => left.splice(random.below(left.length), 1)[0] as T);
+  return list.map(() => left.splice(random.below(left.length), 1)[0]);
 }

@@ -35,7 +35,7 @@ function shapesOf(random: Random, count: number): RoleShape[] {
     .sort((a, b) => a.key - b.key)
     .map(({ shape }) => shape);
   const chosen = Array.from({ length: count }, (_, n) => {
-    const shape = order[n % order.length] as RoleShape;
+    const shape = order[n % order.length];
     return n < order.length ? shape : { ...shape, name: `${shape.name}-${Math.floor(n / order.length)}` };
   });
   return [...chosen, ...SHAPES.filter((shape) => shape.fails)];

@@ -58,7 +58,7 @@ export class Postgres {
   async restart(how: 'fast' | 'immediate' | 'kill'): Promise<void> {
     const running = findPostmaster(path.join(this.server.dataDir, 'cluster'));
     if (running !== undefined) {
-      process.kill(running.pid, { fast: 'SIGINT', immediate: 'SIGQUIT', kill: 'SIGKILL' }[how] as NodeJS.Signals);
+      process.kill(running.pid, { fast: 'SIGINT', immediate: 'SIGQUIT', kill: 'SIGKILL' }[how]);
       while (this.server.isRunning()) await sleep(20);
     }
     this.server = await startEmbeddedPostgres({ dataDir: this.folder, port: this.port, log, onStep: () => undefined });
@@ -82,7 +82,7 @@ export class Redis {
   static async start(): Promise<Redis> {
     const { 'redis-server': program } = await ensureTools(['redis-server']);
     const port = await freePort();
-    const redis = new Redis(program as { path: string; env?: NodeJS.ProcessEnv }, port, await openProxy(port));
+    const redis = new Redis(program, port, await openProxy(port));
     await redis.launch();
     return redis;
   }
