@@ -13,7 +13,7 @@ BEGIN
   -- Newly committed noderoles, and the children whose counters they raise, in one statement: CHECK says that TODO has
   -- no more pending parents than its slack at the end of every statement.
   WITH fresh AS (
-    SELECT nr.id, nr.committed FROM node_roles nr WHERE nr.id = ANY(p_noderoles) AND nr.state = 'PROPOSED'
+    SELECT nr.id, nr.committed FROM node_roles nr WHERE nr.id = ANY(p_noderoles) AND nr.state = 'PROPOSED' AND nr.lost_parents = '{}' AND NOT nr.removing
   ), raised AS (
     SELECT e.child_id AS id, count(*)::int AS n FROM node_role_edges e JOIN fresh ON fresh.id = e.parent_id AND NOT fresh.committed GROUP BY e.child_id
   ), subject AS (

@@ -46,6 +46,7 @@ export class Sweeper {
       ['lost nodes', () => count('fence_lost_nodes()')],
       ['stopped', () => count('prove_stopped(make_interval(secs => $1))', [STOP_MARGIN_SECONDS])],
       ['waves', () => count('propagate_errors($1)', [WAVE_BATCH])],
+      ['removals', () => count('finish_removals()')],
       ['drift', () => count('repair_drift()')],
       ['counters', () => this.audit()],
       // What is forgotten makes no work.

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { bulkResultSchema, type Bulk } from '../api/bulk-schemas.js';
 import { capListSchema } from '../api/caps-schemas.js';
+import { deletionSchema, type CascadeQuery, type NodeDeleteQuery } from '../api/removal-schemas.js';
 import { rolloutSchema, type RolloutPut } from '../api/rollout-schemas.js';
 import * as s from '../api/schemas.js';
 import * as w from '../api/webhooks-schemas.js';
@@ -37,8 +38,8 @@ export function createClient(options: ClientOptions) {
     requestJson(options, { method: 'GET', path: api + path, query, answer, signal: call?.signal });
   const write = <Schema extends z.ZodType>(method: 'POST' | 'PUT' | 'PATCH', path: string, answer: Schema, body: unknown, call?: CallOptions) =>
     requestJson(options, { method, path: api + path, body, answer, signal: call?.signal, timeoutMs: SLOW_MS });
-  const remove = (path: string, call?: CallOptions) =>
-    requestNothing(options, { method: 'DELETE', path: api + path, signal: call?.signal, timeoutMs: SLOW_MS });
+  const remove = (path: string, call?: CallOptions, query?: Query) =>
+    requestNothing(options, { method: 'DELETE', path: api + path, query, signal: call?.signal, timeoutMs: SLOW_MS });
   type PageQuery = z.input<typeof s.pageQuerySchema>;
 
   return {
@@ -76,7 +77,8 @@ export function createClient(options: ClientOptions) {
       get: (key: Key, call?: CallOptions) => get(`/nodes/${segment(key)}`, s.nodeSchema, call),
       create: (body: s.NodeCreate, call?: CallOptions) => write('POST', '/nodes', s.nodeSchema, body, call),
       update: (key: Key, body: s.NodePatch, call?: CallOptions) => write('PATCH', `/nodes/${segment(key)}`, s.nodeSchema, body, call),
-      remove: (key: Key, call?: CallOptions) => remove(`/nodes/${segment(key)}`, call),
+      remove: (key: Key, query?: NodeDeleteQuery, call?: CallOptions) => remove(`/nodes/${segment(key)}`, call, query),
+      deletion: (key: Key, call?: CallOptions) => get(`/nodes/${segment(key)}/deletion`, deletionSchema, call),
       setBmc: (key: Key, body: s.BmcPut, call?: CallOptions) => write('PUT', `/nodes/${segment(key)}/bmc`, s.nodeSchema, body, call),
       /** Returns when the BMC agrees. */
       power: (key: Key, body: s.PowerPut, call?: CallOptions) => write('PUT', `/nodes/${segment(key)}/power`, s.nodeSchema, body, call),
@@ -94,7 +96,7 @@ export function createClient(options: ClientOptions) {
       get: (key: Key, call?: CallOptions) => get(`/node_roles/${segment(key)}`, s.nodeRoleSchema, call),
       bind: (body: s.Bind, call?: CallOptions) => write('POST', '/node_roles', s.bindResultSchema, body, call),
       setData: (key: Key, data: s.DataPut['data'], call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}`, s.nodeRoleSchema, { data }, call),
-      unbind: (key: Key, call?: CallOptions) => remove(`/node_roles/${segment(key)}`, call),
+      unbind: (key: Key, query?: CascadeQuery, call?: CallOptions) => remove(`/node_roles/${segment(key)}`, call, query),
       retry: (key: Key, call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}/retry`, s.nodeRoleSchema, undefined, call),
       rerun: (key: Key, call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}/rerun`, s.nodeRoleSchema, undefined, call),
       /** Everything the filter names, in one transaction. */

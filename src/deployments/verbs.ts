@@ -6,6 +6,7 @@ import type { Pool, Tx } from '../db/client.js';
 import { withRetriedTransaction } from '../db/passing.js';
 import { writeEvents } from '../events/outbox.js';
 import type { Governed, VetoPort } from '../noderoles/vetoes.js';
+import { refuseIncomplete } from '../noderoles/unbind.js';
 import type { JsonObject } from '../shared/json.js';
 import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.js';
 
@@ -65,6 +66,7 @@ export async function commitDeployment(db: Governed, id: number, actor: string):
       throw new ConflictError(`deployment '${found.name}' has nothing to commit: nothing was bound or changed since its last commit`, {
         code: 'nothing-to-commit',
       });
+    await refuseIncomplete(tx, id);
     const outside = await tx.query<{ name: string }>(
       `SELECT DISTINCT pr.name || '@' || pn.name || ' in ' || pd.name AS name
          FROM node_roles nr JOIN node_role_edges e ON e.child_id = nr.id JOIN node_roles p ON p.id = e.parent_id

@@ -4,7 +4,9 @@ import { explainNodeRole } from '../../annealer/explain.js';
 import type { Db } from '../../db/client.js';
 import type { Prisma } from '../../generated/prisma/client.js';
 import { bindRole } from '../../noderoles/bind.js';
-import { cancelNodeRole, proposeNodeRole, retryNodeRole, setNodeRoleData, unbindNodeRole } from '../../noderoles/verbs.js';
+import { cancelNodeRole, proposeNodeRole, retryNodeRole, setNodeRoleData } from '../../noderoles/verbs.js';
+import { unbindNodeRole } from '../../noderoles/unbind.js';
+import { cascadeQuerySchema } from '../removal-schemas.js';
 import { deploymentId, nodeId, nodeRoleId, referenced, roleId } from '../lookup.js';
 import { defineRoute, type Route } from '../route.js';
 import * as s from '../schemas.js';
@@ -110,10 +112,13 @@ function writeRoutes(db: Db): Route[] {
       path: '/node_roles/:key',
       scope: 'operator',
       tag,
-      summary: 'Unbind a proposed noderole that no other depends on',
+      summary: 'Unbind a noderole; with cascade whatever its state, and everything below it. What still runs is stopped first and goes then',
       params: byKey,
+      query: cascadeQuerySchema,
       refusals: [409],
-      handle: async ({ params, actor }) => unbindNodeRole(db, await nodeRoleId(db, params.key), actor.name),
+      async handle({ params, query, actor }) {
+        await unbindNodeRole(db, await nodeRoleId(db, params.key), { actor: actor.name, cascade: query.cascade });
+      },
     }),
   ];
 }

@@ -4,9 +4,11 @@ import type { Db } from '../../db/client.js';
 import { deleteNode } from '../../nodes/remove.js';
 import { createNode, updateNode } from '../../nodes/store.js';
 import { writeAudit } from '../audit.js';
+import { deletionSchema, nodeDeleteQuerySchema } from '../removal-schemas.js';
 import { deploymentId, nodeId, referenced } from '../lookup.js';
 import { defineRoute, type Route } from '../route.js';
 import * as s from '../schemas.js';
+import { readDeletion } from '../views/deletion.js';
 import { listNodes, nodeFilter, readNode } from '../views/node.js';
 import { listBootEvents, readTimeline } from '../views/timeline.js';
 
@@ -39,6 +41,16 @@ function readRoutes(db: Db): Route[] {
       params: byKey,
       answer: s.nodeSchema,
       handle: async ({ params }) => readNode(db, await nodeId(db, params.key)),
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/nodes/:key/deletion',
+      scope: 'viewer',
+      tag,
+      summary: 'How far the deletion of a node is, and what it waits for; empty when it is not being deleted',
+      params: byKey,
+      answer: deletionSchema,
+      handle: async ({ params }) => readDeletion(db, await nodeId(db, params.key)),
     }),
     defineRoute({
       method: 'get',
@@ -117,12 +129,11 @@ function writeRoutes(db: Db): Route[] {
       tag,
       summary: 'Delete a node: its rows go when every boot server has confirmed that it answers nothing for it',
       params: byKey,
+      query: nodeDeleteQuerySchema,
       status: 202,
       refusals: [409],
-      async handle({ params, actor }) {
-        const id = await nodeId(db, params.key);
-        await deleteNode(db, id);
-        await writeAudit(db, { actor: actor.name, action: 'node.delete', target: `node/${id}` });
+      async handle({ params, query, actor }) {
+        await deleteNode(db, await nodeId(db, params.key), { actor: actor.name, cascade: query.cascade, force: query.force ?? [] });
       },
     }),
   ];

@@ -168,14 +168,15 @@ export function addNodeRoles(program: Command, cli: Cli): void {
     );
   noderoles
     .command('unbind')
-    .description('take roles off their nodes again; they must be PROPOSED and nothing may need them')
+    .description('take roles off their nodes again; without --cascade they must be PROPOSED and nothing may need them')
     .argument('<noderoles...>', NODE_ROLE)
-    .action((keys: string[], _options: unknown, command: Command) =>
+    .option('--cascade', 'whatever their state, and everything below them; what runs is stopped first')
+    .action((keys: string[], options: { cascade?: boolean }, command: Command) =>
       cli.run(
         command,
         async ({ client, output, signal }) => {
           for (const key of keys) {
-            await client().nodeRoles.unbind(key, { signal });
+            await client().nodeRoles.unbind(key, { cascade: options.cascade === true }, { signal });
             output.hint(`${key} unbound`);
           }
         },

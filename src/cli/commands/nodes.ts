@@ -129,10 +129,15 @@ export function addNodes(program: Command, cli: Cli): void {
         command,
         async ({ client, output, signal, now }) => {
           const node = await client().nodes.get(key, { signal });
+          const deletion = output.json ? null : await client().nodes.deletion(key, { signal });
           // With --json the answer is one request's; people also want to see the noderoles.
           const noderoles = output.json ? [] : (await client().nodeRoles.list({ node: key, limit: 1000 }, { signal })).items;
           output.print(node, () => {
-            const fields = renderFields(nodeFields(node, now(), output.look), output.look);
+            const deleting: [string, string][] =
+              deletion === null || deletion.finalizers.length === 0
+                ? []
+                : [['deleting', deletion.waits_for.map((text) => `waits for ${printableLine(text)}`).join('\n') || 'goes at once']];
+            const fields = renderFields([...nodeFields(node, now(), output.look), ...deleting], output.look);
             return noderoles.length === 0 ? fields : `${fields}\n\n${renderTable(NODE_ROLE_COLUMNS, noderoles, output.look, output.width)}`;
           });
         },
@@ -163,13 +168,15 @@ export function addNodes(program: Command, cli: Cli): void {
     .command('delete')
     .description('forget nodes; one that boots again is found again')
     .argument('<nodes...>', 'ids or names')
-    .action((keys: string[], _options: unknown, command: Command) =>
+    .option('--cascade', 'propose what depends on them elsewhere; without it that is refused')
+    .addOption(new Option('--force <subsystem...>', 'do not wait for these').choices(['runs', 'dhcp', 'boot-files', 'bmc']))
+    .action((keys: string[], options: { cascade?: boolean; force?: string[] }, command: Command) =>
       cli.run(
         command,
         async ({ client, output, signal }) => {
           for (const key of keys) {
-            await client().nodes.remove(key, { signal });
-            output.hint(`${key} deleted`);
+            await client().nodes.remove(key, { cascade: options.cascade === true, force: options.force?.join(',') }, { signal });
+            output.hint(`${key} is being deleted; what that waits for: prybar nodes show ${key}`);
           }
         },
         LOOK_FOR_NODES,

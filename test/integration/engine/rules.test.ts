@@ -8,7 +8,8 @@ import { bindRole } from '../../../src/noderoles/bind.js';
 import { claim } from '../../../src/noderoles/claim.js';
 import { settle, type Settlement } from '../../../src/noderoles/settle.js';
 import { moveNodeRole } from '../../../src/noderoles/store.js';
-import { cancelNodeRole, proposeNodeRole, retryNodeRole, setNodeRoleData, unbindNodeRole } from '../../../src/noderoles/verbs.js';
+import { cancelNodeRole, proposeNodeRole, retryNodeRole, setNodeRoleData } from '../../../src/noderoles/verbs.js';
+import { unbindNodeRole } from '../../../src/noderoles/unbind.js';
 import type { Ring } from '../../../src/queue/jobs.js';
 import { finishWork, pollWork } from '../../../src/runs/agent-work.js';
 import { recordHeartbeat } from '../../../src/nodes/boot.js';
@@ -175,7 +176,7 @@ describe('rule 2: settle', () => {
     try {
       await tx.query('BEGIN');
       await tx.query('SELECT 1 FROM node_roles WHERE id = $1 FOR NO KEY UPDATE', [a]);
-      const unbound = unbindNodeRole(engine.db, a, 'test').then(
+      const unbound = unbindNodeRole(engine.db, a, { actor: 'test' }).then(
         () => 'unbound',
         (error: Error) => error.message,
       );
