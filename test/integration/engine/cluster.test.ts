@@ -6,7 +6,7 @@ import { bindMany, bindRole } from '../../../src/noderoles/bind.js';
 import { claim } from '../../../src/noderoles/claim.js';
 import { settle, type Settlement } from '../../../src/noderoles/settle.js';
 import { moveNodeRole } from '../../../src/noderoles/store.js';
-import { unbindNodeRole } from '../../../src/noderoles/verbs.js';
+import { unbindNodeRole } from '../../../src/noderoles/unbind.js';
 import { withTransaction } from '../../../src/db/client.js';
 import type { JigContext } from '../../../src/jigs/contract.js';
 import {
@@ -114,7 +114,7 @@ describe('rule 24: barriers', () => {
     await moveNodeRole(engine.db.pool, peers[1], { kind: 'repropose' }, 'test');
     await settled({ runId: (await runsOf(engine.db, peers[1]))[0].id, fence: 2, outcome: { kind: 'done' } });
     expect(await stateOf(engine.db, gate)).toBe('BLOCKED');
-    await unbindNodeRole(engine.db, peers[1], 'test');
+    await unbindNodeRole(engine.db, peers[1], { actor: 'test' });
     expect(await nodeRole(engine.db, gate)).toMatchObject({ state: 'TODO', pending_parents: 0 });
     await driveToEnd(engine.db);
     expect(await stateOf(engine.db, app)).toBe('ACTIVE');
