@@ -39,7 +39,7 @@ async function chaos(options: Options, closers: Closers): Promise<Result> {
   const seenLive: string[] = [];
   const faults = new Faults(world, randomOf(options.seed ^ 0x5eed));
   const watching = watch(world, (line) => say(`${at()}  ${line}`), seenLive);
-  await Promise.all((['runs-0', 'runs-1', 'annealer-0', 'annealer-1', 'hooks'] as const).map((name) => processes.get(name)?.start()));
+  await Promise.all((['runs-0', 'runs-1', 'annealer-0', 'annealer-1', 'hooks'] as const).flatMap((name) => processes.get(name)?.start() ?? []));
   for (const id of site.deployments) await operators.perform({ kind: 'commit', at: site.deployments.indexOf(id) });
   const { faults: planned, deeds } = planOf(options.seed, options.seconds, options.backend, LEASE_SECONDS);
   const from = Date.now();
