@@ -37,6 +37,8 @@ export function createPool(url: string, max: number, applicationName: string): P
   });
   // An idle connection that the server closes must not end the process; the next query opens another.
   pool.on('error', () => undefined);
+  // Nor one that is in a transaction, between two statements: nobody listens to it then, and its next statement will tell.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
 
