@@ -1,12 +1,12 @@
 /** Reads what `why` needs about one noderole and lets it answer. */
 import type { Db } from '../db/client.js';
 import { NotFoundError } from '../shared/errors.js';
+import { listCaps } from './caps.js';
 import { rolloutHold } from './rollout-read.js';
+import { wayUp } from './way-up.js';
 import { why, type WhyAnswer, type WhyView } from './why.js';
 
 export type { WhyAnswer } from './why.js';
-
-const MAX_DEPTH = 50;
 
 /** Why the noderole is as it is. `servedReasons` (nodes domain) says in words what a node's boot servers lack. */
 export async function explainNodeRole(db: Db, id: number, servedReasons: (nodeId: number) => Promise<string[]> = async () => []): Promise<WhyAnswer> {
@@ -52,6 +52,8 @@ export async function explainNodeRole(db: Db, id: number, servedReasons: (nodeId
       heartbeatAt: nr.node.status?.heartbeatAt ?? null,
     },
     rollout: nr.state === 'TODO' ? await rolloutHold(db.pool, id) : null,
+    cap: await capReached(db, nr.role.jobClass, nr.deployment),
+    soft: await softPredecessor(db, nr),
     runsIn: nr.role.runsIn,
     jobClass: nr.role.jobClass,
     workersAlive: workers > 0,
@@ -75,6 +77,36 @@ export async function explainNodeRole(db: Db, id: number, servedReasons: (nodeId
   return why(view);
 }
 
+/** The cap that a new run of the class in the deployment would exceed. */
+async function capReached(db: Db, jobClass: string, deployment: { id: number; name: string }): Promise<WhyView['cap']> {
+  const mine = new Map([
+    ['total', 'total'],
+    [jobClass, jobClass],
+    [`deployment:${deployment.id}`, `deployment:${deployment.name}`],
+  ]);
+  const full = (await listCaps(db)).find((cap) => mine.has(cap.name) && cap.used >= cap.max);
+  return full === undefined ? null : { ...full, name: mine.get(full.name) ?? full.name };
+}
+
+async function softPredecessor(
+  db: Db,
+  nr: { id: number; nodeId: number; deploymentId: number; role: { softAfter: number[]; softAfterDeployment: number[] } },
+): Promise<WhyView['soft']> {
+  const { softAfter, softAfterDeployment } = nr.role;
+  if (softAfter.length === 0 && softAfterDeployment.length === 0) return null;
+  const { rows } = await db.pool.query<{ id: number | null }>('SELECT soft_predecessor($1, $2, $3, $4, $5) AS id', [
+    nr.id,
+    nr.nodeId,
+    nr.deploymentId,
+    softAfter,
+    softAfterDeployment,
+  ]);
+  const id = rows[0]?.id ?? null;
+  if (id === null) return null;
+  const before = await db.prisma.nodeRole.findUniqueOrThrow({ where: { id }, include: { role: true, node: true } });
+  return { id, name: `${before.role.name}@${before.node.name}`, state: before.state };
+}
+
 async function waitDetail(db: Db, nodeId: number, key: string, servedReasons: (nodeId: number) => Promise<string[]>): Promise<string[]> {
   const [kind, subject] = key.split(':');
   if (kind === 'served') return servedReasons(nodeId);
@@ -90,32 +122,4 @@ async function waitDetail(db: Db, nodeId: number, key: string, servedReasons: (n
     return [work?.status === 'offered' ? `the agent has not taken the work yet; ${seen}` : 'the agent of the node is at work'];
   }
   return [`${key} must come true`];
-}
-
-/** Follows pending parents up to the root: at each step a parent in ERROR first, else the lowest id. */
-async function wayUp(db: Db, id: number): Promise<WhyView['ancestors']> {
-  const path: WhyView['ancestors'] = [];
-  const seen = new Set<number>([id]);
-  let at = id;
-  for (let depth = 0; depth < MAX_DEPTH; depth++) {
-    const edges = await db.prisma.nodeRoleEdge.findMany({
-      where: { childId: at, parent: { committed: true, state: { not: 'ACTIVE' } } },
-      include: { parent: { include: { role: true, node: true } } },
-      orderBy: { parentId: 'asc' },
-    });
-    const parent = (edges.find((edge) => edge.parent.state === 'ERROR') ?? edges.find((edge) => edge.parent.state !== 'BLOCKED') ?? edges[0])?.parent;
-    if (!parent || seen.has(parent.id)) break;
-    seen.add(parent.id);
-    const more = edges.length - 1;
-    path.push({
-      id: parent.id,
-      name: `${parent.role.name}@${parent.node.name}`,
-      state: parent.state,
-      error: parent.errorCode === null ? null : { code: parent.errorCode, message: parent.errorMessage ?? '' },
-      waitsFor: more > 0 ? `and ${more} more parents are pending` : null,
-    });
-    if (parent.state !== 'BLOCKED') break;
-    at = parent.id;
-  }
-  return path;
 }

@@ -2,7 +2,21 @@
 import type { NodeRoleState } from '../noderoles/state.js';
 
 export type WhyLink = {
-  kind: 'state' | 'parent' | 'error' | 'node' | 'deployment' | 'slot' | 'run' | 'wait' | 'backoff' | 'worker' | 'environment' | 'rollout';
+  kind:
+    | 'state'
+    | 'parent'
+    | 'error'
+    | 'node'
+    | 'deployment'
+    | 'slot'
+    | 'run'
+    | 'wait'
+    | 'backoff'
+    | 'worker'
+    | 'environment'
+    | 'rollout'
+    | 'cap'
+    | 'soft-order';
   text: string;
   noderole_id?: number;
   node_id?: number;
@@ -33,6 +47,10 @@ export type WhyView = {
   };
   /** What a rolling change says that holds it back; null when none does. */
   rollout: { text: string; unblock: string } | null;
+  /** The cap that leaves no room for it; null when none does. */
+  cap: { name: string; max: number; used: number } | null;
+  /** What goes before it in soft order. */
+  soft: { id: number; name: string; state: NodeRoleState } | null;
   runsIn: string;
   jobClass: string;
   workersAlive: boolean;
@@ -71,7 +89,7 @@ export function why(view: WhyView): WhyAnswer {
       chain.push({ kind: 'error', text: `${view.error?.code ?? 'failed'}: ${view.error?.message ?? 'no message'}`, noderole_id: view.id });
       return say(
         `Its jig failed for good: ${view.error?.message ?? view.error?.code ?? 'no message'}`,
-        `Read the log (prybar runs list --noderole ${view.id}), mend the cause, then: prybar noderoles retry ${view.id}`,
+        `Read the log (prybar runs list --noderole ${view.name}), mend the cause, then: prybar noderoles retry ${view.name}`,
       );
     case 'BLOCKED':
       return blocked(view, chain, say);
@@ -94,12 +112,12 @@ function blocked(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {
   if (root.state === 'ERROR')
     return say(
       `${root.name} is in ERROR: ${root.error?.message ?? root.error?.code ?? 'no message'}`,
-      `Mend the cause and retry it: prybar noderoles retry ${root.id}`,
+      `Mend the cause and retry it: prybar noderoles retry ${root.name}`,
     );
   if (root.state === 'PROPOSED') return say(`${root.name} is only proposed.`, 'Commit its deployment.');
   return say(
     `It waits for ${root.name}, which is ${root.state}${root.waitsFor ? ` (${root.waitsFor})` : ''}.`,
-    `It goes on by itself when ${root.name} is ACTIVE; to see what that waits for: prybar why ${root.id}`,
+    `It goes on by itself when ${root.name} is ACTIVE; to see what that waits for: prybar why ${root.name}`,
   );
 }
 
@@ -138,8 +156,8 @@ function todo(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {
     );
   }
   if (view.notBefore && view.notBefore > view.now) {
-    chain.push({ kind: 'backoff', text: `failed ${view.failures} times, last: ${view.error?.message ?? 'no message'}` });
-    return say(`It failed and is tried again in ${ago(view.notBefore, view.now)}.`, `To try at once: prybar noderoles retry ${view.id}`);
+    chain.push({ kind: 'backoff', text: `failed ${view.failures === 1 ? 'once' : `${view.failures} times`}, last: ${view.error?.message ?? 'no message'}` });
+    return say(`It failed and is tried again in ${ago(view.notBefore, view.now)}.`, `To try at once: prybar noderoles retry ${view.name}`);
   }
   if (view.runsIn !== 'any' && view.runsIn !== node.bootClass) {
     chain.push({ kind: 'environment', text: `it runs in ${view.runsIn}, the node booted ${node.bootClass ?? 'nothing yet'}`, node_id: node.id });
@@ -148,9 +166,23 @@ function todo(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {
       `It goes on when the node boots into ${view.runsIn}.`,
     );
   }
+  if (view.soft) {
+    chain.push({ kind: 'soft-order', text: `${view.soft.name} goes before it and is ${view.soft.state}`, noderole_id: view.soft.id });
+    return say(
+      `${view.soft.name} goes first: its role precedes this one, and it is ${view.soft.state}.`,
+      `It goes on when that is ACTIVE or blocked by an ERROR; to see what it waits for: prybar why ${view.soft.name}`,
+    );
+  }
   if (view.rollout) {
     chain.push({ kind: 'rollout', text: view.rollout.text });
     return say(`The rolling change of deployment '${deployment.name}' holds it back: ${view.rollout.text}.`, view.rollout.unblock);
+  }
+  if (view.cap) {
+    chain.push({ kind: 'cap', text: `cap ${view.cap.name}: ${view.cap.used} of ${view.cap.max} runs are under way` });
+    return say(
+      `The cap '${view.cap.name}' is reached: ${view.cap.used} of ${view.cap.max} runs are under way.`,
+      `It goes on when one of them ends; to raise it: prybar caps set ${view.cap.name} <max>`,
+    );
   }
   if (!view.workersAlive) {
     chain.push({ kind: 'worker', text: `no worker of class ${view.jobClass} has reported in the last 30 s` });

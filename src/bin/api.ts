@@ -35,7 +35,6 @@ export async function startApi(context: Context): Promise<Part> {
           () => false,
         ),
     },
-    queueBackend: backend,
     wakeWork,
     power: (action) => powerAction(db, action, { secrets, locks }),
     secrets,
@@ -54,13 +53,12 @@ export async function startApi(context: Context): Promise<Part> {
   });
   return {
     async close() {
-      const closed = close();
+      close();
       server.close();
       server.closeIdleConnections();
       // Streams have been told to end; what still hangs is cut.
       setTimeout(() => server.closeAllConnections(), 1000).unref();
       await once(server, 'close');
-      await closed;
       await feed.close();
       await locks.close();
     },

@@ -19,7 +19,7 @@ import { AppError } from '../../../src/shared/errors.js';
 import { startRuns } from '../../../src/runs/start.js';
 import { addMachines, addRoles, call, driveToEnd, openDirectEngine, unsound, type DirectEngine } from '../../support/direct-engine.js';
 
-const RUNS = Number(process.env.PRYBAR_TEST_TABLE_RUNS ?? 60);
+const RUNS = Number(process.env.PRYBAR_TEST_TABLE_RUNS ?? 40);
 const SEED = Number(process.env.PRYBAR_TEST_SEED ?? Date.now() & 0x7fffffff);
 const MAX_ATTEMPTS = 3;
 
