@@ -15,6 +15,7 @@ import { createMetrics, type Metrics } from './metrics.js';
 import { mountRoutes, refuseUnknownPath } from './mount.js';
 import { openApiDocument } from './openapi.js';
 import { defineStream, type Route } from './route.js';
+import { barclampRoutes } from './routes/barclamps.js';
 import { bootenvRoutes } from './routes/bootenvs.js';
 import { capRoutes } from './routes/caps.js';
 import { deploymentRoleRoutes } from './routes/deployment-roles.js';
@@ -87,6 +88,7 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
     ...deploymentRoutes(deps),
     ...rolloutRoutes(deps),
     ...roleRoutes(deps),
+    ...barclampRoutes(deps),
     ...nodeRoutes(deps),
     ...nodePowerRoutes(deps),
     ...deploymentRoleRoutes(deps),

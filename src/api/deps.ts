@@ -4,6 +4,7 @@ import type { Db } from '../db/client.js';
 import type { EventFeed } from '../events/feed.js';
 import type { PowerAsk } from '../power/act.js';
 import type { Secrets } from '../power/secrets.js';
+import type { RoleCode } from '../roles/code.js';
 import type { Logger } from '../shared/logger.js';
 import type { WorkWake } from './work-wake.js';
 
@@ -29,6 +30,8 @@ export type ApiDeps = {
   queueInfo: QueueInfo;
   wakeWork: WorkWake;
   power?: Power;
+  /** What an imported role may ask of code; unset: not checked. */
+  roleCode?: RoleCode;
   /** Encrypts BMC passwords for the database. */
   secrets?: Pick<Secrets, 'encrypt'>;
 };

@@ -1,6 +1,7 @@
 /** The OpenAPI 3.1 document, made from the same declarations that serve the requests. */
 import { OpenAPIRegistry, OpenApiGeneratorV31, zodToOpenAPIRegistry, type RouteConfig } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
+import * as b from './barclamp-schemas.js';
 import * as s from './schemas.js';
 import type { Route } from './route.js';
 
@@ -15,6 +16,7 @@ const COMPONENTS: Record<string, z.ZodType> = {
   Deployment: s.deploymentSchema,
   Matrix: s.matrixSchema,
   Role: s.roleSchema,
+  Barclamp: b.barclampSchema,
   Node: s.nodeSchema,
   BootEvent: s.bootEventSchema,
   Timeline: s.timelineSchema,

@@ -11,6 +11,7 @@ import { openSecrets } from '../power/secrets.js';
 import { ConfigError } from '../shared/errors.js';
 import { isMain, runProcess, type Context, type Part } from './context.js';
 import { prepareInstallation } from './installation.js';
+import { roleCode } from './role-code.js';
 import { VERSION } from './version.js';
 
 export async function startApi(context: Context): Promise<Part> {
@@ -38,6 +39,7 @@ export async function startApi(context: Context): Promise<Part> {
     wakeWork,
     power: (action) => powerAction(db, action, { secrets, locks }),
     secrets,
+    roleCode: roleCode(context),
   });
   const server = createServer((req, res) => {
     kickAfter(() => context.doorbell.kick(), req, res);

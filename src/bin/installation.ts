@@ -4,11 +4,9 @@ import path from 'node:path';
 import { ensureAdminToken } from '../api/admin-token.js';
 import { checkPayloads, loadBootenvs, saveBootenvs } from '../bootenvs/registry.js';
 import { ensureStandIns } from '../bootenvs/stand-ins.js';
-import { findPackageRoot } from '../db/package-root.js';
 import { ensureSystem } from '../deployments/system.js';
 import { ensureNetwork, RACK_NETWORK } from '../networks/store.js';
-import { loadBarclamps } from '../roles/load.js';
-import { importBarclamps } from '../roles/store.js';
+import { importInstalledBarclamps } from './barclamps.js';
 import type { Context } from './context.js';
 import { ensureSegmentNetworks } from './segment-network.js';
 
@@ -19,7 +17,7 @@ export const ADMIN_TOKEN_FILE = 'admin-token';
 export async function prepareInstallation(context: Context, options: { rack: boolean }): Promise<{ tokenFile: string }> {
   const { db, config } = context;
   await mkdir(config.home, { recursive: true, mode: 0o755 });
-  await importBarclamps(db.pool, await loadBarclamps(path.join(findPackageRoot(), 'src', 'roles', 'catalog')));
+  await importInstalledBarclamps(context);
   await ensureSystem(db);
   const { registry, refused } = await loadBootenvs({ home: config.home });
   for (const { folder, problem } of refused) context.log.error({ folder, problem }, 'bootenv refused');

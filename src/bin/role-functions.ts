@@ -12,6 +12,9 @@ import { barrier } from '../roles/builtin/barrier.js';
 import { provisionerOsInstall } from '../roles/builtin/provisioner-os-install.js';
 import type { Context } from './context.js';
 
+/** Roles that have a function, for who only checks that there is one. */
+export const ROLES_WITH_FUNCTIONS: ReadonlySet<string> = new Set(['provisioner-os-install']);
+
 /** `close` lets go of the connection that keeps BMC commands apart. */
 export async function openRoleFunctions(context: Context): Promise<{ functions: ReadonlyMap<string, RoleFunction>; close(): Promise<void> }> {
   const { db, config } = context;

@@ -11,6 +11,8 @@ export type UpArguments = {
   /** With untilActive: seconds after which it gives up. */
   timeoutSeconds: number;
   interfaces: string | undefined;
+  /** Directory of the operator's own barclamps. */
+  barclamps: string | undefined;
   /** Every service in a process of its own. */
   split: boolean;
   plain: boolean;
@@ -40,6 +42,7 @@ export function readUpArguments(argv: string[]): UpArguments {
     untilActive: values['until-active'] ?? false,
     timeoutSeconds: values.timeout === undefined ? 600 : number('timeout', values.timeout, 86_400),
     interfaces: values.interface,
+    barclamps: values.barclamps,
     split: values.split ?? false,
     plain: values.plain ?? false,
     seed: values.seed,
@@ -58,6 +61,7 @@ function parse(argv: string[]) {
         'until-active': { type: 'boolean' },
         timeout: { type: 'string' },
         interface: { type: 'string' },
+        barclamps: { type: 'string' },
         split: { type: 'boolean' },
         plain: { type: 'boolean' },
         seed: { type: 'string' },
@@ -67,7 +71,7 @@ function parse(argv: string[]) {
     const message = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
     throw new ConfigError(
       message ?? 'bad arguments',
-      'known are --rack N, --no-rack, --no-demo, --until-active, --timeout SECONDS, --interface NAMES, --split, --plain, --seed TEXT',
+      'known are --rack N, --no-rack, --no-demo, --until-active, --timeout SECONDS, --interface NAMES, --barclamps DIR, --split, --plain, --seed TEXT',
       { cause },
     );
   }

@@ -25,7 +25,11 @@ const undo: (() => Promise<void>)[] = [];
 
 async function main(): Promise<number> {
   const args = readUpArguments(process.argv.slice(2));
-  const config = loadConfig({ ...process.env, ...(args.interfaces === undefined ? {} : { PRYBAR_INTERFACE: args.interfaces }) });
+  const config = loadConfig({
+    ...process.env,
+    ...(args.interfaces === undefined ? {} : { PRYBAR_INTERFACE: args.interfaces }),
+    ...(args.barclamps === undefined ? {} : { PRYBAR_BARCLAMPS: args.barclamps }),
+  });
   const log = createLogger('up', config.logLevel);
   const stop = stopSignal(args.untilActive ? 1 : 0);
 
@@ -90,6 +94,7 @@ function childEnvironment(config: Config, args: UpArguments): NodeJS.ProcessEnv 
     DATABASE_URL: config.databaseUrl,
     PRYBAR_HOME: config.home,
     PRYBAR_INTERFACE: config.interfaces.join(','),
+    PRYBAR_BARCLAMPS: config.barclamps ?? '',
     ...(process.env.DATABASE_URL ? {} : { PRYBAR_EMBEDDED: '1' }),
     ...(args.rack > 0 ? { PRYBAR_FAST_SLOTS: process.env.PRYBAR_FAST_SLOTS ?? '10' } : {}),
   };

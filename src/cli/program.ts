@@ -1,6 +1,7 @@
 /** The tree of commands. What each does is in commands/, one file per noun. */
 import { Command } from 'commander';
 import { addAnneal } from './commands/anneal.js';
+import { addBarclamps } from './commands/barclamps.js';
 import { addBootenvs } from './commands/bootenvs.js';
 import { addCaps } from './commands/caps.js';
 import { addDeployments } from './commands/deployments.js';
@@ -63,6 +64,7 @@ export function buildProgram(cli: Cli): Command {
   addDeployments(program, cli);
   addRollout(program, cli);
   addRoles(program, cli);
+  addBarclamps(program, cli);
   addNodeRoles(program, cli);
   addRuns(program, cli);
   addWhy(program, cli);

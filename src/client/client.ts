@@ -7,6 +7,7 @@ import { bulkResultSchema, type Bulk } from '../api/bulk-schemas.js';
 import { capListSchema } from '../api/caps-schemas.js';
 import { deletionSchema, type CascadeQuery, type NodeDeleteQuery } from '../api/removal-schemas.js';
 import { rolloutSchema, type RolloutPut } from '../api/rollout-schemas.js';
+import * as b from '../api/barclamp-schemas.js';
 import * as s from '../api/schemas.js';
 import * as w from '../api/webhooks-schemas.js';
 import { followEvents, type ApiEvent, type EventsOptions } from './events.js';
@@ -71,6 +72,12 @@ export function createClient(options: ClientOptions) {
     roles: {
       list: (query?: PageQuery, call?: CallOptions) => get('/roles', s.pageOf(s.roleSchema), call, query),
       get: (key: Key, call?: CallOptions) => get(`/roles/${segment(key)}`, s.roleSchema, call),
+    },
+    barclamps: {
+      list: (query?: PageQuery, call?: CallOptions) => get('/barclamps', s.pageOf(b.barclampSchema), call, query),
+      get: (name: string, call?: CallOptions) => get(`/barclamps/${segment(name)}`, b.barclampDetailSchema, call),
+      import: (body: b.BarclampImport, call?: CallOptions) => write('POST', '/barclamps', b.barclampImportResultSchema, body, call),
+      remove: (name: string, call?: CallOptions) => remove(`/barclamps/${segment(name)}`, call),
     },
     nodes: {
       list: (query?: s.NodeListQuery, call?: CallOptions) => get('/nodes', s.pageOf(s.nodeSchema), call, query),

@@ -19,7 +19,8 @@ export function checkCode({ barclamp, roles }: BarclampDefinition, code: RoleCod
   if (problems.length > 0) throw new ValidationError(problems.map((problem) => `${problem.field}: ${problem.message}`).join('; '), problems);
 }
 
-function problemsOf(role: RoleDefinition, code: RoleCode): FieldProblem[] {
+/** What the role asks for that no code provides. */
+export function problemsOf(role: Pick<RoleDefinition, 'name' | 'jig' | 'hooks'>, code: RoleCode): FieldProblem[] {
   const problems: FieldProblem[] = [];
   const at = (key: string) => `role ${role.name}: ${key}`;
   if (!code.jigs.has(role.jig)) problems.push({ field: at('jig'), message: `there is no jig '${role.jig}'; there are ${listed(code.jigs)}` });

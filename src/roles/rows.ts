@@ -2,7 +2,8 @@
 import type { Tx } from '../db/client.js';
 import { DEFINED_COLUMNS, type RoleColumns } from './columns.js';
 import type { ResolvedRole } from './resolve.js';
-import type { BarclampDefinition } from './role.js';
+import { ConflictError } from '../shared/errors.js';
+import { roleFields, type BarclampDefinition, type RoleDefinition } from './role.js';
 
 /** Where a barclamp comes from; only the same source may write it again. */
 export type BarclampSource = 'built-in' | 'directory' | 'api';
@@ -19,12 +20,28 @@ export type StoredRole = {
   is_retired: boolean;
 };
 
+const IMPORT_LOCK = 728_002;
+
+/** One importer at a time: two processes that start together write the same roles. Held until the end of the transaction. */
+export async function lockImports(tx: Tx): Promise<void> {
+  await tx.query('SELECT pg_advisory_xact_lock($1)', [IMPORT_LOCK]);
+}
+
 export async function readStoredRoles(tx: Tx): Promise<StoredRole[]> {
   const { rows } = await tx.query<StoredRole>(
     `SELECT name, barclamp, definition, description, flags, jig, jig_config ? 'barrier_of' AND definition IS NULL AS is_companion, retired_at IS NOT NULL AS is_retired
        FROM roles ORDER BY id`,
   );
   return rows;
+}
+
+/** A row that no barclamp wrote is a role without requirements. */
+export function readDefinition(role: StoredRole): RoleDefinition {
+  const parsed = roleFields.safeParse(role.definition ?? { name: role.name, jig: role.jig, flags: role.flags });
+  if (parsed.success) return parsed.data;
+  throw new ConflictError(`role '${role.name}' was stored by another version and cannot be read; import barclamp '${role.barclamp}' with this one`, {
+    code: 'role-unreadable',
+  });
 }
 
 const COLUMNS = DEFINED_COLUMNS.join(', ');

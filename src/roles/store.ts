@@ -11,11 +11,8 @@ import { columnsOf, type RoleColumns } from './columns.js';
 import { companionOf } from './companion.js';
 import { resolveRoles } from './resolve.js';
 import { retireOrRemove, type Gone } from './retire.js';
-import { roleFields, type BarclampDefinition, type RoleDefinition } from './role.js';
-import { readStoredRoles, upsertBarclamps, upsertRoles, writeResolved, type BarclampSource, type StoredRole } from './rows.js';
-
-// One importer at a time: two processes that start together write the same roles.
-const IMPORT_LOCK = 728_002;
+import type { BarclampDefinition } from './role.js';
+import { lockImports, readDefinition, readStoredRoles, upsertBarclamps, upsertRoles, writeResolved, type BarclampSource, type StoredRole } from './rows.js';
 
 export type ImportOptions = {
   source?: BarclampSource;
@@ -38,7 +35,7 @@ export async function importBarclamps(pool: Pool, barclamps: BarclampDefinition[
   const { source = 'built-in', allowDangling = false } = options;
   if (options.code) for (const barclamp of barclamps) checkCode(barclamp, options.code);
   return withTransaction(pool, async (tx) => {
-    await tx.query('SELECT pg_advisory_xact_lock($1)', [IMPORT_LOCK]);
+    await lockImports(tx);
     await refuseForeignBarclamps(tx, barclamps, source);
     const stored = await readStoredRoles(tx);
     const written = definedBy(barclamps, stored);
@@ -102,15 +99,6 @@ function definedBy(barclamps: BarclampDefinition[], stored: readonly StoredRole[
 function missingNow(stored: readonly StoredRole[], written: ReadonlyMap<string, RoleColumns>, barclamps: BarclampDefinition[]): StoredRole[] {
   const owners = new Set(barclamps.map((barclamp) => barclamp.barclamp.name));
   return stored.filter((role) => (owners.has(role.barclamp) || role.is_retired) && !written.has(role.name));
-}
-
-/** A row that no barclamp wrote is a role without requirements. */
-function readDefinition(role: StoredRole): RoleDefinition {
-  const parsed = roleFields.safeParse(role.definition ?? { name: role.name, jig: role.jig, flags: role.flags });
-  if (parsed.success) return parsed.data;
-  throw new ConflictError(`role '${role.name}' was stored by another version and cannot be read; import barclamp '${role.barclamp}' with this one`, {
-    code: 'role-unreadable',
-  });
 }
 
 function compare(stored: readonly StoredRole[], barclamps: readonly BarclampDefinition[]): Pick<ImportResult, 'created' | 'changed' | 'unchanged'> {

@@ -17,6 +17,7 @@ type UpOptions = {
   timeout?: number;
   seed?: string;
   interface?: string;
+  barclamps?: string;
   split?: boolean;
   plain?: boolean;
 };
@@ -35,6 +36,7 @@ export function upArguments(options: UpOptions): string[] {
   if (options.timeout !== undefined) args.push('--timeout', String(options.timeout));
   if (options.seed !== undefined) args.push('--seed', options.seed);
   if (options.interface !== undefined) args.push('--interface', options.interface);
+  if (options.barclamps !== undefined) args.push('--barclamps', options.barclamps);
   if (options.split === true) args.push('--split');
   if (options.plain === true) args.push('--plain');
   return args;
@@ -118,6 +120,7 @@ export function addUp(program: Command, cli: Cli): void {
     .addOption(new Option('--timeout <seconds>', 'with --until-active: give up after this long (default 600)').argParser(wholeNumber(1, 86_400)))
     .option('--seed <text>', 'the same seed makes the same rack')
     .option('--interface <names>', 'serve a real segment on these interfaces, DHCP on 67 and TFTP on 69; for example eth1')
+    .option('--barclamps <dir>', 'your own barclamps, imported at start (also PRYBAR_BARCLAMPS)')
     .option('--split', 'every service in a process of its own')
     .option('--plain', 'lines instead of the live board')
     .action((options: UpOptions, command: Command) => cli.run(command, (session) => runServer(session, options)));

@@ -44,12 +44,24 @@ export const role: Role = {
   attribs: [{ name: 'packages', default: [] }],
   wants: [],
   template: {},
+  jig_config: { script: '#!/bin/sh\ntrue\n' },
   job_class: 'fast',
   timeout_seconds: 600,
   max_attempts: 3,
+  backoff_seconds: 5,
+  backoff_max_seconds: 600,
+  no_retry_on: ['bad-disk'],
   runs_in: 'installed',
   validity: 'install',
+  on_parent_error: 'block',
+  hooks: [],
+  soft_after: ['firmware'],
+  soft_after_deployment: [],
+  barrier_of: null,
+  quorum: null,
+  retired: false,
   cohort: 1,
+  updated_at: '2026-01-01T00:00:00.000Z',
 };
 
 export const bulk = { dry_run: true, matched: 3, moved: 1, marked: 1, others: [{ reason: 'its role is destructive', count: 1, ids: [9] }] };
@@ -72,6 +84,17 @@ export const rollout: Rollout = {
     nodes_failed: [{ id: 2, name: 'rack-n002' }],
   },
 };
+export const barclamp = {
+  name: 'demo',
+  description: 'a small cluster',
+  version: '1',
+  source: 'built-in' as const,
+  imported_at: '2026-01-01T00:00:00.000Z',
+  roles: ['base-packages'],
+  retired: [],
+};
+export const barclampDetail = { ...barclamp, definition: { barclamp: { name: 'demo' }, roles: [] }, yaml: 'barclamp:\n  name: demo\n' };
+export const barclampImport = { barclamps: ['demo'], created: ['base-packages'], changed: [], unchanged: [], removed: [], retired: [], warnings: [] };
 
 export const deployment: Deployment = {
   id: 7,

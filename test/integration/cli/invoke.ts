@@ -66,6 +66,10 @@ function fillFleet({ answers }: StubApi): void {
   for (const node of ['rack-n001', 'rack-n002']) put(`GET /api/v2/nodes/${node}/deletion`, { finalizers: [], waits_for: [] });
   put('PUT /api/v2/node_roles/rerun', answer.bulk);
   put('GET /api/v2/deployments/demo/matrix', answer.matrix(['ACTIVE', 'ACTIVE']));
+  put('GET /api/v2/barclamps', answer.page([answer.barclamp]));
+  put('GET /api/v2/barclamps/demo', answer.barclampDetail);
+  put('POST /api/v2/barclamps', answer.barclampImport);
+  put('DELETE /api/v2/barclamps/demo');
   put('GET /api/v2/roles', answer.page([answer.role]));
   put('GET /api/v2/roles/base-packages', answer.role);
   put('GET /api/v2/node_roles', answer.page(noderoles));

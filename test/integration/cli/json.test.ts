@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Command } from 'commander';
 import { buildProgram } from '../../../src/cli/program.js';
@@ -52,6 +53,10 @@ const COMMANDS: [string, string[], unknown][] = [
   ['rollout remove', ['demo'], NOTHING],
   ['roles list', [], answer.page([answer.role])],
   ['roles show', ['base-packages'], answer.role],
+  ['barclamps list', [], answer.page([answer.barclamp])],
+  ['barclamps show', ['demo'], answer.barclampDetail],
+  ['barclamps import', [path.resolve('src/roles/catalog')], answer.barclampImport],
+  ['barclamps remove', ['demo'], NOTHING],
   ['noderoles list', ['--node', 'rack-n002'], answer.page(NODE_ROLES)],
   ['noderoles show', ['base-packages@rack-n002'], ERROR_ONE],
   ['noderoles retry', ['12'], ERROR_ONE],
