@@ -1,4 +1,4 @@
-/** `/barclamps`: folders of role definitions, read, imported and taken away. Their scripts run as root: an administrator's. */
+/** `/barclamps`: folders of role definitions, read, imported and taken away. Their scripts run as root, so an administrator's. */
 import { z } from 'zod';
 import type { Db } from '../../db/client.js';
 import { listBarclamps, readBarclampRow, removeBarclamp, type BarclampRow } from '../../roles/barclamps.js';
@@ -35,7 +35,8 @@ export function barclampRoutes({ db, roleCode }: { db: Db; roleCode?: RoleCode }
     defineRoute({
       method: 'get',
       path: '/barclamps/:key',
-      scope: 'viewer',
+      // A definition holds defaults and scripts as they were written, secrets too: it is for whoever may import it.
+      scope: 'admin',
       tag,
       summary: 'Read a barclamp with its definition',
       params,

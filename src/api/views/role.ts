@@ -4,7 +4,7 @@ import type { Db } from '../../db/client.js';
 import type { Prisma } from '../../generated/prisma/client.js';
 import { pageWindow, toPage, type PageQuery } from '../paging.js';
 import type { Page, Role } from '../schemas.js';
-import { attribsOf, dataOf, objectsOf } from './json.js';
+import { attribsOf, dataOf, objectOf, objectsOf } from './json.js';
 
 const INCLUDED = { requires: { orderBy: { requires: 'asc' } } } as const satisfies Prisma.RoleInclude;
 type Row = Prisma.RoleGetPayload<{ include: typeof INCLUDED }>;

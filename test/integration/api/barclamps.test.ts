@@ -132,12 +132,13 @@ describe('barclamps', () => {
     expect(JSON.stringify(problem)).toContain(words);
   });
 
-  it('are written by administrators alone, and every write leaves a line of audit', async () => {
+  it('are written and read whole by administrators alone, and every write leaves a line of audit', async () => {
     for (const scope of ['viewer', 'operator'] as const) {
       await fixture.as(scope).post(`${API}/barclamps`).send({ yaml: YAML }).expect(403);
       await fixture.as(scope).delete(`${API}/barclamps/shop`).expect(403);
+      await fixture.as(scope).get(`${API}/barclamps/shop`).expect(403);
     }
-    await fixture.as('viewer').get(`${API}/barclamps/shop`).expect(200);
+    await fixture.as('viewer').get(`${API}/barclamps`).expect(200);
     const { rows } = await fixture.db.pool.query<{ n: number }>(
       `SELECT count(*)::int AS n FROM audit WHERE action = 'barclamp.import' AND target = 'barclamp/shop'`,
     );
