@@ -50,6 +50,7 @@ BEGIN
                        AND d.committed_at IS NOT NULL AND d.paused_at IS NULL AND ro.job_class = ANY(v_open)
                        AND (ro.soft_after = '{}' AND ro.soft_after_deployment = '{}' OR soft_predecessor(t.id, n.id, d.id, ro.soft_after, ro.soft_after_deployment) IS NULL)
                        AND (NOT v_rolling OR coalesce((rollout_stand(t.id)).room, 1) > 0)
+                       AND (n.target_role_id IS NULL OR t.id = ANY(target_line(n.id, n.target_role_id)))
                        AND (n.kind <> 'machine' AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = n.id || ':' || t.role_id AND r.status <> 'ENDED' AND r.holds_slot)
                             OR n.kind = 'machine' AND (ro.runs_in = 'any' OR ro.runs_in = n.boot_class::text)))
             OR EXISTS (SELECT 1 FROM runs w WHERE w.node_id = n.id AND w.status = 'WAKING' AND NOT w.holds_slot))
@@ -106,6 +107,7 @@ BEGIN
           AND (ro.soft_after = '{}' AND ro.soft_after_deployment = '{}' OR soft_predecessor(nr.id, n.id, nr.deployment_id, ro.soft_after, ro.soft_after_deployment) IS NULL)
           AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AND r.status <> 'ENDED' AND r.holds_slot)
           AND (NOT v_rolling OR coalesce((rollout_stand(nr.id)).room, 1) > 0)
+          AND (n.target_role_id IS NULL OR nr.id = ANY(target_line(n.id, n.target_role_id)))
         ORDER BY nr.cohort, nr.id
         LIMIT CASE WHEN n.kind = 'machine' THEN 1 ELSE 100 END) t
      WHERE n.alive AND n.available AND NOT n.deleting

@@ -51,6 +51,7 @@ export async function explainNodeRole(db: Db, id: number, servedReasons: (nodeId
       phaseDetail: nr.node.status?.phaseDetail ?? '',
       heartbeatAt: nr.node.status?.heartbeatAt ?? null,
     },
+    beyondTarget: nr.state === 'TODO' && nr.node.targetRoleId !== null ? await beyondTarget(db, nr.nodeId, nr.node.targetRoleId, id) : null,
     rollout: nr.state === 'TODO' ? await rolloutHold(db.pool, id) : null,
     cap: await capReached(db, nr.role.jobClass, nr.deployment),
     soft: await softPredecessor(db, nr),
@@ -122,4 +123,14 @@ async function waitDetail(db: Db, nodeId: number, key: string, servedReasons: (n
     return [work?.status === 'offered' ? `the agent has not taken the work yet; ${seen}` : 'the agent of the node is at work'];
   }
   return [`${key} must come true`];
+}
+
+/** The name of the node's target role when the noderole is none of what leads to it. */
+async function beyondTarget(db: Db, nodeId: number, targetRoleId: number, id: number): Promise<string | null> {
+  const { rows } = await db.pool.query<{ name: string; leads: boolean }>('SELECT name, $3 = ANY(target_line($1, $2)) AS leads FROM roles WHERE id = $2', [
+    nodeId,
+    targetRoleId,
+    id,
+  ]);
+  return rows[0] && !rows[0].leads ? rows[0].name : null;
 }

@@ -51,6 +51,8 @@ export type WhyView = {
   cap: { name: string; max: number; used: number } | null;
   /** What goes before it in soft order. */
   soft: { id: number; name: string; state: NodeRoleState } | null;
+  /** The node's target role, when this noderole does not lead to it; null when it may run. */
+  beyondTarget: string | null;
   runsIn: string;
   jobClass: string;
   workersAlive: boolean;
@@ -171,6 +173,13 @@ function todo(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {
     return say(
       `${view.soft.name} goes first: its role precedes this one, and it is ${view.soft.state}.`,
       `It goes on when that is ACTIVE or blocked by an ERROR; to see what it waits for: prybar why ${view.soft.name}`,
+    );
+  }
+  if (view.beyondTarget !== null) {
+    chain.push({ kind: 'node', text: `${view.beyondTarget} does not need it on this node`, node_id: node.id });
+    return say(
+      `Node ${node.name} has the target role ${view.beyondTarget}: only that and what it needs is started.`,
+      `Take the target away: prybar nodes target ${node.name} --clear`,
     );
   }
   if (view.rollout) {

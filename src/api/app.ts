@@ -23,6 +23,7 @@ import { deploymentRoutes } from './routes/deployments.js';
 import { eventRoutes } from './routes/events.js';
 import { healthRouter } from './routes/health.js';
 import { createNodeRouter, nodeFacingRoutes } from './routes/node.js';
+import { nodeMoveRoutes } from './routes/node-moves.js';
 import { nodePowerRoutes } from './routes/node-power.js';
 import { nodeRoleRoutes } from './routes/node-roles.js';
 import { nodeRoutes } from './routes/nodes.js';
@@ -90,6 +91,7 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
     ...roleRoutes(deps),
     ...barclampRoutes(deps),
     ...nodeRoutes(deps),
+    ...nodeMoveRoutes(deps),
     ...nodePowerRoutes(deps),
     ...deploymentRoleRoutes(deps),
     ...bulkRoutes(deps),

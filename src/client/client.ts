@@ -5,6 +5,8 @@
 import { z } from 'zod';
 import { bulkResultSchema, type Bulk } from '../api/bulk-schemas.js';
 import { capListSchema } from '../api/caps-schemas.js';
+import type { RoleListQuery } from '../api/milestone-schemas.js';
+import { moveResultSchema, targetSchema, type TargetPut } from '../api/node-move-schemas.js';
 import { deletionSchema, type CascadeQuery, type NodeDeleteQuery } from '../api/removal-schemas.js';
 import { rolloutSchema, type RolloutPut } from '../api/rollout-schemas.js';
 import * as b from '../api/barclamp-schemas.js';
@@ -70,7 +72,7 @@ export function createClient(options: ClientOptions) {
       removeRollout: (key: Key, call?: CallOptions) => remove(`/deployments/${segment(key)}/rollout`, call),
     },
     roles: {
-      list: (query?: PageQuery, call?: CallOptions) => get('/roles', s.pageOf(s.roleSchema), call, query),
+      list: (query?: RoleListQuery, call?: CallOptions) => get('/roles', s.pageOf(s.roleSchema), call, query),
       get: (key: Key, call?: CallOptions) => get(`/roles/${segment(key)}`, s.roleSchema, call),
     },
     barclamps: {
@@ -85,6 +87,10 @@ export function createClient(options: ClientOptions) {
       create: (body: s.NodeCreate, call?: CallOptions) => write('POST', '/nodes', s.nodeSchema, body, call),
       update: (key: Key, body: s.NodePatch, call?: CallOptions) => write('PATCH', `/nodes/${segment(key)}`, s.nodeSchema, body, call),
       remove: (key: Key, query?: NodeDeleteQuery, call?: CallOptions) => remove(`/nodes/${segment(key)}`, call, query),
+      move: (key: Key, deployment: Key, call?: CallOptions) =>
+        write('PUT', `/nodes/${segment(key)}/move`, moveResultSchema, { deployment: String(deployment) }, call),
+      target: (key: Key, call?: CallOptions) => get(`/nodes/${segment(key)}/target-role`, targetSchema, call),
+      setTarget: (key: Key, body: TargetPut, call?: CallOptions) => write('PUT', `/nodes/${segment(key)}/target-role`, targetSchema, body, call),
       deletion: (key: Key, call?: CallOptions) => get(`/nodes/${segment(key)}/deletion`, deletionSchema, call),
       setBmc: (key: Key, body: s.BmcPut, call?: CallOptions) => write('PUT', `/nodes/${segment(key)}/bmc`, s.nodeSchema, body, call),
       /** Returns when the BMC agrees. */

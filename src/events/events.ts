@@ -9,7 +9,20 @@
 export type SubjectType = 'noderole' | 'run' | 'node' | 'deployment' | 'network' | 'install' | 'webhook' | 'engine';
 
 /** A part of a node that can change; hooks subscribe to these words. */
-export type NodeField = 'bootenv' | 'nics' | 'name' | 'alive' | 'available' | 'boot' | 'deployment' | 'deleting' | 'description' | 'hint' | 'bmc' | 'discovery';
+export type NodeField =
+  | 'bootenv'
+  | 'nics'
+  | 'name'
+  | 'alive'
+  | 'available'
+  | 'boot'
+  | 'deployment'
+  | 'deleting'
+  | 'description'
+  | 'hint'
+  | 'bmc'
+  | 'discovery'
+  | 'target_role';
 
 type Subject<Type extends SubjectType> = {
   subjectType: Type;

@@ -9,6 +9,7 @@ import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.
 import { parseMac } from '../shared/mac.js';
 import { isUnicastMac } from './identity.js';
 import { insertNode, lockIdentity } from './insert.js';
+import { dragNodeRoles } from './move.js';
 import { tellReaders } from './readers.js';
 
 /** Id of a node by id or name. Throws NotFoundError. */
@@ -86,7 +87,7 @@ async function applyPatch(tx: Tx, nodeId: number, patch: NodePatch): Promise<Nod
   if (patch.description !== undefined && patch.description !== node.description) changed.push('description');
   if (patch.hint !== undefined && !node.same_hint) changed.push('hint');
   if (patch.deploymentId !== undefined && patch.deploymentId !== node.deployment_id) {
-    await dragNodeRoles(tx, nodeId, node.deployment_id, patch.deploymentId);
+    await dragNodeRoles(tx, { nodeId, from: node.deployment_id, to: patch.deploymentId });
     changed.push('deployment');
   }
   if (changed.length === 0) return [];
@@ -98,19 +99,4 @@ async function applyPatch(tx: Tx, nodeId: number, patch: NodePatch): Promise<Nod
   await writeEvents(tx, [nodeChanged(nodeId, updated.rows[0]?.version ?? 0, changed)]);
   if (changed.includes('hint')) await tellReaders(tx, nodeId, node, { discovery: node.discovery, hint: JSON.stringify(patch.hint) });
   return changed;
-}
-
-/** A move takes along what was only proposed; what was ever committed in the old deployment forbids it (engine-rules 25). */
-async function dragNodeRoles(tx: Tx, nodeId: number, from: number, to: number): Promise<void> {
-  const { rows } = await tx.query<{ id: number; committed: boolean; role: string }>(
-    `SELECT nr.id, nr.committed, r.name AS role FROM node_roles nr JOIN roles r ON r.id = nr.role_id JOIN deployments d ON d.id = nr.deployment_id
-      WHERE nr.node_id = $1 AND nr.deployment_id = $2 AND NOT d.system ORDER BY nr.id FOR NO KEY UPDATE OF nr`,
-    [nodeId, from],
-  );
-  const committed = rows.filter((row) => row.committed);
-  if (committed.length > 0)
-    throw new ConflictError(`the node has committed noderoles in its deployment: ${committed.map((row) => row.role).join(', ')}; unbind them first`, {
-      code: 'node-in-use',
-    });
-  await tx.query('UPDATE node_roles SET deployment_id = $2, version = version + 1 WHERE id = ANY($1)', [rows.map((row) => row.id), to]);
 }

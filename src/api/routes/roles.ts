@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Db } from '../../db/client.js';
 import { roleId } from '../lookup.js';
 import { defineRoute, type Route } from '../route.js';
+import { roleListQuerySchema } from '../milestone-schemas.js';
 import * as s from '../schemas.js';
 import { listRoles, readRole } from '../views/role.js';
 
@@ -13,8 +14,8 @@ export function roleRoutes({ db }: { db: Db }): Route[] {
       path: '/roles',
       scope: 'viewer',
       tag: 'roles',
-      summary: 'List roles',
-      query: s.pageQuerySchema,
+      summary: 'List roles, or only those that are milestones',
+      query: roleListQuerySchema,
       answer: s.pageOf(s.roleSchema),
       handle: ({ query }) => listRoles(db, query),
     }),

@@ -11,11 +11,12 @@ type Row = Prisma.RoleGetPayload<{ include: typeof INCLUDED }>;
 type Names = ReadonlyMap<number, string>;
 
 /** A page of roles in id order. */
-export async function listRoles(db: Db, query: PageQuery): Promise<Page<Role>> {
+export async function listRoles(db: Db, query: PageQuery & { milestone?: boolean | undefined }): Promise<Page<Role>> {
   const { afterId, take } = pageWindow(query);
+  const where = query.milestone === undefined ? {} : query.milestone ? { flags: { has: 'milestone' } } : { NOT: { flags: { has: 'milestone' } } };
   const [rows, total] = await Promise.all([
-    db.prisma.role.findMany({ where: { id: { gt: afterId } }, orderBy: { id: 'asc' }, take, include: INCLUDED }),
-    db.prisma.role.count(),
+    db.prisma.role.findMany({ where: { AND: [where, { id: { gt: afterId } }] }, orderBy: { id: 'asc' }, take, include: INCLUDED }),
+    db.prisma.role.count({ where }),
   ]);
   const names = await namesOf(db, rows);
   return toPage({ rows, limit: query.limit, total, cursor: (row) => row.id, view: (row) => viewRole(row, names) });

@@ -9,6 +9,7 @@ import { printableLine } from '../terminal/text-width.js';
 import { agoText } from '../terminal/words.js';
 import { addBmc } from './bmc.js';
 import { addNodeChanges } from './node-changes.js';
+import { addNodeMoves } from './node-moves.js';
 
 type NodeListOptions = ListOptions & {
   deployment?: string;
@@ -164,6 +165,7 @@ export function addNodes(program: Command, cli: Cli): void {
     );
   addBmc(nodes, cli);
   addNodeChanges(nodes, cli);
+  addNodeMoves(nodes, cli);
   nodes
     .command('delete')
     .description('forget nodes; one that boots again is found again')

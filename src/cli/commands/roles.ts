@@ -68,12 +68,16 @@ function configText({ jig_config: config }: Role): string {
 /** `prybar roles`: what can be bound to a node. */
 export function addRoles(program: Command, cli: Cli): void {
   const roles = program.command('roles').description('what can be bound to a node');
-  withPaging(roles.command('list').description('every role')).action((options: ListOptions, command: Command) =>
-    cli.run(command, async (session) => {
-      const list = await readList(options, (query) => session.client().roles.list(query, { signal: session.signal }));
-      printList(session, list, COLUMNS, 'no roles');
-    }),
-  );
+  withPaging(roles.command('list').description('every role'))
+    .option('--milestones', 'only the milestones: what a deployment is watched and targeted by')
+    .action((options: ListOptions & { milestones?: boolean }, command: Command) =>
+      cli.run(command, async (session) => {
+        const list = await readList(options, (query) =>
+          session.client().roles.list({ ...query, ...(options.milestones === true ? { milestone: true } : {}) }, { signal: session.signal }),
+        );
+        printList(session, list, COLUMNS, 'no roles');
+      }),
+    );
   roles
     .command('show')
     .description('one role: everything its barclamp says of it')

@@ -64,6 +64,10 @@ export const role: Role = {
   updated_at: '2026-01-01T00:00:00.000Z',
 };
 
+export const move = { node: { id: 2, name: 'rack-n002' }, from: { id: 1, name: 'system' }, to: { id: 7, name: 'demo' }, noderoles: [12] };
+
+export const target = { node: { id: 2, name: 'rack-n002' }, role: { id: 4, name: 'base-packages' } };
+
 export const bulk = { dry_run: true, matched: 3, moved: 1, marked: 1, others: [{ reason: 'its role is destructive', count: 1, ids: [9] }] };
 
 export const rollout: Rollout = {

@@ -63,6 +63,8 @@ function fillFleet({ answers }: StubApi): void {
   for (const call of ['GET rollout', 'PUT rollout', 'PUT rollout/pause', 'PUT rollout/resume', 'PUT rollout/abort'])
     put(call.replace(' ', ' /api/v2/deployments/demo/'), answer.rollout);
   put('DELETE /api/v2/deployments/demo/rollout');
+  put('PUT /api/v2/nodes/rack-n002/move', answer.move);
+  put('PUT /api/v2/nodes/rack-n002/target-role', answer.target);
   for (const node of ['rack-n001', 'rack-n002']) put(`GET /api/v2/nodes/${node}/deletion`, { finalizers: [], waits_for: [] });
   put('PUT /api/v2/node_roles/rerun', answer.bulk);
   put('GET /api/v2/deployments/demo/matrix', answer.matrix(['ACTIVE', 'ACTIVE']));

@@ -29,6 +29,8 @@ const COMMANDS: [string, string[], unknown][] = [
   ['nodes create', ['rack-n002', '--mac', '52:54:00:00:00:02'], NODES[1]],
   ['nodes set', ['rack-n002', '--no-available'], NODES[1]],
   ['nodes delete', ['rack-n002'], NOTHING],
+  ['nodes move', ['rack-n002', 'demo'], answer.move],
+  ['nodes target', ['rack-n002', 'base-packages'], answer.target],
   [
     'nodes timeline',
     ['rack-n002'],
