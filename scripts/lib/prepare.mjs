@@ -40,7 +40,7 @@ async function ensurePrismaClient() {
 }
 
 /** @param {string} path */
-const isServerSource = (path) => !path.startsWith('src/web') && !path.startsWith('src/generated');
+const isServerSource = (path) => !path.startsWith('src/web/') && !path.startsWith('src/generated');
 
 /** Templates, YAML and scripts that the compiled code reads at their place beside it. @param {string[]} sources */
 function copyAssets(sources) {
