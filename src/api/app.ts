@@ -22,6 +22,7 @@ import { deploymentRoleRoutes } from './routes/deployment-roles.js';
 import { deploymentRoutes } from './routes/deployments.js';
 import { eventRoutes } from './routes/events.js';
 import { healthRouter } from './routes/health.js';
+import { hookRoutes } from './routes/hooks.js';
 import { createNodeRouter, nodeFacingRoutes } from './routes/node.js';
 import { nodeMoveRoutes } from './routes/node-moves.js';
 import { nodePowerRoutes } from './routes/node-power.js';
@@ -99,6 +100,7 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
     ...runRoutes(deps),
     ...capRoutes(deps),
     ...bootenvRoutes(deps),
+    ...hookRoutes(deps),
     ...webhookRoutes(deps),
     ...eventRoutes({ ...deps, closing }),
   ];

@@ -35,6 +35,7 @@ export function createMetrics(db: Db): Metrics {
   });
   addStateGauges(db, registry);
   addOutboxGauges(db, registry);
+  addDeliveryGauges(db, registry);
   addBootServerGauge(db, registry);
   return {
     registry,
@@ -90,6 +91,37 @@ function addOutboxGauges(db: Db, registry: Registry): void {
          SELECT name, greatest(0, coalesce((SELECT max(pos) FROM outbox_batches), 0) - pos)::int FROM outbox_consumers WHERE name <> 'sequencer'`,
       );
       for (const row of rows) this.set({ consumer: row.consumer }, row.lag);
+    },
+  });
+}
+
+/** Calls of role hooks and of webhooks by how they stand; an operator looks at `parked` and `dead`. */
+function addDeliveryGauges(db: Db, registry: Registry): void {
+  new Gauge({
+    name: 'prybar_hook_deliveries',
+    help: 'Calls of role hooks that are pending (due, running or backing off) or parked for an operator',
+    labelNames: ['status'],
+    registers: [registry],
+    async collect() {
+      const { rows } = await db.pool.query<{ pending: number; parked: number }>(
+        `SELECT count(*) FILTER (WHERE parked_at IS NULL)::int AS pending, count(*) FILTER (WHERE parked_at IS NOT NULL)::int AS parked FROM hook_deliveries`,
+      );
+      this.set({ status: 'pending' }, rows[0]?.pending ?? 0);
+      this.set({ status: 'parked' }, rows[0]?.parked ?? 0);
+    },
+  });
+  new Gauge({
+    name: 'prybar_webhook_deliveries',
+    help: 'Deliveries of webhooks that are pending or dead, by webhook',
+    labelNames: ['webhook', 'status'],
+    registers: [registry],
+    async collect() {
+      this.reset();
+      const { rows } = await db.pool.query<{ webhook: string; status: string; count: number }>(
+        `SELECT w.name AS webhook, s.status, count(d.id)::int AS count FROM webhooks w CROSS JOIN (VALUES ('pending'), ('dead')) s(status)
+           LEFT JOIN webhook_deliveries d ON d.webhook_id = w.id AND d.status = s.status GROUP BY w.name, s.status`,
+      );
+      for (const row of rows) this.set({ webhook: row.webhook, status: row.status }, row.count);
     },
   });
 }

@@ -23,6 +23,7 @@ export type BulkResult = Answer<Client['nodeRoles']['retryAll']>;
 export type Run = Answer<Client['runs']['get']>;
 export type Caps = Answer<Client['caps']['list']>;
 export type Bootenv = Answer<Client['bootenvs']['get']>;
+export type HookDelivery = Answer<Client['hooks']['get']>;
 export type Webhook = Answer<Client['webhooks']['get']>;
 export type WebhookWithSecret = Answer<Client['webhooks']['create']>;
 export type WebhookDelivery = Answer<Client['webhooks']['test']>;

@@ -6,6 +6,7 @@ import { addBootenvs } from './commands/bootenvs.js';
 import { addCaps } from './commands/caps.js';
 import { addDeployments } from './commands/deployments.js';
 import { addEvents } from './commands/events.js';
+import { addHooks } from './commands/hooks.js';
 import { addNodeRoles } from './commands/noderoles.js';
 import { addNodes } from './commands/nodes.js';
 import { addRoles } from './commands/roles.js';
@@ -72,6 +73,7 @@ export function buildProgram(cli: Cli): Command {
   addCaps(program, cli);
   addAnneal(program, cli);
   addEvents(program, cli);
+  addHooks(program, cli);
   addWebhooks(program, cli);
   settle(program);
   return program;

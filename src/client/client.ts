@@ -11,6 +11,7 @@ import { deletionSchema, type CascadeQuery, type NodeDeleteQuery } from '../api/
 import { rolloutSchema, type RolloutPut } from '../api/rollout-schemas.js';
 import * as b from '../api/barclamp-schemas.js';
 import * as s from '../api/schemas.js';
+import * as h from '../api/hooks-schemas.js';
 import * as w from '../api/webhooks-schemas.js';
 import { followEvents, type ApiEvent, type EventsOptions } from './events.js';
 import { requestJson, requestNothing, type CallOptions, type ClientOptions, type Query } from './request.js';
@@ -124,6 +125,12 @@ export function createClient(options: ClientOptions) {
       list: (query?: s.RunListQuery, call?: CallOptions) => get('/runs', s.pageOf(s.runSchema), call, query),
       get: (id: number, call?: CallOptions) => get(`/runs/${segment(id)}`, s.runSchema, call),
       logs: (id: number, query?: s.LogQuery, call?: CallOptions) => get(`/runs/${segment(id)}/logs`, s.runLogSchema, call, query),
+    },
+    hooks: {
+      list: (query?: h.HookListQuery, call?: CallOptions) => get('/hooks', s.pageOf(h.hookDeliverySchema), call, query),
+      get: (id: number, call?: CallOptions) => get(`/hooks/${segment(id)}`, h.hookDeliverySchema, call),
+      replay: (body: h.HookReplay, call?: CallOptions) => write('POST', '/hooks/replay', h.hookReplayResultSchema, body, call),
+      drop: (id: number, call?: CallOptions) => remove(`/hooks/${segment(id)}`, call),
     },
     webhooks: {
       list: (query?: PageQuery, call?: CallOptions) => get('/webhooks', s.pageOf(w.webhookSchema), call, query),

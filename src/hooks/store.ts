@@ -183,14 +183,28 @@ export async function failDeliveries(pool: Pool, failures: readonly Failure[]): 
   });
 }
 
-/** Gives parked deliveries another try, all of a role or of everybody; returns how many. */
-export async function replayParked(pool: Pool, role: string | null): Promise<number> {
+/** Gives parked deliveries their tries again: one, all of a role, or of everybody; returns how many. */
+export async function replayParked(pool: Pool, which: { role: string | null; id: number | null }): Promise<number> {
   const { rowCount } = await pool.query(
-    `UPDATE hook_deliveries SET parked_at = NULL, attempts = 0, cause_depth = 0, not_before = clock_timestamp()
-      WHERE parked_at IS NOT NULL AND ($1::text IS NULL OR role = $1)`,
-    [role],
+    `UPDATE hook_deliveries SET parked_at = NULL, attempts = 0, cause_depth = 0, running_until = NULL, not_before = clock_timestamp()
+      WHERE parked_at IS NOT NULL AND ($1::text IS NULL OR role = $1) AND ($2::bigint IS NULL OR id = $2)`,
+    [which.role, which.id],
   );
   return rowCount ?? 0;
+}
+
+/** What was forgotten, for the audit. */
+export type Dropped = { role: string; hook: string; subject_type: string; subject_id: number; last_error: string | null };
+
+/** Forgets a parked delivery. One that is still being tried stays: its outcome would have nowhere to go. */
+export async function dropDelivery(pool: Pool, id: number): Promise<Dropped | 'unknown' | 'not-parked'> {
+  const { rows } = await pool.query<Dropped>(
+    'DELETE FROM hook_deliveries WHERE id = $1 AND parked_at IS NOT NULL RETURNING role, hook, subject_type, subject_id, last_error',
+    [id],
+  );
+  if (rows[0] !== undefined) return rows[0];
+  const { rowCount } = await pool.query('SELECT 1 FROM hook_deliveries WHERE id = $1', [id]);
+  return rowCount === 0 ? 'unknown' : 'not-parked';
 }
 
 /** Ids and cohorts of the roles with hooks, and the roles flagged milestone. */

@@ -285,3 +285,21 @@ export const webhookDelivery = {
   created_at: AT,
   ended_at: AT,
 };
+
+export const hookDelivery = {
+  id: 51,
+  role: 'dhcp-database',
+  hook: 'onNodeChange',
+  subject_type: 'node',
+  subject_id: 2,
+  version: 4,
+  changed: ['bootenv'],
+  status: 'parked',
+  attempts: 10,
+  not_before: AT,
+  parked_at: AT,
+  last_error: 'no network covers 10.0.0.7',
+  cause_depth: 0,
+  data: { changed: ['bootenv'] },
+  created_at: AT,
+};

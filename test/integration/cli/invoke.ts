@@ -92,6 +92,10 @@ function fillFleet({ answers }: StubApi): void {
   put('GET /api/v2/caps', answer.caps);
   put('PUT /api/v2/caps/ssh', answer.caps);
   put('GET /api/v2/bootenvs', answer.page([answer.bootenv]));
+  put('GET /api/v2/hooks', answer.page([answer.hookDelivery]));
+  put('GET /api/v2/hooks/51', answer.hookDelivery);
+  put('POST /api/v2/hooks/replay', { replayed: 1 });
+  put('DELETE /api/v2/hooks/51');
   put('GET /api/v2/webhooks', answer.page([answer.webhook]));
   put('POST /api/v2/webhooks', { ...answer.webhook, secret: 'whsec_1' });
   put('GET /api/v2/webhooks/board', answer.webhook);

@@ -77,6 +77,10 @@ const COMMANDS: [string, string[], unknown][] = [
   ['caps set', ['ssh', '10'], answer.caps],
   ['caps remove', ['ssh'], answer.caps],
   ['anneal', [], answer.anneal],
+  ['hooks list', ['--parked', '--role', 'dhcp-database'], answer.page([answer.hookDelivery])],
+  ['hooks show', ['51'], answer.hookDelivery],
+  ['hooks replay', ['51'], { replayed: 1 }],
+  ['hooks drop', ['51'], NOTHING],
   ['webhooks list', [], answer.page([answer.webhook])],
   ['webhooks show', ['board'], answer.webhook],
   [

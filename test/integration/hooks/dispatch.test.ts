@@ -95,7 +95,7 @@ describe('hook deliveries (engine-rules 19)', () => {
     expect(await pending()).toMatchObject([{ subject_id: 13, attempts: 10, parked: true }]);
     expect((await eventsOf(db, 'alarm')).map((event) => event.data.code)).toEqual(['hook-parked']);
     isPoisoned = false;
-    expect(await replayParked(db.pool, 'r')).toBe(1);
+    expect(await replayParked(db.pool, { role: 'r', id: null })).toBe(1);
     await main.drain();
     expect(done.has(13)).toBe(true);
     expect(await pending()).toEqual([]);
