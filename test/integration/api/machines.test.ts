@@ -89,7 +89,7 @@ describe('machines', () => {
     });
   });
 
-  it('lose their boot token when the agent has spoken', async () => {
+  it('race 23: lose their boot token when the agent has spoken', async () => {
     const { id, agent, bootToken: token } = await boot('boot-0002');
     await post('/node/facts', token).send(facts('boot-0002')).expect(200);
     const again = await boot('boot-0002');
@@ -169,7 +169,7 @@ describe('machines', () => {
       expect(body).toEqual({ kind: 'script', run_id: runId, fence: 3, script: 'echo hi', env: { A: '1' }, timeout_seconds: 60, lease_seconds: 30 });
     });
 
-    it('hear of work that comes while they wait', async () => {
+    it('race 25: hear of work that comes while they wait, which is asked for by them and never sent to them', async () => {
       const { id, agent } = await boot('boot-0011');
       const begun = Date.now();
       const waiting = post(`/node/${id}/work`, agent)

@@ -81,7 +81,7 @@ describe('life of an install', () => {
     expect(again).toEqual({ installId: armed.installId, status: 'completed' });
   });
 
-  it('takes a late completion of an unknown install for the evidence that it is', async () => {
+  it('race 4: takes a late completion of an unknown install for the evidence that it is', async () => {
     const armed = await fetched();
     await markWiping(fixture.db, { installId: armed.installId });
     await withTransaction(fixture.db.pool, (tx) => disarmInstall(tx, armed.nodeId, 'deadline'));
@@ -124,7 +124,7 @@ describe('completion', () => {
     expect((await nodeOf(armed.nodeId)).available).toBe(false);
   });
 
-  it('refuses the token of another node, an expired, a revoked and an abandoned one (attack 15)', async () => {
+  it('race 5: refuses the token of another node, an expired, a revoked and an abandoned one (attack 15)', async () => {
     const [one, two] = [await fetched(), await fetched()];
     await expect(complete({ ...one, nodeId: two.nodeId })).rejects.toMatchObject({ code: 'token-refused' });
     const expired = await withTransaction(fixture.db.pool, (tx) =>

@@ -85,7 +85,7 @@ describe('a boot through a relay', () => {
 });
 
 describe('the DHCP table', () => {
-  it('answers with a change within the poll, and reports the revision it serves', async () => {
+  it('race 22: answers with a change within the poll, and reports the revision it serves', async () => {
     const { port, id, server } = await lab.startServer();
     const relay = await relayTo(port);
     expect((await relay.ask({ type: 1, mac: RESERVED }))?.options.get(12)).toBeUndefined();

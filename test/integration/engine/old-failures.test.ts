@@ -73,7 +73,7 @@ describe('the old engine', () => {
     expect((await runsOf(engine.db, ids.a))[0]).toMatchObject({ status: 'WAKING', wake_reason: 'deadline' });
   });
 
-  it('A3: a node taken out of work in the middle of a run lets the run end, and goes on when it is given back', async () => {
+  it('A3, race 24: a node taken out of work in the middle of a run lets the run end, and goes on when it is given back', async () => {
     const { ids, nodeId } = await together({ a: [], b: ['a'] });
     const turn = (await claimAndBegin(engine.db)).get(ids.a)!;
     await node('available = false', nodeId);
@@ -85,7 +85,7 @@ describe('the old engine', () => {
     expect(await stateOf(engine.db, ids.b)).toBe('ACTIVE');
   });
 
-  it('A4: a node that flaps never gets a second jig while the first may run', async () => {
+  it('A4, race 10: a node that flaps never gets a second jig while the first may run', async () => {
     const { ids, nodeId } = await together({ a: [], b: [] });
     const turn = (await claimAndBegin(engine.db)).get(ids.a)!;
     await node('alive = false', nodeId);
@@ -95,7 +95,7 @@ describe('the old engine', () => {
     expect(await claim(engine.db.pool, 10)).toHaveLength(1);
   });
 
-  it('A5: the result of a run that was taken away changes nothing but the history', async () => {
+  it('A5, race 11: the result of a run that was taken away changes nothing but the history', async () => {
     const { ids } = await together({ a: [] });
     const turn = (await claimAndBegin(engine.db)).get(ids.a)!;
     await proposeNodeRole(engine.db, ids.a, 'operator');
@@ -161,7 +161,7 @@ describe('the old engine', () => {
     }
   });
 
-  it('A10: with two worker slots, fifty that wait keep none of the others from running', async () => {
+  it('A10, race 7: with two worker slots, fifty that wait keep none of the others from running', async () => {
     const roles = await addRoles(engine.db, { slow: [], quick: [] });
     const slow: number[] = [];
     for (const id of await addMachines(engine.db, 50)) slow.push(await bind(engine, roles.slow, id));

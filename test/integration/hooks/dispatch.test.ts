@@ -54,7 +54,7 @@ describe('hook deliveries (engine-rules 19)', () => {
     expect(await pending()).toEqual([]);
   });
 
-  it('calls a hook again that got a newer event while it ran', async () => {
+  it('race 19: calls a hook again that got a newer event while it ran', async () => {
     const calls: HookItem[][] = [];
     const second: RoleHooks = {
       async onNodeChange(items) {

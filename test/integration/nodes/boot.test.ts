@@ -46,6 +46,12 @@ describe('recordBoot', () => {
     expect(await fact()).toEqual({ generation: 2, detail: { boot_id: 'boot-b', class: 'installed', install_id: null } });
   });
 
+  it('race 3: a node that reports another system than it should boot changes nothing of what it should boot', async () => {
+    await withTransaction(db.pool, (tx) => setDesiredBootenv(tx, { nodeId, bootenv: 'debian-12', reason: 'install' }));
+    await withTransaction(db.pool, (tx) => recordBoot(tx, { nodeId, bootId: 'stale', bootClass: 'discovery', bootenv: 'discovery', address: null }));
+    expect(await node()).toMatchObject({ bootenv: 'debian-12', desired_gen: 2 });
+  });
+
   it('ends nothing with the boot of an installer, which brings no agent (engine-rules 16)', async () => {
     await boot('boot-i', 'installer');
     expect(await node()).toMatchObject({ alive: false, boot_epoch: 1, boot_class: 'installer' });
@@ -65,7 +71,7 @@ describe('alive (engine-rules 21)', () => {
     expect((await changes()).filter((changed) => changed === 'alive')).toHaveLength(2);
   });
 
-  it('does not come back with a heartbeat of an older boot', async () => {
+  it('race 9: does not come back with a heartbeat of an older boot', async () => {
     await silentFor(21);
     await sweepAlive(db, 20);
     expect(await recordHeartbeat(db, nodeId, 'boot-0')).toBe(false);

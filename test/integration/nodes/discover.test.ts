@@ -21,7 +21,7 @@ afterEach(async () => {
 const count = async (table: string) => (await db.pool.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${table}`)).rows[0].n;
 
 describe('reportFacts', () => {
-  it('makes one node of a machine that boots twice at once from different NICs', async () => {
+  it('race 17: makes one node of a machine that boots twice at once from different NICs', async () => {
     const reports = Array.from({ length: 8 }, (_unused, i) => report(1, { nic: i % 2, bootId: `boot-number-${i}` }));
     const answers = await Promise.all(reports.map((each) => reportFacts(db, each)));
     expect(new Set(answers.map((answer) => answer.nodeId)).size).toBe(1);
@@ -80,7 +80,7 @@ describe('reportFacts', () => {
     expect((await eventsOf(db, 'alarm')).map((event) => event.data.code)).toEqual(['identity-conflict']);
   });
 
-  it('reserves the address that is leased to the MAC, and no other', async () => {
+  it('race 18: reserves the address that is leased to the MAC, and no other', async () => {
     const { rows } = await db.pool.query<{ id: number }>(`INSERT INTO networks (name, subnet) VALUES ('t', '127.77.0.0/16') RETURNING id`);
     const lease = (address: string, mac: string) =>
       db.pool.query(`INSERT INTO leases (address, network_id, mac, expires_at) VALUES ($1, $2, $3, clock_timestamp() + interval '1 hour')`, [

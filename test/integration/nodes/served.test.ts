@@ -90,6 +90,21 @@ describe('dhcp-database', () => {
   });
 });
 
+describe('an admin node in ERROR', () => {
+  it('race 8: keeps no entry from being written', async () => {
+    const nodeId = await register(1);
+    await db.pool.query(`INSERT INTO roles (name, barclamp, jig) VALUES ('dhcp-database', 'test', 'noop') ON CONFLICT DO NOTHING`);
+    await db.pool.query(
+      `INSERT INTO node_roles (deployment_id, role_id, node_id, state, committed, error_code)
+       SELECT n.deployment_id, ro.id, n.id, 'ERROR', true, 'told' FROM nodes n, roles ro WHERE n.id = $1 AND ro.name = 'dhcp-database'`,
+      [nodeId],
+    );
+    await want(nodeId, 'debian-12');
+    await hooks.drain();
+    expect((await entries()).map((entry) => entry.bootenv)).toEqual(['debian-12', 'debian-12']);
+  });
+});
+
 describe('served (engine-rules 6)', () => {
   it('says step by step what is missing, and wakes the run that waits when nothing is', async () => {
     const nodeId = await register(1);
@@ -110,7 +125,7 @@ describe('served (engine-rules 6)', () => {
     expect(await publishServed(db)).toBe(0);
   });
 
-  it('does not count a revision that an entry of an older generation reached', async () => {
+  it('races 6 and 12: does not count a revision that an entry of an older generation reached', async () => {
     const nodeId = await register(1);
     await hooks.drain();
     await serve(1);

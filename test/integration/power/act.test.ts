@@ -105,7 +105,7 @@ const ask = (action: PowerAsk['action'], more: Partial<PowerAsk> = {}): PowerAsk
 const row = async () => (await db.pool.query('SELECT b.power, b.last_error, n.alive FROM bmcs b JOIN nodes n ON n.id = b.node_id')).rows[0];
 
 describe('powerAction', () => {
-  it('cycles with the next boot, and what ran before is not alive any more', async () => {
+  it('race 15: cycles with the next boot, and what ran before is not alive any more', async () => {
     await powerAction(db, ask('cycle', { nextBoot: 'pxe' }), deps);
     expect(bmcSwitch.actions).toEqual([{ action: 'cycle', next_boot: 'pxe' }]);
     expect(await row()).toEqual({ power: 'on', last_error: null, alive: false });
@@ -143,7 +143,7 @@ describe('powerAction', () => {
     expect((await row()).last_error).not.toContain('wrong');
   });
 
-  it('does one thing at a time to a BMC, also from two processes', async () => {
+  it('race 14: does one thing at a time to a BMC, also from two processes', async () => {
     const others = createBmcLocks(database.url);
     const verbs = ['cycle', 'cycle', 'cycle', 'cycle'] as const;
     await Promise.all(verbs.map((verb, i) => powerAction(db, ask(verb), i % 2 === 0 ? deps : { ...deps, locks: others })));

@@ -11,6 +11,7 @@ import { bindRole } from '../../../src/noderoles/bind.js';
 import { cancelNodeRole, proposeNodeRole, retryNodeRole } from '../../../src/noderoles/verbs.js';
 import { withTransaction } from '../../../src/db/client.js';
 import { recordBoot } from '../../../src/nodes/boot.js';
+import { raiseFact } from '../../../src/nodes/facts.js';
 import { evaluateServed } from '../../../src/nodes/served.js';
 import { startHooks } from '../../../workers/hooks.js';
 import { addNodes, assertHistoryIsSound, createTestEngine, defineRoles, roleId, type TestEngine } from '../../support/engine.js';
@@ -68,7 +69,7 @@ describe('provisioner-os-install', () => {
     waitFor(() => engine.context.db.prisma.wait.findFirst({ where: { key: { startsWith: prefix } } }), { what: `a wait for ${prefix}` });
   const node = () => engine.context.db.prisma.node.findUniqueOrThrow({ where: { id: nodeId } });
 
-  it('rule 6: reboots nothing before a boot server has confirmed, and says what it waits for', async () => {
+  it('race 1, rule 6: reboots nothing before a boot server has confirmed, and says what it waits for', async () => {
     const { db } = engine.context;
     await commitDeployment(db, deploymentId, 'test');
     await waiting('served:');
@@ -123,6 +124,37 @@ describe('provisioner-os-install', () => {
     await withTransaction(db.pool, (tx) => recordBoot(tx, { nodeId, bootId: 'another', bootClass: 'maintenance', bootenv: 'maintenance', address: null }));
     const run = await waitFor(() => db.prisma.run.findFirst({ where: { nodeId, status: 'ENDED' } }), { what: 'the run to end' });
     expect([run.outcome, run.errorCode]).toEqual([outcome, code]);
+  });
+
+  it('race 2: is ACTIVE only when the machine is alive from its disk, and what is below it is claimed by nobody before', async () => {
+    const { db } = engine.context;
+    await defineRoles(engine.context, { 'on-the-system': ['provisioner-os-install'] }, { 'on-the-system': { jig: 'noop' } });
+    const below = (await bindRole(db, { roleId: await roleId(engine.context, 'on-the-system'), nodeId, deploymentId, actor: 'test' })).nodeRoleId;
+    await addServer();
+    await commitDeployment(db, deploymentId, 'test');
+    await waiting('install:');
+    const install = await db.prisma.install.findFirstOrThrow({ where: { nodeId } });
+    await db.prisma.install.update({ where: { id: install.id }, data: { status: 'completed', endedAt: new Date() } });
+    await withTransaction(db.pool, (tx) => raiseFact(tx, `install:${install.id}`, 3));
+    await waiting('boot:');
+    expect(await db.prisma.nodeRole.findUniqueOrThrow({ where: { id: nodeRoleId } })).toMatchObject({ state: 'TRANSITION' });
+    expect(await db.prisma.run.count({ where: { nodeRoleId: below } })).toBe(0);
+    await withTransaction(db.pool, (tx) =>
+      recordBoot(tx, { nodeId, bootId: 'disk', bootClass: 'installed', bootenv: 'local', address: null, installId: install.id }),
+    );
+    await waitFor(async () => (await db.prisma.nodeRole.findUniqueOrThrow({ where: { id: below } })).state === 'ACTIVE', {
+      what: 'what is below to be ACTIVE',
+    });
+    await assertHistoryIsSound(engine.context);
+  });
+
+  it('race 16: the disk is the one that the run chose and the installer is told, however the machine names its disks later', async () => {
+    const { db } = engine.context;
+    await addServer();
+    await commitDeployment(db, deploymentId, 'test');
+    await waiting('install:');
+    await db.prisma.node.update({ where: { id: nodeId }, data: { discovery: { disks: [{ name: 'nvme0n1', serial: 'S9', size_bytes: 1e12 }] } } });
+    expect((await db.prisma.install.findFirstOrThrow({ where: { nodeId } })).spec).toMatchObject({ disk: 'sda' });
   });
 
   it('says which systems there are when the one wanted is not among them, and goes on after a retry', async () => {

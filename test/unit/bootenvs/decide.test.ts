@@ -54,7 +54,7 @@ describe('which bootenv a machine gets', () => {
   it.each([
     ['without an install', null],
     ['with the install of another system', install('armed', { bootenv: 'rocky-9' })],
-  ])('never gives an installer %s', (_when, state) => {
+  ])('race 13: never gives an installer %s', (_when, state) => {
     expect(decideBootenv(wish('debian-12'), state, CATALOG)).toMatchObject({ bootenv: 'maintenance', alarm: { code: 'install-not-armed' } });
   });
 
