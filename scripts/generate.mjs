@@ -51,7 +51,7 @@ async function stateDiagram() {
       for (const pendingParents of [0, 1]) {
         if (state === 'TODO' && pendingParents > 0) continue;
         if (state === 'BLOCKED' && pendingParents === 0) continue;
-        const move = next({ state, pendingParents, wantGen: 1, runGen: 1, destructive: false, stopping: false }, { kind });
+        const move = next({ state, pendingParents, wantGen: 1, runGen: 1, slack: 0, barrier: false, destructive: false, stopping: false }, { kind });
         if (isRefusal(move) || move.to === state) continue;
         const arrow = `${state} --> ${move.to}`;
         const reasons = arrows.get(arrow) ?? [];

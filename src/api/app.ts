@@ -16,6 +16,7 @@ import { mountRoutes, refuseUnknownPath } from './mount.js';
 import { openApiDocument } from './openapi.js';
 import { defineStream, type Route } from './route.js';
 import { barclampRoutes } from './routes/barclamps.js';
+import { attribRoutes } from './routes/attribs.js';
 import { bootenvRoutes } from './routes/bootenvs.js';
 import { capRoutes } from './routes/caps.js';
 import { deploymentRoleRoutes } from './routes/deployment-roles.js';
@@ -98,6 +99,7 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
     ...bulkRoutes(deps),
     ...nodeRoleRoutes(deps),
     ...runRoutes(deps),
+    ...attribRoutes(deps),
     ...capRoutes(deps),
     ...bootenvRoutes(deps),
     ...hookRoutes(deps),

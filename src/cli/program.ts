@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { addAnneal } from './commands/anneal.js';
 import { addBarclamps } from './commands/barclamps.js';
+import { addAttribs } from './commands/attribs.js';
 import { addBootenvs } from './commands/bootenvs.js';
 import { addCaps } from './commands/caps.js';
 import { addDeployments } from './commands/deployments.js';
@@ -68,6 +69,7 @@ export function buildProgram(cli: Cli): Command {
   addBarclamps(program, cli);
   addNodeRoles(program, cli);
   addRuns(program, cli);
+  addAttribs(program, cli);
   addWhy(program, cli);
   addBootenvs(program, cli);
   addCaps(program, cli);

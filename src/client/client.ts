@@ -10,6 +10,7 @@ import { moveResultSchema, targetSchema, type TargetPut } from '../api/node-move
 import { deletionSchema, type CascadeQuery, type NodeDeleteQuery } from '../api/removal-schemas.js';
 import { rolloutSchema, type RolloutPut } from '../api/rollout-schemas.js';
 import * as b from '../api/barclamp-schemas.js';
+import * as a from '../api/attribs-schemas.js';
 import * as s from '../api/schemas.js';
 import * as h from '../api/hooks-schemas.js';
 import * as w from '../api/webhooks-schemas.js';
@@ -34,6 +35,10 @@ export type Ready = z.infer<typeof readySchema>;
 const SLOW_MS = 90_000;
 
 const segment = (key: Key): string => encodeURIComponent(String(key));
+
+/** A container of attribs: where its resource is, and its key there. */
+export type AttribsOf = { kind: 'node_roles' | 'deployment_roles' | 'nodes'; key: Key };
+const attribsPath = ({ kind, key }: AttribsOf): string => `/${kind}/${segment(key)}/attribs`;
 
 /** Builds the client. Nothing is sent until a method is called; it holds no connection. */
 export function createClient(options: ClientOptions) {
@@ -148,6 +153,15 @@ export function createClient(options: ClientOptions) {
     caps: {
       list: (call?: CallOptions) => get('/caps', capListSchema, call),
       set: (name: string, max: number | null, call?: CallOptions) => write('PUT', `/caps/${segment(name)}`, capListSchema, { max }, call),
+    },
+    attribs: {
+      list: (of: AttribsOf, call?: CallOptions) => get(`${attribsPath(of)}`, a.attribListSchema, call),
+      get: (of: AttribsOf, name: string, query?: a.AttribQuery, call?: CallOptions) =>
+        get(`${attribsPath(of)}/${segment(name)}`, a.attribOneSchema, call, query),
+      set: (of: AttribsOf, name: string, value: a.AttribPut['value'], call?: CallOptions) =>
+        write('PUT', `${attribsPath(of)}/${segment(name)}`, a.attribOneSchema, { value }, call),
+      unset: (of: AttribsOf, name: string, call?: CallOptions) => remove(`${attribsPath(of)}/${segment(name)}`, call),
+      inputs: (run: number, query?: a.RunInputsQuery, call?: CallOptions) => get(`/runs/${segment(run)}/inputs`, a.runInputsSchema, call, query),
     },
     bootenvs: {
       list: (query?: PageQuery, call?: CallOptions) => get('/bootenvs', s.pageOf(s.bootenvSchema), call, query),

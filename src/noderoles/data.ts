@@ -6,26 +6,14 @@
  * The walls of parents come under `parents` (who reads them: `reads_parents` in prisma/functions/45_attribs.sql).
  */
 import { createHash } from 'node:crypto';
-import { NODE_BUCKETS, NODE_ROLE_BUCKETS, type Bucket } from '../attribs/buckets.js';
+import type { Bucket } from '../attribs/buckets.js';
 import { objectAt, pathKeys, type Attrib } from '../attribs/names.js';
 import { merge, type Origin } from '../attribs/overlay.js';
 import { provenanceOf, WANTED, type Layer, type Provenance, type WantedLayer } from '../attribs/provenance.js';
+import { layersOfWanted, type Wanted } from '../attribs/wanted.js';
 import { isJsonObject, type Json, type JsonObject } from '../shared/json.js';
 
 export { overlay } from '../attribs/overlay.js';
-
-/** An attrib that is wanted, as `start` reads it: what each bucket there holds of it; a bucket without it is left out. */
-export type Wanted = {
-  at: string;
-  /** Whose it is, `<role>@<node>`; null: the node's. */
-  noderole: string | null;
-  buckets: { [bucket in Bucket]?: Json };
-  /** Revisions that committed it there: of the deployment role's data, of the noderole's. */
-  deployment_revision?: number | null | undefined;
-  revision?: number | null | undefined;
-  wall_run?: number | null | undefined;
-  schema?: JsonObject | null | undefined;
-};
 
 /** What a parent left, by `<role>@<node>`. */
 export type ParentWall = { wall: JsonObject; run: number | null };
@@ -86,25 +74,9 @@ export function defaultsOf(attribs: readonly Attrib[]): JsonObject {
   return Object.fromEntries(attribs.flatMap(({ name, default: value }) => (value === undefined ? [] : [[name, value]])));
 }
 
-const WANTED_BUCKETS: readonly Bucket[] = [...NODE_BUCKETS, ...NODE_ROLE_BUCKETS];
-
 /** Nothing when no bucket has a value: what nobody says is absent from the inputs. */
 function wantedLayer(want: Wanted): WantedLayer[] {
-  const revision = (value: number | null | undefined): JsonObject => (typeof value === 'number' ? { [WANTED]: value } : {});
-  const layers = WANTED_BUCKETS.flatMap((bucket): Layer[] => {
-    const value = want.buckets[bucket];
-    if (value === undefined) return [];
-    return [
-      {
-        bucket,
-        data: { [WANTED]: value },
-        noderole: want.noderole ?? undefined,
-        ...(bucket === 'deployment_role.committed' ? { revisions: revision(want.deployment_revision) } : {}),
-        ...(bucket === 'noderole.committed' ? { revisions: revision(want.revision) } : {}),
-        ...(bucket === 'noderole.wall' ? { run: want.wall_run } : {}),
-      },
-    ];
-  });
+  const layers = layersOfWanted(want);
   const value = merge(layers.map((layer) => layer.data))[WANTED];
   const keys = pathKeys(want.at);
   if (value === undefined || keys.length === 0) return [];

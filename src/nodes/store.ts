@@ -6,6 +6,7 @@ import { withTransaction, type Db, type Queryable, type Tx } from '../db/client.
 import { nodeChanged, type NodeField } from '../events/events.js';
 import { notify, writeEvents } from '../events/outbox.js';
 import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.js';
+import type { JsonObject } from '../shared/json.js';
 import { parseMac } from '../shared/mac.js';
 import { isUnicastMac } from './identity.js';
 import { insertNode, lockIdentity } from './insert.js';
@@ -57,6 +58,17 @@ export type NodePatch = { available?: boolean; description?: string; hint?: Reco
 /** Changes what is given; what is already so changes nothing and makes no event. Returns the fields that changed. */
 export async function updateNode(db: Db, nodeId: number, patch: NodePatch): Promise<NodeField[]> {
   const changed = await withTransaction(db.pool, (tx) => applyPatch(tx, nodeId, patch));
+  if (changed.length > 0) notify(db.pool);
+  return changed;
+}
+
+/** Changes the hint by what it is now; two writers of different keys both count. Returns the fields that changed. */
+export async function changeHint(db: Db, nodeId: number, change: (hint: JsonObject) => JsonObject): Promise<NodeField[]> {
+  const changed = await withTransaction(db.pool, async (tx) => {
+    const { rows } = await tx.query<{ hint: JsonObject }>('SELECT hint FROM nodes WHERE id = $1 FOR NO KEY UPDATE', [nodeId]);
+    if (rows[0] === undefined) throw new NotFoundError('node', nodeId);
+    return applyPatch(tx, nodeId, { hint: change(rows[0].hint) });
+  });
   if (changed.length > 0) notify(db.pool);
   return changed;
 }

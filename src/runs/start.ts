@@ -7,7 +7,8 @@ import type { Queryable } from '../db/client.js';
 import type { JsonObject } from '../jigs/contract.js';
 import { pathKeys, valueAt, type Attrib } from '../attribs/names.js';
 import { secretsIn } from '../attribs/secrets.js';
-import { freezeInputs, hashInputs, type DataSources, type ParentWall, type Wanted } from '../noderoles/data.js';
+import type { Wanted } from '../attribs/wanted.js';
+import { freezeInputs, hashInputs, type DataSources, type ParentWall } from '../noderoles/data.js';
 import type { RunJob } from '../queue/jobs.js';
 
 /** Everything a jig's context is made of. `fence` is the new one, valid until the run ends or is taken away. */

@@ -106,12 +106,12 @@ describe('a secret', () => {
     let given: unknown;
     await work((ctx) => {
       given = ctx.inputs.password;
-      ctx.log(`connecting with ${String(ctx.inputs.password)}`);
+      ctx.log(`connecting with ${JSON.stringify(ctx.inputs.password)}`);
       return { kind: 'done' };
     });
     expect(given).toBe('hunter22');
     const [run] = await runsOf(engine.db, id);
-    expect((await engine.db.pool.query('SELECT text FROM run_logs WHERE run_id = $1', [run.id])).rows).toEqual([{ text: 'connecting with ***\n' }]);
+    expect((await engine.db.pool.query('SELECT text FROM run_logs WHERE run_id = $1', [run.id])).rows).toEqual([{ text: 'connecting with "***"\n' }]);
     expect((await engine.db.pool.query(`SELECT count(*)::int AS n FROM audit WHERE detail::text LIKE '%hunter22%'`)).rows).toEqual([{ n: 0 }]);
     // The agent's log comes to a process that did not start the run.
     expect(await secretsOfRun(engine.db.pool, run.id)).toEqual(['hunter22']);

@@ -303,3 +303,24 @@ export const hookDelivery = {
   data: { changed: ['bootenv'] },
   created_at: AT,
 };
+
+const source = { bucket: 'noderole.committed' as const, noderole: null, revision: 2, run: null, by: 'alice', at: '2026-11-21T10:00:00.000Z' };
+const attrib = {
+  name: 'packages',
+  scoped: 'base-packages/packages',
+  description: 'What to install.',
+  declared: true,
+  secret: false,
+  value: 'vim',
+  sources: [{ path: '', ...source }],
+};
+const attribsOf = { kind: 'noderole' as const, id: 12, name: 'base-packages@rack-n002' };
+export const attribList = { of: attribsOf, attribs: [attrib], wanted: [], buckets: { 'noderole.committed': { packages: 'vim' } } };
+export const attribOne = { of: attribsOf, ...attrib, schema: { type: 'array' }, layers: [{ ...source, value: 'vim', counts: true }], readers: [] };
+export const runInputs = {
+  run: 31,
+  noderole: { id: 12, name: 'base-packages@rack-n002' },
+  hash: 'abc',
+  inputs: { packages: 'vim', node: { id: 2 }, parents: {} },
+  sources: [{ key: 'packages', path: '', ...source }],
+};

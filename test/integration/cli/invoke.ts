@@ -83,6 +83,10 @@ function fillFleet({ answers }: StubApi): void {
     put(`GET /api/v2/node_roles/${encodeURIComponent(key)}/why`, answer.why);
     put(`GET /api/v2/node_roles/${encodeURIComponent(key)}/runs`, answer.page([answer.run]));
   }
+  put('GET /api/v2/node_roles/12/attribs', answer.attribList);
+  for (const method of ['GET', 'PUT']) put(`${method} /api/v2/node_roles/12/attribs/packages`, answer.attribOne);
+  put('DELETE /api/v2/node_roles/12/attribs/packages');
+  put('GET /api/v2/runs/31/inputs', answer.runInputs);
   put('GET /api/v2/runs', answer.page([answer.run]));
   put('GET /api/v2/runs/31', answer.run);
   put('GET /api/v2/runs/31/logs', {

@@ -5,7 +5,8 @@ import { layersOf, NODE_ROLE_BUCKETS, OWN_INPUT_BUCKETS, type NodeRoleBucket } f
 import { objectAt, pathKeys, valueAt, withoutValueAt, withValueAt } from '../../../src/attribs/names.js';
 import { merge, originsOf, overlay, type Origin } from '../../../src/attribs/overlay.js';
 import { provenanceOf, sourcesOf, type Layer } from '../../../src/attribs/provenance.js';
-import { freezeInputs, hashInputs, mergeInputs, type DataSources, type Wanted } from '../../../src/noderoles/data.js';
+import type { Wanted } from '../../../src/attribs/wanted.js';
+import { freezeInputs, hashInputs, mergeInputs, type DataSources } from '../../../src/noderoles/data.js';
 import { isJsonObject, type Json, type JsonObject } from '../../../src/shared/json.js';
 
 // Few keys, so that layers meet; the ones that objects have by themselves among them.
