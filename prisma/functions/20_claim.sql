@@ -1,13 +1,32 @@
 -- What runs next (the rule in words: src/annealer/model.ts). One noderole per machine, in (cohort, id) order.
 --
 -- How many more runs each class takes: twice its live worker slots less what already waits in the queue (engine-rules
--- 22), and no more than its cap leaves. A class without a live worker has no row.
-CREATE OR REPLACE FUNCTION claim_room(p_now timestamptz) RETURNS TABLE (job_class text, n bigint) LANGUAGE sql STABLE AS $$
-  SELECT s.job_class, least(
-           2 * sum(s.slots) - (SELECT count(*) FROM runs r WHERE r.job_class = s.job_class AND r.status IN ('QUEUED', 'WAKING') AND r.holds_slot),
-           (SELECT c.max - (SELECT count(*) FROM runs r WHERE r.job_class = s.job_class AND r.status IN ('QUEUED', 'WAKING', 'RUNNING')) FROM caps c WHERE c.name = s.job_class))
-    FROM worker_slots s WHERE s.heartbeat_at > p_now - interval '30 seconds' GROUP BY s.job_class
-$$;
+-- 22), and no more than its cap leaves. A class without a live worker, or without room, is not among them.
+DROP FUNCTION IF EXISTS claim_room(timestamptz);
+CREATE FUNCTION claim_room(p_now timestamptz, OUT classes text[], OUT room bigint[]) LANGUAGE plpgsql
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+BEGIN
+  WITH slot AS (
+    SELECT s.job_class, sum(s.slots) AS n FROM worker_slots s WHERE s.heartbeat_at > p_now - interval '30 seconds' GROUP BY s.job_class
+  ), waiting AS (
+    SELECT r.job_class, count(*) AS n FROM runs r WHERE r.status IN ('QUEUED', 'WAKING') AND r.holds_slot GROUP BY r.job_class
+  ), free AS (
+    SELECT slot.job_class, least(2 * slot.n - coalesce(waiting.n, 0),
+             (SELECT c.max - (SELECT count(*) FROM runs r WHERE r.job_class = slot.job_class AND r.status IN ('QUEUED', 'WAKING', 'RUNNING')) FROM caps c WHERE c.name = slot.job_class)) AS n
+      FROM slot LEFT JOIN waiting ON waiting.job_class = slot.job_class)
+  SELECT coalesce(array_agg(free.job_class), '{}'), coalesce(array_agg(free.n), '{}') INTO classes, room FROM free WHERE free.n > 0;
+END $$;
+
+-- Whether a full pass is worth its cost now, after runs of these classes were settled: no more than its slots full waits for
+-- one of them. As long as all have more before them than they can take, a pass only finds what can wait.
+CREATE OR REPLACE FUNCTION claim_is_due(p_classes text[]) RETURNS boolean LANGUAGE plpgsql
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+BEGIN
+  RETURN EXISTS (
+    SELECT 1 FROM unnest(p_classes) AS c(name)
+     WHERE (SELECT count(*) FROM runs r WHERE r.status IN ('QUEUED', 'WAKING') AND r.holds_slot AND r.job_class = c.name)
+        <= (SELECT sum(s.slots) FROM worker_slots s WHERE s.job_class = c.name AND s.heartbeat_at > clock_timestamp() - interval '30 seconds'));
+END $$;
 
 -- Of the noderoles chosen, in order, those that the caps of their deployments leave room for. The caller holds the caps.
 CREATE OR REPLACE FUNCTION within_deployment_caps(p_chosen int[]) RETURNS int[] LANGUAGE sql STABLE AS $$
@@ -22,16 +41,20 @@ $$;
 -- else holds; the deployments involved are held FOR SHARE so that a recall waits for us or we for it. Nodes, deployments
 -- and noderoles are skipped rather than waited for, so the claim can never be part of a deadlock; what was skipped is
 -- claimed by the holder's kick or by the next sweep (engine-rules 11). Statement 2 has a fresh snapshot and checks
--- everything again. Statement 1 looks at every gate as well, though nothing is held yet: nodes that cannot be claimed
--- must not fill p_limit, or those after them would never be looked at.
+-- everything again. A full pass looks at every gate in statement 1 as well, though nothing is held yet: nodes that cannot be
+-- claimed must not fill p_limit, or those after them would never be looked at.
 -- p_nodes: the nodes a settle touched, or NULL for a full pass. Returns rings for the queue and the events.
-CREATE OR REPLACE FUNCTION claim_nodes(p_nodes int[], p_limit int, OUT rings engine_ring[], OUT events engine_event[]) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION claim_nodes(p_nodes int[], p_limit int, OUT rings engine_ring[], OUT events engine_event[]) LANGUAGE plpgsql
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 DECLARE
   v_now timestamptz := clock_timestamp();
   v_candidates int[];
   v_deployments int[];
   v_woken engine_ring[];
   v_open text[];
+  v_room bigint[];
+  -- How much of what is TODO a full pass looks at: as much as there is room for.
+  v_look bigint;
   v_chosen int[];
   -- Room under the cap of all classes together; NULL: there is no such cap.
   v_total bigint;
@@ -39,24 +62,41 @@ DECLARE
 BEGIN
   rings := '{}';
   events := '{}';
-  SELECT array_agg(room.job_class) INTO v_open FROM claim_room(v_now) room WHERE room.n > 0;
+  SELECT c.classes, c.room INTO v_open, v_room FROM claim_room(v_now) c;
   v_rolling := EXISTS (SELECT 1 FROM rollouts r WHERE r.status IN ('running', 'paused', 'aborted'));
-  SELECT array_agg(s.id) INTO v_candidates FROM (
-    SELECT n.id FROM nodes n
-     WHERE n.alive AND n.available AND NOT n.deleting
-       AND (p_nodes IS NULL OR n.id = ANY(p_nodes))
-       AND (EXISTS (SELECT 1 FROM node_roles t JOIN roles ro ON ro.id = t.role_id JOIN deployments d ON d.id = t.deployment_id
-                     WHERE t.node_id = n.id AND t.state = 'TODO' AND (t.not_before IS NULL OR t.not_before <= v_now)
-                       AND d.committed_at IS NOT NULL AND d.paused_at IS NULL AND ro.job_class = ANY(v_open)
-                       AND (ro.soft_after = '{}' AND ro.soft_after_deployment = '{}' OR soft_predecessor(t.id, n.id, d.id, ro.soft_after, ro.soft_after_deployment) IS NULL)
-                       AND (NOT v_rolling OR coalesce((rollout_stand(t.id)).room, 1) > 0)
-                       AND (n.target_role_id IS NULL OR t.id = ANY(target_line(n.id, n.target_role_id)))
-                       AND (n.kind <> 'machine' AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = n.id || ':' || t.role_id AND r.status <> 'ENDED' AND r.holds_slot)
-                            OR n.kind = 'machine' AND (ro.runs_in = 'any' OR ro.runs_in = n.boot_class::text)))
-            OR EXISTS (SELECT 1 FROM runs w WHERE w.node_id = n.id AND w.status = 'WAKING' AND NOT w.holds_slot))
-       AND (n.kind <> 'machine' OR NOT EXISTS (
-             SELECT 1 FROM runs r WHERE r.exclusive_key = n.id::text AND r.status <> 'ENDED' AND r.holds_slot))
-     ORDER BY n.id LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED) s;
+  IF p_nodes IS NULL THEN
+    v_look := (SELECT greatest(100, sum(free.n)) FROM unnest(v_room) AS free(n));
+    -- From what is TODO to its nodes, in the order of the claim, and no further than p_limit: a pass costs what it finds,
+    -- not what there is.
+    SELECT array_agg(s.id) INTO v_candidates FROM (
+      SELECT n.id FROM nodes n
+       WHERE n.id IN (
+         SELECT c.node_id FROM (
+           SELECT t.node_id FROM node_roles t JOIN nodes m ON m.id = t.node_id JOIN roles ro ON ro.id = t.role_id JOIN deployments d ON d.id = t.deployment_id
+            WHERE t.state = 'TODO' AND (t.not_before IS NULL OR t.not_before <= v_now)
+              AND m.alive AND m.available AND NOT m.deleting
+              AND d.committed_at IS NOT NULL AND d.paused_at IS NULL AND ro.job_class = ANY(v_open)
+              AND (ro.runs_in = 'any' OR m.kind <> 'machine' OR ro.runs_in = m.boot_class::text)
+              AND (ro.soft_after = '{}' AND ro.soft_after_deployment = '{}' OR soft_predecessor(t.id, m.id, d.id, ro.soft_after, ro.soft_after_deployment) IS NULL)
+              AND (NOT v_rolling OR coalesce((rollout_stand(t.id)).room, 1) > 0)
+              AND (m.target_role_id IS NULL OR t.id = ANY(target_line(m.id, m.target_role_id)))
+              AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = CASE WHEN m.kind = 'machine' THEN m.id::text ELSE m.id || ':' || t.role_id END AND r.status <> 'ENDED' AND r.holds_slot)
+            ORDER BY t.cohort, t.id LIMIT least(p_limit, v_look)) c
+         UNION SELECT w.node_id FROM runs w WHERE w.status = 'WAKING' AND NOT w.holds_slot)
+         AND n.alive AND n.available AND NOT n.deleting
+         AND (n.kind <> 'machine' OR NOT EXISTS (
+               SELECT 1 FROM runs r WHERE r.exclusive_key = n.id::text AND r.status <> 'ENDED' AND r.holds_slot))
+       ORDER BY n.id FOR NO KEY UPDATE SKIP LOCKED) s;
+  ELSE
+    SELECT array_agg(s.id) INTO v_candidates FROM (
+      SELECT n.id FROM nodes n
+       WHERE n.id = ANY(p_nodes) AND n.alive AND n.available AND NOT n.deleting
+         AND (EXISTS (SELECT 1 FROM node_roles t WHERE t.node_id = n.id AND t.state = 'TODO' AND (t.not_before IS NULL OR t.not_before <= v_now))
+              OR EXISTS (SELECT 1 FROM runs w WHERE w.node_id = n.id AND w.status = 'WAKING' AND NOT w.holds_slot))
+         AND (n.kind <> 'machine' OR NOT EXISTS (
+               SELECT 1 FROM runs r WHERE r.exclusive_key = n.id::text AND r.status <> 'ENDED' AND r.holds_slot))
+       ORDER BY n.id LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED) s;
+  END IF;
   IF v_candidates IS NULL THEN RETURN; END IF;
 
   -- Runs whose wait kept nothing come back first: they were begun before anything that is TODO (engine-rules 7).
@@ -83,6 +123,7 @@ BEGIN
 
   -- Caps are counted under the lock of their row, never stored: they cannot drift (engine-rules 10c).
   PERFORM 1 FROM caps ORDER BY name FOR UPDATE;
+  IF FOUND THEN SELECT c.classes, c.room INTO v_open, v_room FROM claim_room(v_now) c; END IF;
 
   SELECT greatest(0, c.max - (SELECT count(*) FROM runs r WHERE r.status IN ('QUEUED', 'WAKING', 'RUNNING'))) INTO v_total FROM caps c WHERE c.name = 'total';
 
@@ -91,7 +132,7 @@ BEGIN
   IF v_rolling THEN events := rollout_hold(v_deployments); END IF;
 
   WITH room AS MATERIALIZED (
-    SELECT c.job_class, c.n FROM claim_room(v_now) c WHERE c.n > 0
+    SELECT c.job_class, c.n FROM unnest(v_open, v_room) AS c(job_class, n)
   ), picked AS (
     SELECT t.id, t.cohort, t.job_class
       FROM unnest(v_candidates) AS c(node_id)

@@ -10,7 +10,8 @@
 --   wait: key, min_generation, deadline_seconds, keeps ('node'|'nothing'), survives_reboot, memo
 -- An outcome whose run has ended, or holds another fence, is kept in late_results and changes nothing.
 -- p_claim: how many noderoles of the touched nodes may be claimed in the same commit; 0 leaves that to the annealer.
-CREATE OR REPLACE FUNCTION settle(p_runs bigint[], p_fences int[], p_bodies jsonb[], p_claim int) RETURNS SETOF engine_ring LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION settle(p_runs bigint[], p_fences int[], p_bodies jsonb[], p_claim int) RETURNS SETOF engine_ring LANGUAGE plpgsql
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 DECLARE
   v_events engine_event[] := '{}';
   v_more engine_event[];
@@ -53,7 +54,7 @@ BEGIN
            rung_at = CASE WHEN f.generation >= (i.body->>'min_generation')::int AND i.body->>'keeps' = 'node' THEN clock_timestamp() END,
            lease_until = NULL, worker = NULL
       FROM input i JOIN facts f ON f.key = i.body->>'key'
-     WHERE r.id = i.id AND r.fence = i.fence AND r.status = 'RUNNING'
+     WHERE r.id = i.id AND r.fence = i.fence AND r.status::text = 'RUNNING'
     RETURNING r.id, r.dispatch, r.fence, r.job_class, r.node_role_id, r.node_id, r.status, r.holds_slot, r.deadline, i.body
   ), kept AS (
     INSERT INTO waits (run_id, key, min_generation, deadline, keeps, survives_reboot)
@@ -80,7 +81,7 @@ BEGIN
            error_code = i.body->>'code', error_message = left(i.body->>'message', 4000),
            exit_status = (i.body->>'exit_status')::int, result = i.body->'result'
       FROM input i, node_roles nr, roles ro
-     WHERE r.id = i.id AND r.fence = i.fence AND r.status = 'RUNNING' AND nr.id = r.node_role_id AND ro.id = r.role_id
+     WHERE r.id = i.id AND r.fence = i.fence AND r.status::text = 'RUNNING' AND nr.id = r.node_role_id AND ro.id = r.role_id
     RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, r.outcome, r.gen, r.boot_epoch, r.inputs_hash, r.error_code, r.error_message, i.body, ro.backoff_seconds, ro.backoff_max_seconds,
               CASE WHEN i.body ? 'wall' AND i.body->'wall' <> nr.wall THEN nr.wall END AS old_wall, 'destructive' = ANY(ro.flags) AS destructive
   ), settled AS (

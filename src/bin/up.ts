@@ -49,7 +49,7 @@ async function main(): Promise<number> {
   stop.throwIfAborted();
 
   const url = `http://${config.host}:${config.port}`;
-  const env = childEnvironment(ready, args);
+  const env = childEnvironment(ready);
   const supervisor = new Supervisor({ env, logDirectory: path.join(config.home, 'log'), log, onTrouble: (text) => log.warn(text), onFatal });
   undo.push(() => supervisor.stop());
   say('  starting the services');
@@ -88,7 +88,7 @@ async function openDatabase(config: Config, log: ReturnType<typeof createLogger>
 }
 
 /** Secrets go by the environment, never by argv. */
-function childEnvironment(config: Config, args: UpArguments): NodeJS.ProcessEnv {
+function childEnvironment(config: Config): NodeJS.ProcessEnv {
   return {
     ...process.env,
     DATABASE_URL: config.databaseUrl,
@@ -96,7 +96,6 @@ function childEnvironment(config: Config, args: UpArguments): NodeJS.ProcessEnv 
     PRYBAR_INTERFACE: config.interfaces.join(','),
     PRYBAR_BARCLAMPS: config.barclamps ?? '',
     ...(process.env.DATABASE_URL ? {} : { PRYBAR_EMBEDDED: '1' }),
-    ...(args.rack > 0 ? { PRYBAR_FAST_SLOTS: process.env.PRYBAR_FAST_SLOTS ?? '10' } : {}),
   };
 }
 

@@ -62,7 +62,12 @@ export const environmentSchema = z.object({
     .regex(/^[a-z0-9-]+$/, 'small letters, digits and dashes')
     .default('prybar')
     .describe('Prefix of the queue names, so that two installations may share one Redis'),
-  PRYBAR_FAST_SLOTS: positive(10).describe('Jobs of class fast that one worker process runs at once'),
+  PRYBAR_FAST_SLOTS: z.coerce
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe('Jobs of class fast that one worker process runs at once; unset: 200 on Redis, 20 on PostgreSQL'),
   PRYBAR_SWEEP_MS: positive(1000).describe('Milliseconds between two sweeps of an annealer'),
   PRYBAR_HEARTBEAT_SECONDS: positive(5).describe('Seconds between two heartbeats of an agent'),
   PRYBAR_ALIVE_GRACE_SECONDS: positive(20).describe('Seconds without a heartbeat after which a node is not alive'),
@@ -150,7 +155,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     dhcpRanges: e.PRYBAR_DHCP_RANGE?.split(',') ?? [],
     logLevel: e.PRYBAR_LOG_LEVEL,
     queuePrefix: e.PRYBAR_QUEUE_PREFIX,
-    fastSlots: e.PRYBAR_FAST_SLOTS,
+    // Settled together, so more cost less; BullMQ on PostgreSQL grows slower with every job it has in hand (stack.md 4).
+    fastSlots: e.PRYBAR_FAST_SLOTS ?? (e.REDIS_URL === undefined ? 20 : 200),
     sweepMs: e.PRYBAR_SWEEP_MS,
     heartbeatSeconds: e.PRYBAR_HEARTBEAT_SECONDS,
     aliveGraceSeconds: e.PRYBAR_ALIVE_GRACE_SECONDS,

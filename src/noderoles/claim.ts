@@ -18,3 +18,9 @@ export async function claim(db: Queryable, limit: number, nodes: number[] | null
   });
   return toRings(rows);
 }
+
+/** Whether a full pass is worth its cost, after runs of these classes were settled: they have not more waiting than they can take. */
+export async function isClaimDue(db: Queryable, jobClasses: string[]): Promise<boolean> {
+  const { rows } = await db.query<{ due: boolean }>({ name: 'claim-due', text: 'SELECT claim_is_due($1) AS due', values: [jobClasses] });
+  return rows[0]?.due === true;
+}

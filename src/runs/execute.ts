@@ -13,7 +13,7 @@ import { AppError } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
 import { agentPort } from './agent-work.js';
 import { LeaseKeeper } from './lease.js';
-import { LogSink } from './log.js';
+import { appendRunLogs, LogSink, type LogChunk } from './log.js';
 import { Pump } from './pump.js';
 import { startRuns, type StartAnswer, type StartedRun } from './start.js';
 
@@ -25,12 +25,16 @@ export type ExecutorOptions = {
   leaseSeconds: number;
   /** Makes rings after commit. */
   ring: (rings: Ring[]) => Promise<void>;
+  /** A settle looks only at the machines it touched and left room for others; its runs were of these classes. */
+  onRoom: (jobClasses: string[]) => void;
   /** How many noderoles a settle may claim in its own commit. */
   claimPerSettle: number;
   /** How long a jig whose signal was aborted may take to stop. Milliseconds, default 10 000. */
   abortGraceMs?: number;
   log: Logger;
 };
+
+type Settling = Settlement & { jobClass: string };
 
 /** An answer of start, and when it was asked for, monotonic: its lease is at most that old. */
 type Started = { answer: StartAnswer; sinceMs: number };
@@ -41,11 +45,12 @@ const ABORT_GRACE_MS = 10_000;
 const SETTLED = 'settled' as const;
 const pause = (tries: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.min(2000, 20 * 2 ** Math.min(tries, 7)) * (0.5 + Math.random() / 2)));
 
-/** One per worker process: its two pumps and its leases. */
+/** One per worker process: its pumps and its leases. */
 export class Executor {
   readonly leases: LeaseKeeper;
   private readonly starts: Pump<RunJob, Started>;
-  private readonly settles: Pump<Settlement, typeof SETTLED>;
+  private readonly settles: Pump<Settling, typeof SETTLED>;
+  private readonly logs: Pump<LogChunk, boolean>;
 
   constructor(private readonly options: ExecutorOptions) {
     const { pool, log } = options;
@@ -64,22 +69,24 @@ export class Executor {
         const rings = await settle(pool, batch, options.claimPerSettle);
         // The commit stands whether or not the rings are heard: a lost one costs a sweep.
         if (rings.length > 0) await options.ring(rings).catch((err: unknown) => log.warn({ err, rings: rings.length }, 'rings lost'));
+        if (rings.length < batch.length) options.onRoom([...new Set(batch.map((item) => item.jobClass))]);
         return batch.map(() => SETTLED);
       },
     });
+    this.logs = new Pump({ maxBatch: BATCH, pause, onError: onError('log'), run: (chunks) => appendRunLogs(pool, chunks) });
   }
 
-  /** Handles one job to its end. Never throws for what the jig did; throws when the outcome could not be settled. */
-  async handle(job: RunJob): Promise<void> {
+  /** Handles one job of a class to its end. Never throws for what the jig did; throws when the outcome could not be settled. */
+  async handle(job: RunJob, jobClass = 'fast'): Promise<void> {
     const { answer, sinceMs } = await this.starts.add(job);
     switch (answer.kind) {
       case 'dropped':
         return;
       case 'skip':
       case 'supersede':
-        return this.settle({ runId: answer.runId, fence: answer.fence, outcome: { kind: answer.kind } });
+        return this.settle({ runId: answer.runId, fence: answer.fence, outcome: { kind: answer.kind }, jobClass });
       case 'run':
-        return this.execute(answer.run, sinceMs);
+        return this.execute(answer.run, sinceMs, jobClass);
     }
   }
 
@@ -95,21 +102,21 @@ export class Executor {
     return answers.map((answer) => ({ answer, sinceMs }));
   }
 
-  private async execute(run: StartedRun, sinceMs: number): Promise<void> {
+  private async execute(run: StartedRun, sinceMs: number, jobClass: string): Promise<void> {
     const lost = this.leases.hold(run.runId, run.fence, sinceMs);
-    const sink = new LogSink(this.options.pool, run.runId, run.fence, run.secrets);
+    const sink = new LogSink((chunk) => this.logs.add(chunk), run.runId, run.fence, run.secrets);
     try {
       const outcome = await this.callJig(run, lost, sink);
       await sink.flush().catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'log not written'));
       // Also when the run was taken away: the late result proves that this executor has stopped. One that has not
       // stopped proves nothing: then the end of the lease decides.
-      if (outcome !== 'still running') await this.settle({ runId: run.runId, fence: run.fence, outcome });
+      if (outcome !== 'still running') await this.settle({ runId: run.runId, fence: run.fence, outcome, jobClass });
     } finally {
       this.leases.release(run.runId, run.fence);
     }
   }
 
-  private async settle(settlement: Settlement): Promise<void> {
+  private async settle(settlement: Settling): Promise<void> {
     try {
       await this.settles.add(settlement);
     } catch (error) {

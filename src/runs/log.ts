@@ -7,21 +7,38 @@ const CHUNK_LIMIT = 16_384;
 const LOG_LIMIT_CHUNKS = 10_000;
 const FLUSH_MS = 200;
 
+/** `seq`: its number, or null for the next. */
+export type LogChunk = { runId: number; fence: number; seq: number | null; text: string };
+
 /**
- * Appends one chunk. `fence` must be the run's present one, or its last within a minute after the end; a chunk of a
- * number already there is the same chunk sent again. Answers whether it was taken.
+ * Appends chunks of different runs in one statement. `fence` must be the run's present one, or its last within a minute
+ * after the end; a chunk of a number already there is the same chunk sent again. Answers which were taken, in their order.
  */
-export async function appendRunLog(db: Queryable, chunk: { runId: number; fence: number; seq: number | null; text: string }): Promise<boolean> {
-  const text = clean(chunk.text);
-  const { rowCount } = await db.query(
-    `INSERT INTO run_logs (run_id, seq, text)
-     SELECT r.id, coalesce($3, (SELECT coalesce(max(l.seq), 0) + 1 FROM run_logs l WHERE l.run_id = r.id)), $4 FROM runs r
-      WHERE r.id = $1 AND r.fence BETWEEN $2 AND $2 + 1 AND (r.ended_at IS NULL OR r.ended_at > clock_timestamp() - interval '60 seconds')
-        AND coalesce($3, (SELECT max(l.seq) + 1 FROM run_logs l WHERE l.run_id = r.id), 1) <= ${LOG_LIMIT_CHUNKS}
-     ON CONFLICT (run_id, seq) DO NOTHING`,
-    [chunk.runId, chunk.fence, chunk.seq, text],
-  );
-  return rowCount === 1;
+export async function appendRunLogs(db: Queryable, chunks: LogChunk[]): Promise<boolean[]> {
+  const { rows } = await db.query<{ run_id: number }>({
+    name: 'append-logs',
+    text: `INSERT INTO run_logs (run_id, seq, text)
+     SELECT r.id, c.seq, c.text FROM (
+       SELECT i.id, i.fence, i.text, coalesce(i.seq, (SELECT max(l.seq) + 1 FROM run_logs l WHERE l.run_id = i.id), 1) AS seq
+         FROM unnest($1::bigint[], $2::int[], $3::int[], $4::text[]) AS i(id, fence, seq, text)) c JOIN runs r ON r.id = c.id
+      WHERE r.fence BETWEEN c.fence AND c.fence + 1 AND (r.ended_at IS NULL OR r.ended_at > clock_timestamp() - interval '60 seconds')
+        AND c.seq <= ${LOG_LIMIT_CHUNKS}
+     ON CONFLICT (run_id, seq) DO NOTHING RETURNING run_id`,
+    values: [
+      chunks.map((chunk) => chunk.runId),
+      chunks.map((chunk) => chunk.fence),
+      chunks.map((chunk) => chunk.seq),
+      chunks.map((chunk) => clean(chunk.text)),
+    ],
+  });
+  const taken = new Set(rows.map((row) => row.run_id));
+  return chunks.map((chunk) => taken.has(chunk.runId));
+}
+
+/** Appends one chunk; answers whether it was taken. */
+export async function appendRunLog(db: Queryable, chunk: LogChunk): Promise<boolean> {
+  const [taken] = await appendRunLogs(db, [chunk]);
+  return taken === true;
 }
 
 /** No NUL (text refuses it), no chunk beyond its limit. Escape sequences stay: whoever shows the log makes them harmless. */
@@ -30,14 +47,15 @@ function clean(text: string): string {
   return whole.length <= CHUNK_LIMIT ? whole : `${whole.slice(0, CHUNK_LIMIT)}\n[cut: ${whole.length - CHUNK_LIMIT} characters more]\n`;
 }
 
-/** Gathers a jig's lines and writes them a few times a second, numbered from 1. */
+/** Gathers a jig's lines and hands them on a few times a second; one chunk at a time, so that they are numbered in order. */
 export class LogSink {
   private lines: string[] = [];
   private timer: NodeJS.Timeout | undefined;
   private writing: Promise<void> = Promise.resolve();
 
+  /** `append` writes a chunk, together with those of other runs. */
   constructor(
-    private readonly db: Queryable,
+    private readonly append: (chunk: LogChunk) => Promise<unknown>,
     private readonly runId: number,
     private readonly fence: number,
     /** Strings that the log leaves out. */
@@ -53,14 +71,12 @@ export class LogSink {
   flush(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
+    if (this.lines.length === 0) return this.writing;
     const text = maskText(this.lines.join(''), this.secrets);
     this.lines = [];
+    const next = () => this.append({ runId: this.runId, fence: this.fence, seq: null, text }).then(() => undefined);
     // A chunk that could not be written must not keep the next from being.
-    if (text !== '')
-      this.writing = this.writing
-        .catch(() => undefined)
-        .then(() => appendRunLog(this.db, { runId: this.runId, fence: this.fence, seq: null, text }))
-        .then(() => undefined);
+    this.writing = this.writing.then(next, next);
     return this.writing;
   }
 }

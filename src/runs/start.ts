@@ -72,41 +72,10 @@ type Row = {
   wanted: Wanted[] | null;
 };
 
-// What is read of others (45_attribs.sql says who reads what; docs/attribs.md tells it in words). Roles that want nothing
-// pay for none of it. Thousands of parents must not copy all their walls into every child's inputs: the nearest sixteen,
-// who is in a cluster before all, then the node's own.
-const READ = `
-  SELECT r.id, r.fence, r.attempt, r.jig, r.inputs, r.memo, r.wake_reason, nr.id AS noderole_id, nr.want_gen, nr.pending_parents, nr.slack,
-         nr.last_ok_hash, nr.last_ok_epoch, nr.force_run, nr.committed_data, nr.sysdata,
-         nr.data_revisions AS revisions,
-         ro.name AS role_name, ro.template, ro.attribs, ro.jig_config, ro.timeout_seconds, ro.validity, 'destructive' = ANY(ro.flags) AS destructive,
-         dr.committed_data AS deployment_data, dr.data_revisions AS deployment_revisions, dr.wall AS deployment_wall,
-         n.id AS node_id, n.name AS node_name, n.arch AS node_arch, n.kind AS node_kind, n.boot_epoch,
-         CASE WHEN r.inputs IS NULL AND NOT nr.barrier THEN (
-           SELECT coalesce(jsonb_object_agg(p.name, jsonb_build_object('wall', p.wall, 'run', p.wall_run_id)), '{}') FROM (
-             SELECT pr.name || '@' || pn.name AS name, pnr.wall, pnr.wall_run_id FROM node_role_edges e JOIN node_roles pnr ON pnr.id = e.parent_id
-               JOIN roles pr ON pr.id = pnr.role_id JOIN nodes pn ON pn.id = pnr.node_id
-              WHERE e.child_id = nr.id AND pnr.wall <> '{}' AND reads_parents(ro.wants, pnr.barrier)
-              ORDER BY NOT pnr.barrier, (pnr.node_id <> nr.node_id), pnr.id LIMIT 16) p)
-         ELSE '{}' END AS parents,
-         CASE WHEN ro.wants <> '[]' THEN wanted_values(nr.id, ro.wants, n.discovery, n.hint) END AS wanted
-    FROM runs r JOIN node_roles nr ON nr.id = r.node_role_id JOIN roles ro ON ro.id = r.role_id JOIN nodes n ON n.id = r.node_id
-    LEFT JOIN deployment_roles dr ON dr.deployment_id = nr.deployment_id AND dr.role_id = nr.role_id
-   WHERE r.id = ANY($1::bigint[]) AND r.status IN ('QUEUED', 'WAKING')`;
-
-// Consuming the fence is what lets a job start once, however often the queue delivers it.
-const START = `
-  UPDATE runs r SET fence = r.fence + 1, status = 'RUNNING', worker = $6, started_at = coalesce(r.started_at, clock_timestamp()),
-         lease_until = clock_timestamp() + make_interval(secs => $7), rung_at = NULL,
-         inputs = coalesce(r.inputs, i.inputs), inputs_from = coalesce(r.inputs_from, i.inputs_from), inputs_hash = coalesce(r.inputs_hash, i.hash), gen = coalesce(r.gen, i.gen), boot_epoch = i.epoch
-    FROM unnest($1::bigint[], $2::int[], $3::jsonb[], $4::text[], $5::int[], $8::int[], $9::jsonb[]) AS i(id, fence, inputs, hash, gen, epoch, inputs_from)
-   WHERE r.id = i.id AND r.fence = i.fence AND r.status IN ('QUEUED', 'WAKING')
-  RETURNING r.id, r.fence`;
-
 /** Starts the jobs of a batch for `worker`, each under a lease of `leaseSeconds`. Answers in the order of the jobs. */
 export async function startRuns(db: Queryable, jobs: RunJob[], worker: string, leaseSeconds: number): Promise<StartAnswer[]> {
-  const { rows } = await db.query<Row>({ name: 'start-read', text: READ, values: [jobs.map((job) => job.runId)] });
-  const byId = new Map(rows.map((row) => [row.id, row]));
+  const { rows } = await db.query<{ row: Row }>({ name: 'start-read', text: 'SELECT start_read($1) AS row', values: [jobs.map((job) => job.runId)] });
+  const byId = new Map(rows.map(({ row }) => [row.id, row]));
   const frozen = jobs.flatMap((job) => {
     const row = byId.get(job.runId);
     if (!row || row.fence !== job.fence) return [];
@@ -115,9 +84,9 @@ export async function startRuns(db: Queryable, jobs: RunJob[], worker: string, l
   });
   if (frozen.length === 0) return jobs.map(() => ({ kind: 'dropped' }));
 
-  const started = await db.query<{ id: number; fence: number }>({
+  const started = await db.query<{ run_id: number; new_fence: number }>({
     name: 'start-take',
-    text: START,
+    text: 'SELECT run_id, new_fence FROM start_take($1, $2, $3, $4, $5, $6, $7, $8, $9)',
     values: [
       frozen.map((item) => item.row.id),
       frozen.map((item) => item.row.fence),
@@ -130,7 +99,7 @@ export async function startRuns(db: Queryable, jobs: RunJob[], worker: string, l
       frozen.map((item) => (item.from === null ? null : JSON.stringify(item.from))),
     ],
   });
-  const fences = new Map(started.rows.map((row) => [row.id, row.fence]));
+  const fences = new Map(started.rows.map((row) => [row.run_id, row.new_fence]));
   await tellResumed(
     db,
     frozen.map((item) => item.row).filter((row) => row.inputs !== null && fences.has(row.id)),

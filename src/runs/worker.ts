@@ -4,6 +4,7 @@ import os from 'node:os';
 import type { Pool } from '../db/client.js';
 import type { JigRegistry } from '../jigs/contract.js';
 import type { QueueBackend } from '../queue/backend.js';
+import { isClaimDue } from '../noderoles/claim.js';
 import { runJob, runQueue, type JobClass } from '../queue/jobs.js';
 import type { Doorbell } from '../queue/produce.js';
 import type { Logger } from '../shared/logger.js';
@@ -25,6 +26,9 @@ const CLAIM_PER_SETTLE = 500;
 /** How long a close waits for the jigs under way before it aborts them. */
 const GRACE_MS = 5_000;
 
+/** A pass takes what was left behind by all settles of this long. */
+const KICK_EVERY_MS = 20;
+
 export type RunsWorkerOptions = {
   pool: Pool;
   backend: QueueBackend;
@@ -35,14 +39,49 @@ export type RunsWorkerOptions = {
   log: Logger;
 };
 
+/**
+ * Asks the annealer for a pass where one is worth its cost; now, and once more after the pause when it was asked to
+ * meanwhile: many settles are one kick.
+ */
+function roomTeller(pool: Pool, doorbell: Doorbell, log: Logger): (jobClasses: string[]) => void {
+  const pending = new Set<string>();
+  let pausing = false;
+  const tell = async (jobClasses: string[]) => {
+    if (await isClaimDue(pool, jobClasses)) await doorbell.kick();
+  };
+  const go = () => {
+    const jobClasses = [...pending];
+    pending.clear();
+    pausing = true;
+    tell(jobClasses).catch((err: unknown) => log.warn({ err }, 'kick lost'));
+    setTimeout(() => {
+      pausing = false;
+      if (pending.size > 0) go();
+    }, KICK_EVERY_MS).unref();
+  };
+  return (jobClasses) => {
+    for (const jobClass of jobClasses) pending.add(jobClass);
+    if (!pausing) go();
+  };
+}
+
 /** Starts taking runs. `close` stops taking, waits for what is under way, then aborts it. */
 export async function startRunsWorker(options: RunsWorkerOptions): Promise<{ name: string; close(): Promise<void> }> {
   const { pool, backend, doorbell, jigs, leaseSeconds, fastSlots, log } = options;
   const name = `${os.hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
-  const executor = new Executor({ pool, jigs, worker: name, leaseSeconds, ring: (rings) => doorbell.ring(rings), claimPerSettle: CLAIM_PER_SETTLE, log });
+  const executor = new Executor({
+    pool,
+    jigs,
+    worker: name,
+    leaseSeconds,
+    ring: (rings) => doorbell.ring(rings),
+    onRoom: roomTeller(pool, doorbell, log),
+    claimPerSettle: CLAIM_PER_SETTLE,
+    log,
+  });
   const classes = slotsOf(fastSlots);
   const workers = classes.map(([jobClass, slots]) =>
-    backend.worker(runQueue(jobClass), (data) => executor.handle(runJob.parse(data)), { concurrency: slots, lockMs: LOCK_MS }),
+    backend.worker(runQueue(jobClass), (data) => executor.handle(runJob.parse(data), jobClass), { concurrency: slots, lockMs: LOCK_MS }),
   );
   const beats = classes.map(([jobClass, slots]) => new SlotHeartbeat(pool, { worker: `${name}:${jobClass}`, jobClass, slots }, log));
   for (const beat of beats) await beat.start();

@@ -41,6 +41,16 @@ const urlOf = (server: string, name: string): string => {
 
 const SHOWN = ['server_version', 'fsync', 'synchronous_commit', 'shared_buffers', 'wal_level', 'autovacuum'];
 
+/** BENCH_EXPLAIN_MS=20 has every statement slower than that, inside functions too, explained in the server's log (kept with KEEP_DB=1). */
+async function explainSlow(url: string): Promise<void> {
+  const ms = process.env['BENCH_EXPLAIN_MS'];
+  if (ms === undefined) return;
+  const settings = { log_min_duration: Number(ms), log_nested_statements: 'on', log_analyze: 'on', log_buffers: 'on', log_timing: 'off' };
+  await onServer(url, `ALTER SYSTEM SET session_preload_libraries = 'auto_explain'`);
+  for (const [name, value] of Object.entries(settings)) await onServer(url, `ALTER SYSTEM SET auto_explain.${name} = ${value}`).catch(() => undefined);
+  await onServer(url, 'SELECT pg_reload_conf()');
+}
+
 /** Starts the embedded PostgreSQL on a data directory of its own, which is removed at the end. */
 export async function startPostgres(tools: Tools): Promise<PostgresServer> {
   const dataDir = join(findPackageRoot(), '.prybar', 'bench', `postgres-${process.pid}`);
@@ -54,6 +64,7 @@ export async function startPostgres(tools: Tools): Promise<PostgresServer> {
     server.url,
     `SELECT name, current_setting(name) AS setting FROM pg_settings WHERE name IN (${SHOWN.map((name) => `'${name}'`).join(', ')}) ORDER BY name`,
   );
+  await explainSlow(server.url);
   await onServer(server.url, 'CREATE DATABASE bench_template TEMPLATE template0');
   await migrate({ connectionString: urlOf(server.url, 'bench_template'), log });
   let made = 0;

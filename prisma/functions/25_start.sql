@@ -1,0 +1,44 @@
+-- What a batch of jobs is started with, and the start itself (the rule in words: src/runs/start.ts). Functions, so that they
+-- are planned like the rest of the hot path (00_types.sql).
+
+-- All that the inputs of these runs are frozen from, in one snapshot: an object for each run that is QUEUED or WAKING.
+-- What is read of others (45_attribs.sql says who reads what; docs/attribs.md tells it in words). Roles that want nothing
+-- pay for none of it. Thousands of parents must not copy all their walls into every child's inputs: the nearest sixteen,
+-- who is in a cluster before all, then the node's own.
+CREATE OR REPLACE FUNCTION start_read(p_runs bigint[]) RETURNS SETOF jsonb LANGUAGE plpgsql STABLE
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+BEGIN
+  RETURN QUERY SELECT to_jsonb(t) FROM (
+    SELECT r.id, r.fence, r.attempt, r.jig, r.inputs, r.memo, r.wake_reason, nr.id AS noderole_id, nr.want_gen, nr.pending_parents, nr.slack,
+           nr.last_ok_hash, nr.last_ok_epoch, nr.force_run, nr.committed_data, nr.sysdata,
+           nr.data_revisions AS revisions,
+           ro.name AS role_name, ro.template, ro.attribs, ro.jig_config, ro.timeout_seconds, ro.validity, 'destructive' = ANY(ro.flags) AS destructive,
+           dr.committed_data AS deployment_data, dr.data_revisions AS deployment_revisions, dr.wall AS deployment_wall,
+           n.id AS node_id, n.name AS node_name, n.arch AS node_arch, n.kind AS node_kind, n.boot_epoch,
+           CASE WHEN r.inputs IS NULL AND NOT nr.barrier THEN (
+             SELECT coalesce(jsonb_object_agg(p.name, jsonb_build_object('wall', p.wall, 'run', p.wall_run_id)), '{}') FROM (
+               SELECT pr.name || '@' || pn.name AS name, pnr.wall, pnr.wall_run_id FROM node_role_edges e JOIN node_roles pnr ON pnr.id = e.parent_id
+                 JOIN roles pr ON pr.id = pnr.role_id JOIN nodes pn ON pn.id = pnr.node_id
+                WHERE e.child_id = nr.id AND pnr.wall <> '{}' AND reads_parents(ro.wants, pnr.barrier)
+                ORDER BY NOT pnr.barrier, (pnr.node_id <> nr.node_id), pnr.id LIMIT 16) p)
+           ELSE '{}' END AS parents,
+           CASE WHEN ro.wants <> '[]' THEN wanted_values(nr.id, ro.wants, n.discovery, n.hint) END AS wanted
+      FROM runs r JOIN node_roles nr ON nr.id = r.node_role_id JOIN roles ro ON ro.id = r.role_id JOIN nodes n ON n.id = r.node_id
+      LEFT JOIN deployment_roles dr ON dr.deployment_id = nr.deployment_id AND dr.role_id = nr.role_id
+     WHERE r.id = ANY(p_runs) AND r.status::text IN ('QUEUED', 'WAKING')) t;
+END $$;
+
+-- Consuming the fence is what lets a job start once, however often the queue delivers it (engine-rules 4). Answers who has
+-- started, with the new fence.
+CREATE OR REPLACE FUNCTION start_take(p_runs bigint[], p_fences int[], p_inputs jsonb[], p_hashes text[], p_gens int[], p_worker text, p_lease_seconds float8, p_epochs int[], p_from jsonb[])
+RETURNS TABLE (run_id bigint, new_fence int) LANGUAGE plpgsql
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+BEGIN
+  RETURN QUERY
+  UPDATE runs r SET fence = r.fence + 1, status = 'RUNNING', worker = p_worker, started_at = coalesce(r.started_at, clock_timestamp()),
+         lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds), rung_at = NULL,
+         inputs = coalesce(r.inputs, i.inputs), inputs_from = coalesce(r.inputs_from, i.inputs_from), inputs_hash = coalesce(r.inputs_hash, i.hash), gen = coalesce(r.gen, i.gen), boot_epoch = i.epoch
+    FROM unnest(p_runs, p_fences, p_inputs, p_hashes, p_gens, p_epochs, p_from) AS i(id, fence, inputs, hash, gen, epoch, inputs_from)
+   WHERE r.id = i.id AND r.fence = i.fence AND r.status::text IN ('QUEUED', 'WAKING')
+  RETURNING r.id, r.fence;
+END $$;
