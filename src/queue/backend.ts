@@ -50,7 +50,7 @@ export function openQueueBackend(options: { redisUrl: string | undefined; databa
   };
 
   if (options.redisUrl !== undefined) {
-    const redis = new Redis(options.redisUrl, { maxRetriesPerRequest: null, enableReadyCheck: true });
+    const redis = new Redis(options.redisUrl, { maxRetriesPerRequest: null, enableReadyCheck: true, enableAutoPipelining: true });
     redis.on('error', (err) => log.warn({ err }, 'redis connection error'));
     const shared = { connection: redis, prefix: '{prybar}' };
     return {

@@ -26,7 +26,7 @@ export type ExecutorOptions = {
   /** Makes rings after commit. */
   ring: (rings: Ring[]) => Promise<void>;
   /** A settle looks only at the machines it touched and left room for others; its runs were of these classes. */
-  onRoom: (jobClasses: string[]) => void;
+  onRoom?: (jobClasses: string[]) => void;
   /** How many noderoles a settle may claim in its own commit. */
   claimPerSettle: number;
   /** How long a jig whose signal was aborted may take to stop. Milliseconds, default 10 000. */
@@ -42,6 +42,8 @@ type Started = { answer: StartAnswer; sinceMs: number };
 const BATCH = 500;
 const MAX_TRIES = 60;
 const ABORT_GRACE_MS = 10_000;
+/** The longest a timer of Node can be set for; some 24 days. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const SETTLED = 'settled' as const;
 const pause = (tries: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.min(2000, 20 * 2 ** Math.min(tries, 7)) * (0.5 + Math.random() / 2)));
 
@@ -69,7 +71,7 @@ export class Executor {
         const rings = await settle(pool, batch, options.claimPerSettle);
         // The commit stands whether or not the rings are heard: a lost one costs a sweep.
         if (rings.length > 0) await options.ring(rings).catch((err: unknown) => log.warn({ err, rings: rings.length }, 'rings lost'));
-        if (rings.length < batch.length) options.onRoom([...new Set(batch.map((item) => item.jobClass))]);
+        if (rings.length < batch.length) options.onRoom?.([...new Set(batch.map((item) => item.jobClass))]);
         return batch.map(() => SETTLED);
       },
     });
@@ -136,8 +138,21 @@ export class Executor {
       return { kind: 'fail', code: 'no-jig', message: `there is no jig '${run.jig}'; known are ${[...this.options.jigs.keys()].join(', ')}`, retryable: false };
     // Stopped for so long between start and here that the machine may be another's by now.
     if (lost.aborted) return { kind: 'lost', message: String(lost.reason) };
-    const timeout = AbortSignal.timeout(run.role.timeoutSeconds * 1000);
-    const signal = AbortSignal.any([lost, timeout]);
+    const stop = new AbortController();
+    const { signal } = stop;
+    let timedOut = false;
+    const onLost = () => stop.abort(lost.reason);
+    lost.addEventListener('abort', onLost, { once: true });
+    // Not AbortSignal.timeout and .any: those live on for the whole timeout, which thousands of short runs a second outlive.
+    const timer = setTimeout(
+      () => {
+        timedOut = true;
+        stop.abort(new Error(`no outcome within ${run.role.timeoutSeconds} s`));
+      },
+      Math.min(run.role.timeoutSeconds * 1000, LONGEST_TIMER_MS),
+    );
+    const { log: parentLog } = this.options;
+    let logger: Logger | undefined;
     const context: JigContext = {
       run: { id: run.runId, fence: run.fence, attempt: run.attempt },
       role: run.role,
@@ -149,15 +164,21 @@ export class Executor {
       signal,
       mayAct: () => this.leases.isCertain(run.runId, run.fence),
       log: (text) => sink.write(text),
-      logger: this.options.log.child({ runId: run.runId, nodeRoleId: run.noderoleId, nodeId: run.node.id, jig: run.jig }),
+      // Made when it is asked for: most jigs only write to the run's log.
+      get logger() {
+        return (logger ??= parentLog.child({ runId: run.runId, nodeRoleId: run.noderoleId, nodeId: run.node.id, jig: run.jig }));
+      },
       agent: agentPort(this.options.pool, run) satisfies AgentPort,
     };
     const grace = this.options.abortGraceMs ?? ABORT_GRACE_MS;
-    const ended = await endOf(() => jig.run(context), signal, grace);
-    if (ended.kind === 'returned') return timeout.aborted && !lost.aborted ? tooLong(run) : withCheckedWall(run, safeOutcome(ended.value));
+    const ended = await endOf(() => jig.run(context), signal, grace).finally(() => {
+      clearTimeout(timer);
+      lost.removeEventListener('abort', onLost);
+    });
+    if (ended.kind === 'returned') return timedOut && !lost.aborted ? tooLong(run) : withCheckedWall(run, safeOutcome(ended.value));
     if (ended.kind === 'ignored') context.logger.error({ graceMs: grace }, 'jig ignores its signal');
     if (lost.aborted) return ended.kind === 'ignored' ? 'still running' : { kind: 'lost', message: String(lost.reason) };
-    return timeout.aborted ? tooLong(run) : toFailure(ended.kind === 'threw' ? ended.error : undefined);
+    return timedOut ? tooLong(run) : toFailure(ended.kind === 'threw' ? ended.error : undefined);
   }
 }
 
