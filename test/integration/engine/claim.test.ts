@@ -9,7 +9,7 @@ import { addMachines, addRoles, addSlots, bind, commit, nodeRole, openDirectEngi
 const SEED = Number(process.env.PRYBAR_TEST_SEED ?? Date.now() & 0x7fffffff);
 
 type NodeShape = { kind: 'machine' | 'admin' | 'phantom'; alive: boolean; available: boolean; deleting: boolean; boot: string | null };
-type RoleShape = { jobClass: string; runsIn: string };
+type RoleShape = { jobClass: string; runsIn: string; after: number | null; scope: 'node' | 'deployment' };
 type PairShape = { node: number; role: number; state: 'TODO' | 'BLOCKED' | 'ACTIVE'; cohort: number; backoff: number; deployment: number; live: boolean };
 type Shape = {
   nodes: NodeShape[];
@@ -32,10 +32,18 @@ const shape: fc.Arbitrary<Shape> = fc.record({
     }),
     { minLength: 3, maxLength: 6, size: 'max' },
   ),
-  roles: fc.array(fc.record({ jobClass: fc.constantFrom('fast', 'fast', 'ssh', 'image'), runsIn: fc.constantFrom('any', 'any', 'discovery', 'installed') }), {
-    minLength: 2,
-    maxLength: 6,
-  }),
+  roles: fc.array(
+    fc.record({
+      jobClass: fc.constantFrom('fast', 'fast', 'ssh', 'image'),
+      runsIn: fc.constantFrom('any', 'any', 'discovery', 'installed'),
+      after: fc.option(fc.nat(5), { freq: 2 }),
+      scope: fc.constantFrom('node' as const, 'node' as const, 'deployment' as const),
+    }),
+    {
+      minLength: 2,
+      maxLength: 6,
+    },
+  ),
   pairs: fc.array(
     fc.record({
       node: fc.nat(5),
@@ -50,7 +58,12 @@ const shape: fc.Arbitrary<Shape> = fc.record({
   ),
   deployments: fc.array(fc.record({ committed: often, paused: often.map((value) => !value) }), { minLength: 3, maxLength: 3 }),
   slots: fc.record({ fast: fc.constantFrom(0, 1, 2, 3, 4, 4), ssh: fc.constantFrom(0, 1, 2), image: fc.nat(1) }),
-  caps: fc.record({ fast: fc.constantFrom(null, null, null, 0, 2, 5), ssh: fc.constantFrom(null, null, 1, 3), image: fc.constant(null) }),
+  caps: fc.record({
+    total: fc.constantFrom(null, null, null, 1, 4),
+    fast: fc.constantFrom(null, null, null, 0, 2, 5),
+    ssh: fc.constantFrom(null, null, 1, 3),
+    image: fc.constant(null),
+  }),
 });
 
 describe('the claim in SQL against the model', () => {
@@ -95,6 +108,15 @@ describe('the claim in SQL against the model', () => {
       roles.push(
         await insert(`INSERT INTO roles (name, barclamp, jig, job_class, runs_in) VALUES ($1, 'test', 'noop', $2, $3)`, [`r${n}`, role.jobClass, role.runsIn]),
       );
+    /** Of two roles only the one defined later waits for the other: a circle of soft edges is refused at import. */
+    const softOf = (role: RoleShape, n: number) => {
+      const after = role.after !== null && role.after < n ? [roles[role.after]] : [];
+      return role.scope === 'node' ? { softAfter: after, softAfterDeployment: [] } : { softAfter: [], softAfterDeployment: after };
+    };
+    for (const [n, role] of it.roles.entries()) {
+      const soft = softOf(role, n);
+      await pool.query('UPDATE roles SET soft_after = $2, soft_after_deployment = $3 WHERE id = $1', [roles[n], soft.softAfter, soft.softAfterDeployment]);
+    }
     for (const [jobClass, slots] of Object.entries(it.slots)) if (slots > 0) await addSlots(engine.db, jobClass, slots);
     for (const [name, max] of Object.entries(it.caps)) if (max !== null) await pool.query('INSERT INTO caps (name, max) VALUES ($1, $2)', [name, max]);
 
@@ -135,6 +157,9 @@ describe('the claim in SQL against the model', () => {
         deploymentPaused: it.deployments[d].paused,
         jobClass: role.jobClass,
         runsIn: role.runsIn,
+        deploymentId: deployments[d],
+        ...softOf(role, n),
+        blockedForGood: false,
       });
     }
     const room = new Map<string, number>();
@@ -142,7 +167,8 @@ describe('the claim in SQL against the model', () => {
       const used = inFlight.get(jobClass) ?? 0;
       if (slots > 0) room.set(jobClass, Math.min(2 * slots - used, (it.caps[jobClass] ?? Infinity) - used));
     }
-    return { candidates, snapshot: { nodes: new Map(nodes.map((node) => [node.id, node])), busyKeys, room, now } };
+    const total = Math.max(0, (it.caps.total ?? Infinity) - [...inFlight.values()].reduce((sum, used) => sum + used, 0));
+    return { candidates, snapshot: { nodes: new Map(nodes.map((node) => [node.id, node])), busyKeys, room, total, now } };
   }
 
   it(`takes exactly what the model picks, from any snapshot (seed ${SEED})`, async () => {

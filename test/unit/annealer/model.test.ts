@@ -22,12 +22,17 @@ const candidate = (id: number, nodeId: number, more: Partial<Candidate> = {}): C
   deploymentPaused: false,
   jobClass: 'fast',
   runsIn: 'any',
+  deploymentId: 1,
+  softAfter: [],
+  softAfterDeployment: [],
+  blockedForGood: false,
   ...more,
 });
 const snapshot = (nodes: NodeView[], more: Partial<Snapshot> = {}): Snapshot => ({
   nodes: new Map(nodes.map((n) => [n.id, n])),
   busyKeys: new Set(),
   room: new Map([['fast', 100]]),
+  total: Infinity,
   now: 1000,
   ...more,
 });
