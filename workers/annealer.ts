@@ -6,6 +6,10 @@ import { atMostEvery, forgetEvents } from '../src/events/retention.js';
 import { sweepAlive } from '../src/nodes/boot.js';
 import { finishDeletions } from '../src/nodes/remove.js';
 import { publishServed } from '../src/nodes/served.js';
+import { powerAction } from '../src/power/act.js';
+import { createBmcLocks } from '../src/power/exclusive.js';
+import { startPowerOrders } from '../src/power/orders.js';
+import { openSecrets } from '../src/power/secrets.js';
 import { annealQueue } from '../src/queue/jobs.js';
 import { forgetDeliveries } from '../src/webhooks/retention.js';
 
@@ -45,4 +49,17 @@ export async function startAnnealer(context: Context): Promise<Part> {
   };
 }
 
-if (isMain(import.meta.url)) await runProcess('annealer', [startAnnealer]);
+/** Switches power where the sweep has decided so. */
+export async function startPower({ db, log, config }: Context): Promise<Part> {
+  const secrets = await openSecrets(config.home);
+  const locks = createBmcLocks(db.url);
+  const orders = startPowerOrders({ db, log, power: (ask) => powerAction(db, ask, { secrets, locks }) });
+  return {
+    async close() {
+      await orders.close();
+      await locks.close();
+    },
+  };
+}
+
+if (isMain(import.meta.url)) await runProcess('annealer', [startAnnealer, startPower]);

@@ -25,6 +25,8 @@ const CRASH_LIMIT = 5;
 const WAVE_BATCH = 200;
 /** Beyond its lease a worker may still be aborting; it stops itself a fifth before. Seconds. */
 const STOP_MARGIN_SECONDS = 2;
+/** A machine that was switched on for its work and has not come up after this is switched on once more. */
+const POWER_ON_AGAIN_SECONDS = 900;
 const AUDIT_WINDOW = 5000;
 
 export class Sweeper {
@@ -46,6 +48,7 @@ export class Sweeper {
       ['lost nodes', () => count('fence_lost_nodes()')],
       ['stopped', () => count('prove_stopped(make_interval(secs => $1))', [STOP_MARGIN_SECONDS])],
       ['waves', () => count('propagate_errors($1)', [WAVE_BATCH])],
+      ['power', () => count('decide_power(make_interval(secs => $1))', [POWER_ON_AGAIN_SECONDS]).then(() => 0)],
       ['removals', () => count('finish_removals()')],
       ['drift', () => count('repair_drift()')],
       ['counters', () => this.audit()],

@@ -159,6 +159,7 @@ export const deploymentSchema = answer({
   state: deploymentStateSchema,
   committed_at: time.nullable(),
   paused: z.boolean(),
+  power_on: z.enum(['auto', 'never']).optional(),
   /** Raised by every commit; 0 means never committed. */
   revision: z.int(),
   counts: stateCountsSchema,
@@ -170,7 +171,12 @@ export const deploymentCreateSchema = request({ name, parent: reference.optional
 export type DeploymentCreate = z.input<typeof deploymentCreateSchema>;
 
 /** `paused` stops new claims in the deployment; what runs goes on. */
-export const deploymentPatchSchema = request({ description: z.string().max(2000).optional(), paused: z.boolean().optional() });
+export const deploymentPatchSchema = request({
+  description: z.string().max(2000).optional(),
+  paused: z.boolean().optional(),
+  /** Whether work that is committed switches on a node that is not alive. */
+  power_on: z.enum(['auto', 'never']).optional(),
+});
 export type DeploymentPatch = z.input<typeof deploymentPatchSchema>;
 
 /** `revision` after the commit and how many noderoles left PROPOSED. */

@@ -120,24 +120,29 @@ export function deploymentRoutes({ db, feed }: { db: Db; feed: EventFeed }): Rou
   ];
 }
 
-type Patch = { description?: string | undefined; paused?: boolean | undefined };
+type Patch = { description?: string | undefined; paused?: boolean | undefined; power_on?: 'auto' | 'never' | undefined };
 
 /** Writes the fields given; a patch that changes nothing makes no event. */
 async function patchDeployment(db: Db, id: number, patch: Patch, actor: string): Promise<void> {
   await withTransaction(db.pool, async (tx) => {
-    const found = await tx.query<{ description: string; paused: boolean; revision: number }>(
-      'SELECT description, paused_at IS NOT NULL AS paused, revision FROM deployments WHERE id = $1 FOR NO KEY UPDATE',
+    const found = await tx.query<{ description: string; paused: boolean; power_on: string; revision: number }>(
+      'SELECT description, paused_at IS NOT NULL AS paused, power_on, revision FROM deployments WHERE id = $1 FOR NO KEY UPDATE',
       [id],
     );
     const before = found.rows[0];
     if (before === undefined) throw new NotFoundError('deployment', id);
     const description = patch.description ?? before.description;
     const paused = patch.paused ?? before.paused;
-    const changed = [...(description === before.description ? [] : ['description']), ...(paused === before.paused ? [] : ['paused'])];
+    const powerOn = patch.power_on ?? before.power_on;
+    const changed = [
+      ...(description === before.description ? [] : ['description']),
+      ...(paused === before.paused ? [] : ['paused']),
+      ...(powerOn === before.power_on ? [] : ['power_on']),
+    ];
     if (changed.length === 0) return;
     await tx.query(
-      'UPDATE deployments SET description = $2, paused_at = CASE WHEN NOT $3 THEN NULL ELSE coalesce(paused_at, clock_timestamp()) END WHERE id = $1',
-      [id, description, paused],
+      'UPDATE deployments SET description = $2, paused_at = CASE WHEN NOT $3 THEN NULL ELSE coalesce(paused_at, clock_timestamp()) END, power_on = $4 WHERE id = $1',
+      [id, description, paused, powerOn],
     );
     await tx.query(`INSERT INTO audit (actor, action, target, detail) VALUES ($1, 'deployment.change', $2, $3)`, [
       actor,

@@ -1,6 +1,7 @@
 /** `/nodes/:key/bmc` and `/nodes/:key/power`: how a machine is switched, and switching it. */
 import { z } from 'zod';
 import { setBmc } from '../../power/bmcs.js';
+import { noteOperatorPower } from '../../power/orders.js';
 import { AppError, ConflictError, TimeoutError } from '../../shared/errors.js';
 import { writeAudit } from '../audit.js';
 import type { ApiDeps } from '../deps.js';
@@ -50,6 +51,8 @@ export function nodePowerRoutes({ db, power, secrets }: Pick<ApiDeps, 'db' | 'po
         const bmc = await db.prisma.bmc.findUnique({ where: { nodeId: id }, select: { nodeId: true } });
         if (bmc === null) throw new ConflictError(`node '${params.key}' has no BMC: PUT /api/v2/nodes/${params.key}/bmc first`, { code: 'no-bmc' });
         await writeAudit(db, { actor: actor.name, action: `node.power-${body.action}`, target: `node/${id}` });
+        // Before it is switched: the engine must not take it for a machine that went off by itself.
+        await noteOperatorPower(db, id, body.action, actor.name);
         const tooLong = AbortSignal.timeout(POWER_MS);
         await power({ nodeId: id, action: body.action, nextBoot: body.next_boot ?? null, signal: AbortSignal.any([call.signal, tooLong]) }).catch(
           (error: unknown) => {

@@ -54,6 +54,7 @@ function viewDeployment(row: Row, found: StateCounts | undefined, nodes = 0): De
     state: deploymentState(row.committedAt !== null, counts),
     committed_at: timeOrNull(row.committedAt),
     paused: row.pausedAt !== null,
+    power_on: row.powerOn === 'never' ? 'never' : 'auto',
     revision: row.revision,
     counts,
     nodes,

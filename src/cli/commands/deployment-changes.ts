@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { everyItem } from '../../client/client.js';
 import { CliError, ExitCode } from '../failure.js';
 import { readJsonObject } from '../json-argument.js';
@@ -40,6 +40,24 @@ export function addDeploymentChanges(deployments: Command, cli: Cli): void {
           'prybar deployments list',
         ),
       );
+  deployments
+    .command('power-on')
+    .description('whether work of a deployment switches on nodes that are not alive and have a BMC')
+    .argument('<deployment>', 'id or name')
+    .addArgument(new Argument('<policy>', 'auto or never').choices(['auto', 'never']))
+    .action((key: string, policy: 'auto' | 'never', _options: unknown, command: Command) =>
+      cli.run(
+        command,
+        async ({ client, output, signal }) => {
+          const deployment = await client().deployments.update(key, { power_on: policy }, { signal });
+          output.print(
+            deployment,
+            () => `${deployment.name}: nodes that are not alive are ${policy === 'auto' ? 'switched on when there is work for them' : 'left as they are'}`,
+          );
+        },
+        'prybar deployments list',
+      ),
+    );
 }
 
 async function deploymentRoleId({ client, signal }: Session, deployment: string, role: string): Promise<number> {

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { CliError, ExitCode } from '../failure.js';
+import { readJsonObject } from '../json-argument.js';
 import type { Cli } from '../session.js';
 
-type SetOptions = { available?: boolean; description?: string; deployment?: string };
+type SetOptions = { available?: boolean; description?: string; deployment?: string; hint?: string };
 type CreateOptions = { mac?: string[]; deployment?: string };
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
@@ -33,18 +34,20 @@ export function addNodeChanges(nodes: Command, cli: Cli): void {
     .option('--no-available', 'set it aside: what runs goes on, nothing new is started')
     .option('--description <text>', 'what to remember about it')
     .option('--deployment <name>', 'the deployment it belongs to')
+    .option('--hint <json>', 'what you know of it, such as {"rack":"r1"}; {"stay_on":true} keeps powersave off it. A JSON object, @FILE or -')
     .action((key: string, options: SetOptions, command: Command) =>
       cli.run(
         command,
-        async ({ client, output, signal }) => {
+        async ({ client, output, signal, cwd }) => {
           const { available, description, deployment } = options;
-          if (available === undefined && description === undefined && deployment === undefined)
+          const hint = options.hint === undefined ? undefined : readJsonObject(options.hint, '--hint', cwd);
+          if (available === undefined && description === undefined && deployment === undefined && hint === undefined)
             throw new CliError({
               exitCode: ExitCode.usage,
               code: 'nothing-to-set',
-              detail: 'say what to set: --available, --no-available, --description or --deployment',
+              detail: 'say what to set: --available, --no-available, --description, --deployment or --hint',
             });
-          const node = await client().nodes.update(key, { available, description, deployment }, { signal });
+          const node = await client().nodes.update(key, { available, description, deployment, hint }, { signal });
           output.print(node, () => `${node.name}: ${node.available ? 'available' : 'set aside'}, deployment ${node.deployment.name}`);
         },
         `prybar nodes show ${key}`,

@@ -44,6 +44,7 @@ const COMMANDS: [string, string[], unknown][] = [
   ['deployments set-data', ['demo', 'base-packages', '{"packages":[]}'], answer.deploymentRole],
   ['deployments pause', ['demo'], answer.deployment],
   ['deployments resume', ['demo'], answer.deployment],
+  ['deployments power-on', ['demo', 'never'], answer.deployment],
   ['deployments recall', ['demo'], answer.deployment],
   ['deployments watch', ['demo'], answer.deployment],
   ['deployments delete', ['demo'], NOTHING],
