@@ -98,7 +98,7 @@ describe('power on', () => {
     expect(await order()).toEqual([expect.objectContaining({ attempts: 1, done: false, last_error: 'no answer' })]);
     expect(await carry()).toBe(0);
     expect(asked).toHaveLength(1);
-    await engine.db.pool.query('UPDATE power_orders SET not_before = now() - interval '1 second', attempts = 5');
+    await engine.db.pool.query(`UPDATE power_orders SET not_before = now() - interval '1 second', attempts = 5`);
     await carry();
     expect(await order()).toEqual([expect.objectContaining({ done: true })]);
     const { rows } = await engine.db.pool.query(`SELECT data->>'code' AS code FROM outbox_events WHERE kind = 'alarm'`);
