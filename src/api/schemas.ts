@@ -415,7 +415,11 @@ export const nodeRoleListQuerySchema = request({
 });
 export type NodeRoleListQuery = z.input<typeof nodeRoleListQuerySchema>;
 
-export const bindSchema = request({ role: reference, node: reference, deployment: reference.optional(), data: jsonObjectSchema.optional() });
+/** Without a node a role flagged `service` goes to the phantom node of the deployment, which must then be named. */
+export const bindSchema = request({ role: reference, node: reference.optional(), deployment: reference.optional(), data: jsonObjectSchema.optional() }).refine(
+  (body) => body.node !== undefined || body.deployment !== undefined,
+  { path: ['node'], message: 'name a node, or for a service the deployment' },
+);
 export type Bind = z.input<typeof bindSchema>;
 
 /** The noderole that was asked for, and the ids of every one that came into being with it. */

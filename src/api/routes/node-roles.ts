@@ -79,15 +79,16 @@ function writeRoutes(db: Db): Route[] {
       path: '/node_roles',
       scope: 'operator',
       tag,
-      summary: "Bind a role to a node, with the parents it lacks; in the node's deployment unless another is named",
+      summary: "Bind a role to a node, with the parents it lacks; in the node's deployment unless another is named. A service needs no node",
       body: s.bindSchema,
       status: 201,
       answer: s.bindResultSchema,
       refusals: [409],
       async handle({ body, actor }) {
         const role = await referenced(db, 'role', 'role', body.role);
-        const node = await referenced(db, 'node', 'node', body.node);
-        const deployment = body.deployment === undefined ? await deploymentOfNode(db, node) : await referenced(db, 'deployment', 'deployment', body.deployment);
+        const node = body.node === undefined ? null : await referenced(db, 'node', 'node', body.node);
+        const deployment =
+          body.deployment === undefined ? await deploymentOfNode(db, node ?? 0) : await referenced(db, 'deployment', 'deployment', body.deployment);
         const bound = await bindRole(db, { roleId: role, nodeId: node, deploymentId: deployment, data: body.data, actor: actor.name });
         return { noderole: await readNodeRole(db, bound.nodeRoleId), created: bound.created };
       },

@@ -68,7 +68,7 @@ function addBind(deployments: Command, cli: Cli): void {
     .command('bind')
     .description('bind roles to nodes; what a role requires is bound with it. Nothing runs before the commit')
     .argument('<deployment>', 'id or name')
-    .argument('<nodes...>', 'ids or names')
+    .argument('[nodes...]', 'ids or names; none for a service, which needs no machine')
     .requiredOption('--role <role>', 'role to bind; may be repeated', (role: string, roles: string[] | undefined) => [...(roles ?? []), role])
     .option('--data <json>', 'data of these noderoles: a JSON object, @FILE or - for stdin')
     .action((deployment: string, nodes: string[], options: BindOptions, command: Command) =>
@@ -78,7 +78,8 @@ function addBind(deployments: Command, cli: Cli): void {
           const data = options.data === undefined ? undefined : readJsonObject(options.data, '--data', cwd);
           const items: BindResult[] = [];
           for (const role of options.role) {
-            for (const node of nodes) items.push(await client().nodeRoles.bind({ role, node, deployment, data }, { signal }));
+            for (const node of nodes.length === 0 ? [undefined] : nodes)
+              items.push(await client().nodeRoles.bind({ role, node, deployment, data }, { signal }));
           }
           const created = new Set(items.flatMap((item) => item.created)).size;
           output.print(

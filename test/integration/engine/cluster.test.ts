@@ -206,6 +206,28 @@ describe('rule 24: soft order', () => {
   });
 });
 
+describe('services', () => {
+  it('are bound without a node, to the phantom node of their deployment, and answer for everybody in it', async () => {
+    const roles = await addRoles(engine.db, { ntp: [], app: ['ntp'] }, { ntp: { flags: ['service'] } });
+    const bound = await bindRole(engine.db, { roleId: roles.ntp, nodeId: null, deploymentId: engine.deploymentId, actor: 'test' });
+    const { rows } = await engine.db.pool.query('SELECT n.kind, n.name FROM node_roles nr JOIN nodes n ON n.id = nr.node_id WHERE nr.id = $1', [
+      bound.nodeRoleId,
+    ]);
+    expect(rows).toEqual([{ kind: 'phantom', name: 'demo-phantom' }]);
+    for (const node of await addMachines(engine.db, 2)) await bind(engine, roles.app, node);
+    await commit(engine);
+    await driveToEnd(engine.db);
+    expect((await engine.db.pool.query(`SELECT count(*)::int AS n FROM node_roles WHERE state = 'ACTIVE'`)).rows[0].n).toBe(3);
+  });
+
+  it('a role that is no service needs a node, and is told so', async () => {
+    const roles = await addRoles(engine.db, { app: [] });
+    await expect(bindRole(engine.db, { roleId: roles.app, nodeId: null, deploymentId: engine.deploymentId, actor: 'test' })).rejects.toThrow(
+      /'app' is no service, so it needs a node/,
+    );
+  });
+});
+
 describe('rule 10: caps', () => {
   const cap = (name: string, max: number) => engine.db.pool.query('INSERT INTO caps (name, max) VALUES ($1, $2)', [name, max]);
 
