@@ -4,6 +4,7 @@ import type { Attrib } from '../attribs/names.js';
 import { maskData } from '../attribs/secrets.js';
 import type { Pool, Tx } from '../db/client.js';
 import { withRetriedTransaction } from '../db/passing.js';
+import { nodeChanged } from '../events/events.js';
 import { writeEvents } from '../events/outbox.js';
 import type { Governed, VetoPort } from '../noderoles/vetoes.js';
 import { refuseIncomplete } from '../noderoles/unbind.js';
@@ -134,11 +135,17 @@ export async function deleteDeployment(db: HasPool, id: number, actor: string): 
       throw new ConflictError(`deployment '${found.name}' has ${found.live} noderoles that are committed or needed elsewhere; propose them first`, {
         code: 'deployment-live',
       });
-    await tx.query('UPDATE nodes SET deployment_id = $2, version = version + 1 WHERE deployment_id = $1', [id, found.parent_id]);
+    const moved = await tx.query<{ id: number; version: number }>(
+      'UPDATE nodes SET deployment_id = $2, version = version + 1 WHERE deployment_id = $1 RETURNING id, version',
+      [id, found.parent_id],
+    );
     await tx.query('DELETE FROM node_roles WHERE deployment_id = $1', [id]);
     await tx.query('DELETE FROM deployments WHERE id = $1', [id]);
     await tx.query(`INSERT INTO audit (actor, action, target) VALUES ($1, 'deployment.delete', $2)`, [actor, `deployment/${id}`]);
-    await writeEvents(tx, [{ kind: 'deployment-deleted', subjectType: 'deployment', subjectId: id, version: 0, data: { name: found.name } }]);
+    await writeEvents(tx, [
+      ...moved.rows.map((node) => nodeChanged(node.id, node.version, ['deployment'])),
+      { kind: 'deployment-deleted', subjectType: 'deployment', subjectId: id, version: 0, data: { name: found.name } },
+    ]);
   });
 }
 

@@ -6,7 +6,7 @@
  */
 
 /** What an event is about. `engine` is Prybar itself: its subject id is 0. */
-export type SubjectType = 'noderole' | 'run' | 'node' | 'deployment' | 'network' | 'install' | 'webhook' | 'engine';
+export type SubjectType = 'noderole' | 'run' | 'node' | 'deployment' | 'network' | 'allocation' | 'install' | 'webhook' | 'engine';
 
 /** A part of a node that can change; hooks subscribe to these words. */
 export type NodeField =
@@ -80,6 +80,11 @@ export type NetworkChanged = Subject<'network'> & {
   kind: 'network-changed';
   data: { change: 'created' | 'changed' | 'deleted'; name: string };
 };
+/** An address became a machine's own, or was given back. */
+export type AllocationChanged = Subject<'allocation'> & {
+  kind: 'allocation-changed';
+  data: { change: 'created' | 'deleted'; address: string; mac: string; network_id: number; node_id: number | null };
+};
 export type TokenRefused = Subject<'node'> & {
   kind: 'token-refused';
   data: Record<string, unknown>;
@@ -101,6 +106,7 @@ export type DomainEvent =
   | BootPhaseSeen
   | InstallChanged
   | NetworkChanged
+  | AllocationChanged
   | TokenRefused
   | Alarm;
 
@@ -129,6 +135,15 @@ export function nodeChanged(nodeId: number, version: number, changed: NodeField[
     version,
     data: { changed },
   };
+}
+
+/** A reservation as its table has it. */
+export type AllocationRow = { id: number; network_id: number; address: string; mac: string; node_id: number | null };
+
+/** The event "this address was given to a machine", or given back. Reservations are never changed otherwise. */
+export function allocationChanged(change: 'created' | 'deleted', row: AllocationRow): AllocationChanged {
+  const { id, network_id, address, mac, node_id } = row;
+  return { kind: 'allocation-changed', subjectType: 'allocation', subjectId: id, version: 0, data: { change, address, mac, network_id, node_id } };
 }
 
 /** The event "a human must look at this". */

@@ -30,6 +30,8 @@ const STATE_HOOKS: Record<string, HookName> = {
 };
 const NETWORK_HOOKS: Record<string, HookName> = { created: 'onNetworkCreate', changed: 'onNetworkChange', deleted: 'onNetworkDelete' };
 
+const ALLOCATION_HOOKS: Record<string, HookName> = { created: 'onAllocationCreate', deleted: 'onAllocationDelete' };
+
 /** The hook names a role listens to. */
 export function hooksOf(role: RoleHooks): Set<HookName> {
   return new Set(HOOK_NAMES.filter((name) => role[name] !== undefined));
@@ -62,6 +64,10 @@ function hooksFor(event: PublishedEvent, milestones: ReadonlySet<number>): { hoo
       return [{ hook: 'onDeploymentDelete', ownRole: null }];
     case 'network-changed': {
       const hook = NETWORK_HOOKS[String(data.change)];
+      return hook === undefined ? [] : [{ hook, ownRole: null }];
+    }
+    case 'allocation-changed': {
+      const hook = ALLOCATION_HOOKS[String(data.change)];
       return hook === undefined ? [] : [{ hook, ownRole: null }];
     }
     default:

@@ -1,6 +1,6 @@
 /** Networks and their ranges, and addresses reserved on them by the operator. The rules are `address.ts`. */
 import { withTransaction, type Db, type Tx } from '../db/client.js';
-import type { NetworkChanged } from '../events/events.js';
+import { allocationChanged, type AllocationRow, type NetworkChanged } from '../events/events.js';
 import { notify, writeEvents } from '../events/outbox.js';
 import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.js';
 import { formatIpv4, parseIpv4 } from '../shared/ipv4.js';
@@ -89,8 +89,15 @@ export async function reserveAddress(db: Db, ask: { networkId: number; range: st
     const free = nextFreeAddress(range, new Set(rows.map((row) => parseIpv4(row.address) ?? -1)));
     if (free === undefined) throw new ConflictError(`range ${ask.range} has no free address: ${describeRange(range)}`, { code: 'range-full' });
     const text = formatIpv4(free);
-    await tx.query('INSERT INTO reservations (network_id, address, mac, node_id) VALUES ($1, $2, $3, $4)', [ask.networkId, text, ask.mac, ask.nodeId]);
+    const made = await tx.query<AllocationRow>(
+      'INSERT INTO reservations (network_id, address, mac, node_id) VALUES ($1, $2, $3, $4) RETURNING id, network_id, address, mac, node_id',
+      [ask.networkId, text, ask.mac, ask.nodeId],
+    );
     await tx.query('UPDATE dhcp_table SET revision = revision + 1 WHERE id = 1');
+    await writeEvents(
+      tx,
+      made.rows.map((row) => allocationChanged('created', row)),
+    );
     return text;
   });
   notify(db.pool);

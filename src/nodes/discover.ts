@@ -3,7 +3,7 @@
  * reserved and its boot recorded, in one transaction under the machine's identity locks. Who it is decides `identity.ts`.
  */
 import { withTransaction, type Db, type Tx } from '../db/client.js';
-import { alarm, nodeChanged, type DomainEvent, type NodeField } from '../events/events.js';
+import { allocationChanged, alarm, nodeChanged, type DomainEvent, type NodeField, type AllocationRow } from '../events/events.js';
 import { notify, writeEvents } from '../events/outbox.js';
 import { ConflictError, ValidationError } from '../shared/errors.js';
 import { macWithDashes } from '../shared/mac.js';
@@ -63,7 +63,7 @@ async function discover(tx: Tx, report: FactsReport): Promise<Discovered | { ref
     if (identity.kind === 'new-with-alarm') events.push(alarm('node', nodeId, 'identity-conflict', identity.message, { mac: report.mac }));
     await tx.query('UPDATE boot_events SET node_id = $1 WHERE mac = ANY($2) AND node_id IS NULL', [nodeId, machine.macs]);
   }
-  await reserveLeasedAddress(tx, nodeId, report);
+  events.push(...(await reserveLeasedAddress(tx, nodeId, report)));
   await writeEvents(tx, events);
   const boot = await recordBoot(tx, {
     nodeId,
@@ -171,12 +171,15 @@ async function updateNics(tx: Tx, nodeId: number, nics: { mac: string; name: str
  * The address leased to the MAC becomes the node's own, in the discovery's transaction. Without such a lease nothing is
  * reserved; a reservation the operator made stays as it is and only learns its node.
  */
-async function reserveLeasedAddress(tx: Tx, nodeId: number, report: FactsReport): Promise<void> {
-  await tx.query(
+async function reserveLeasedAddress(tx: Tx, nodeId: number, report: FactsReport): Promise<DomainEvent[]> {
+  // A row that this transaction made has no older version: xmax says whether it was inserted or only updated.
+  const { rows } = await tx.query<AllocationRow & { is_new: boolean }>(
     `INSERT INTO reservations AS held (network_id, address, mac, node_id)
      SELECT l.network_id, l.address, l.mac, $1 FROM leases l WHERE l.address = $2 AND l.mac = $3 AND l.state = 'active'
         AND NOT EXISTS (SELECT 1 FROM reservations o WHERE o.address = l.address AND o.mac <> l.mac)
-     ON CONFLICT (network_id, mac) DO UPDATE SET node_id = EXCLUDED.node_id WHERE held.node_id IS DISTINCT FROM EXCLUDED.node_id`,
+     ON CONFLICT (network_id, mac) DO UPDATE SET node_id = EXCLUDED.node_id WHERE held.node_id IS DISTINCT FROM EXCLUDED.node_id
+     RETURNING held.id, held.network_id, held.address, held.mac, held.node_id, held.xmax = 0 AS is_new`,
     [nodeId, report.address, report.mac],
   );
+  return rows.filter((row) => row.is_new).map((row) => allocationChanged('created', row));
 }

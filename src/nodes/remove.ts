@@ -5,7 +5,7 @@
  */
 import { withTransaction, type Db, type Tx } from '../db/client.js';
 import { withRetriedTransaction } from '../db/passing.js';
-import { nodeChanged, type NodeDeleted } from '../events/events.js';
+import { allocationChanged, type AllocationRow, nodeChanged, type NodeDeleted } from '../events/events.js';
 import { notify, writeEvents } from '../events/outbox.js';
 import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.js';
 
@@ -190,7 +190,7 @@ async function removeRows(db: Db, nodeId: number): Promise<boolean> {
       return false;
     }
     await tx.query(`SELECT emit_events(remove_noderoles(ARRAY(SELECT id FROM node_roles WHERE node_id = $1), 'the node was deleted'))`, [nodeId]);
-    await tx.query('DELETE FROM reservations WHERE node_id = $1', [nodeId]);
+    const given = await tx.query<AllocationRow>('DELETE FROM reservations WHERE node_id = $1 RETURNING id, network_id, address, mac, node_id', [nodeId]);
     await tx.query('UPDATE boot_events SET node_id = NULL WHERE node_id = $1', [nodeId]);
     await tx.query('DELETE FROM nodes WHERE id = $1', [nodeId]);
     const event: NodeDeleted = {
@@ -200,7 +200,7 @@ async function removeRows(db: Db, nodeId: number): Promise<boolean> {
       version: node.version + 1,
       data: { name: node.name, macs: node.macs },
     };
-    await writeEvents(tx, [event]);
+    await writeEvents(tx, [...given.rows.map((row) => allocationChanged('deleted', row)), event]);
     return true;
   });
 }

@@ -39,7 +39,7 @@ const recorder = (calls: HookItem[][]): RoleHooks => ({
   },
 });
 
-describe('hook deliveries (engine-rules 19)', () => {
+describe('rule 19: hook deliveries', () => {
   it('tells a role once of several changes of one node, in batches for many nodes', async () => {
     const calls: HookItem[][] = [];
     await change(1, 2, ['bootenv']);

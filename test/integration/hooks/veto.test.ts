@@ -25,7 +25,7 @@ async function bindOn(db: ReturnType<typeof governed>, role: string, requires: R
 }
 const nodeRoles = async () => (await engine.db.pool.query('SELECT 1 FROM node_roles WHERE deployment_id = $1', [engine.deploymentId])).rowCount;
 
-describe('hooks that may refuse (engine-rules 19)', () => {
+describe('hooks that may refuse', () => {
   it('rule 19: a bind that a role refuses leaves nothing behind, and says which role and why', async () => {
     const db = governed({ base: { onNodeBind: () => Promise.reject(new Error('no free licence')) } });
     await expect(bindOn(db, 'app')).rejects.toMatchObject({

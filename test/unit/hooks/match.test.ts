@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { PublishedEvent } from '../../../src/events/events.js';
 import { backoffMs, matchEvents, type Subscribing } from '../../../src/hooks/match.js';
-import type { HookName } from '../../../src/hooks/hooks.js';
+import { HOOK_NAMES, VETO_HOOK_NAMES, type HookName } from '../../../src/hooks/hooks.js';
 
 const role = (name: string, id: number, hooks: HookName[], cohort = 0): Subscribing => ({ name, id, cohort, hooks: new Set(hooks) });
 const event = (more: Partial<PublishedEvent>): PublishedEvent => ({
@@ -18,7 +18,7 @@ const event = (more: Partial<PublishedEvent>): PublishedEvent => ({
 });
 const none = new Set<number>();
 
-describe('matchEvents (engine-rules 19)', () => {
+describe('rule 19: matchEvents', () => {
   it('puts events of one key together: union of what changed, highest version, newest data, deepest cause', () => {
     const events = [
       event({ version: 3, causeDepth: 2, data: { changed: ['bootenv'], mark: 'new' } }),
@@ -64,5 +64,47 @@ describe('backoffMs', () => {
     expect(backoffMs(1, 1)).toBe(500);
     expect(backoffMs(4, 1)).toBe(4_000);
     expect(backoffMs(30, 1)).toBe(300_000);
+  });
+});
+
+describe('the complete list of hooks (DESIGN section 5)', () => {
+  const at = (kind: string, data: Record<string, unknown>): PublishedEvent => ({
+    pos: 1,
+    n: 0,
+    at: new Date(0),
+    kind,
+    subjectType: 'x',
+    subjectId: 1,
+    version: 1,
+    causeDepth: 0,
+    data,
+  });
+  const moved = (to: string) => at('noderole-changed', { to, role_id: 7 });
+  it.each<[HookName, PublishedEvent]>([
+    ['onNodeCreate', at('node-created', {})],
+    ['onNodeChange', at('node-changed', { changed: ['alive'] })],
+    ['onNodeDelete', at('node-deleted', {})],
+    ['onNodeMove', at('node-changed', { changed: ['deployment'] })],
+    ['onProposed', moved('PROPOSED')],
+    ['onTodo', moved('TODO')],
+    ['onTransition', moved('TRANSITION')],
+    ['onActive', moved('ACTIVE')],
+    ['onBlocked', moved('BLOCKED')],
+    ['onError', moved('ERROR')],
+    ['onDeploymentCreate', at('deployment-created', {})],
+    ['onDeploymentDelete', at('deployment-deleted', {})],
+    ['onNetworkCreate', at('network-changed', { change: 'created' })],
+    ['onNetworkChange', at('network-changed', { change: 'changed' })],
+    ['onNetworkDelete', at('network-changed', { change: 'deleted' })],
+    ['onAllocationCreate', at('allocation-changed', { change: 'created' })],
+    ['onAllocationDelete', at('allocation-changed', { change: 'deleted' })],
+    ['onMilestone', moved('ACTIVE')],
+  ])('%s has its event', (hook, event) => {
+    const role = { name: 'r', id: 7, cohort: 0, hooks: new Set([hook]) };
+    expect(matchEvents([event], [role], new Set([7])).map((delivery) => delivery.hook)).toEqual([hook]);
+  });
+
+  it('is the list that roles may declare', () => {
+    expect([...HOOK_NAMES, ...VETO_HOOK_NAMES]).toHaveLength(20);
   });
 });
