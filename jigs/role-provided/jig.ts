@@ -5,6 +5,8 @@ export function roleProvided(functions: ReadonlyMap<string, RoleFunction>): Jig 
   return {
     name: 'role-provided',
     description: 'calls the function that Prybar ships for the role',
+    undoes: (role) => functions.get(role)?.onStop !== undefined,
+    onStop: async (ctx) => (await functions.get(ctx.role.name)?.onStop?.(ctx)) ?? {},
     run: async (ctx) => {
       // The barriers of all clusters share one function.
       const name = ctx.role.config.barrier_of === undefined ? ctx.role.name : 'barrier';

@@ -9,7 +9,7 @@ CREATE OR REPLACE FUNCTION start_read(p_runs bigint[]) RETURNS SETOF jsonb LANGU
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 BEGIN
   RETURN QUERY SELECT to_jsonb(t) FROM (
-    SELECT r.id, r.fence, r.attempt, r.jig, r.inputs, r.memo, r.wake_reason, nr.id AS noderole_id, nr.want_gen, nr.pending_parents, nr.slack,
+    SELECT r.id, r.fence, r.attempt, r.jig, r.inputs, r.memo, r.wake_reason, r.expected_boot, nr.id AS noderole_id, nr.want_gen, nr.pending_parents, nr.slack,
            nr.last_ok_hash, nr.last_ok_epoch, nr.force_run, nr.committed_data, nr.sysdata,
            nr.data_revisions AS revisions,
            ro.name AS role_name, ro.template, ro.attribs, ro.jig_config, ro.timeout_seconds, ro.validity, 'destructive' = ANY(ro.flags) AS destructive,
@@ -30,15 +30,18 @@ END $$;
 
 -- Consuming the fence is what lets a job start once, however often the queue delivers it (engine-rules 4). Answers who has
 -- started, with the new fence.
-CREATE OR REPLACE FUNCTION start_take(p_runs bigint[], p_fences int[], p_inputs jsonb[], p_hashes text[], p_gens int[], p_worker text, p_lease_seconds float8, p_epochs int[], p_from jsonb[])
+DROP FUNCTION IF EXISTS start_take(bigint[], int[], jsonb[], text[], int[], text, float8, int[], jsonb[]);
+CREATE OR REPLACE FUNCTION start_take(p_runs bigint[], p_fences int[], p_inputs jsonb[], p_hashes text[], p_gens int[], p_worker text, p_lease_seconds float8, p_epochs int[], p_from jsonb[], p_stops boolean[])
 RETURNS TABLE (run_id bigint, new_fence int) LANGUAGE plpgsql
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 BEGIN
   RETURN QUERY
   UPDATE runs r SET fence = r.fence + 1, status = 'RUNNING', worker = p_worker, started_at = coalesce(r.started_at, clock_timestamp()),
          lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds), rung_at = NULL,
-         inputs = coalesce(r.inputs, i.inputs), inputs_from = coalesce(r.inputs_from, i.inputs_from), inputs_hash = coalesce(r.inputs_hash, i.hash), gen = coalesce(r.gen, i.gen), boot_epoch = i.epoch
-    FROM unnest(p_runs, p_fences, p_inputs, p_hashes, p_gens, p_epochs, p_from) AS i(id, fence, inputs, hash, gen, epoch, inputs_from)
-   WHERE r.id = i.id AND r.fence = i.fence AND r.status::text IN ('QUEUED', 'WAKING')
+         inputs = coalesce(r.inputs, i.inputs), inputs_from = coalesce(r.inputs_from, i.inputs_from), inputs_hash = coalesce(r.inputs_hash, i.hash), gen = coalesce(r.gen, i.gen), boot_epoch = i.epoch,
+         has_stop = i.stops, unabortable = NULL,
+         turns = CASE WHEN r.inputs IS NULL THEN r.turns ELSE turns_with(r.turns, jsonb_build_object('at', clock_timestamp(), 'to', 'run', 'reason', r.wake_reason)) END
+    FROM unnest(p_runs, p_fences, p_inputs, p_hashes, p_gens, p_epochs, p_from, p_stops) AS i(id, fence, inputs, hash, gen, epoch, inputs_from, stops)
+   WHERE r.id = i.id AND r.fence = i.fence AND r.status::text IN ('QUEUED', 'WAKING') AND r.cancel_requested_at IS NULL
   RETURNING r.id, r.fence;
 END $$;

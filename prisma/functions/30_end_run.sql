@@ -45,8 +45,10 @@ BEGIN
     RETURNING r.*
   )
   SELECT coalesce(array_agg(run_ended_event(e.id, e.dispatch, e.node_role_id, e.node_id, e.outcome, e.error_code)), '{}') INTO v_events FROM ended e;
+  -- What the jig has to undo is a step of its own, rung when the executor is known to have stopped (32_stop.sql).
   UPDATE runs r SET status = 'STOPPING', fence = r.fence + 1, stop_outcome = p_outcome, stop_reason = p_reason,
-         stopping_at = clock_timestamp(), holds_slot = true
+         stopping_at = clock_timestamp(), holds_slot = true, rung_at = NULL,
+         stop_step = CASE WHEN r.has_stop AND p_outcome = 'cancelled' THEN 'ask' END
    WHERE r.id = ANY(p_runs) AND r.status IN ('RUNNING', 'WAITING', 'WAKING') AND r.holds_slot;
   -- A wait that kept nothing has no slot to take back: nothing of it runs anywhere.
   WITH ended AS (
@@ -58,16 +60,18 @@ BEGIN
   SELECT v_events || coalesce(array_agg(run_ended_event(e.id, e.dispatch, e.node_role_id, e.node_id, e.outcome, e.error_code)), '{}') INTO v_events FROM ended e;
   DELETE FROM waits WHERE run_id = ANY(p_runs);
   UPDATE agent_work SET status = 'revoked' WHERE run_id = ANY(p_runs) AND status IN ('offered', 'taken');
+  IF p_outcome = 'cancelled' THEN v_events := v_events || disarm_installs(p_runs); END IF;
   RETURN v_events;
 END $$;
 
+DROP FUNCTION IF EXISTS finish_stopped(bigint[]);
 -- The proof has come: STOPPING runs end with the outcome that was decided when they were stopped.
-CREATE OR REPLACE FUNCTION finish_stopped(p_runs bigint[]) RETURNS int LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION finish_stopped(p_runs bigint[], p_proof text DEFAULT NULL) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
   v_events engine_event[];
 BEGIN
   WITH ended AS (
-    UPDATE runs r SET status = 'ENDED', outcome = r.stop_outcome, ended_at = clock_timestamp(), lease_until = NULL,
+    UPDATE runs r SET status = 'ENDED', outcome = r.stop_outcome, ended_at = clock_timestamp(), lease_until = NULL, stop_proof = coalesce(p_proof, r.stop_proof),
            error_code = coalesce(r.error_code, r.stop_outcome::text), error_message = coalesce(r.error_message, r.stop_reason)
      WHERE r.id = ANY(p_runs) AND r.status = 'STOPPING'
     RETURNING r.*

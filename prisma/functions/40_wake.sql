@@ -37,6 +37,9 @@ BEGIN
   WITH stale AS (
     SELECT r.id FROM runs r
      WHERE r.status IN ('QUEUED', 'WAKING') AND r.holds_slot AND (r.rung_at IS NULL OR r.rung_at < clock_timestamp() - p_older_than)
+        -- What a stopped run has to undo, once its executor has stopped; each further try waits twice as long.
+        OR r.status = 'STOPPING' AND r.stop_step = 'ask' AND (r.lease_until IS NULL OR r.lease_until < clock_timestamp() - interval '2 seconds')
+           AND (r.rung_at IS NULL OR r.rung_at < clock_timestamp() - p_older_than * power(2, r.stop_tries))
      ORDER BY r.id LIMIT p_limit FOR UPDATE SKIP LOCKED
   ), rung AS (
     UPDATE runs r SET dispatch = r.dispatch + 1, rung_at = clock_timestamp() FROM stale WHERE r.id = stale.id

@@ -7,7 +7,8 @@
 --   succeed: wall?, result?                    skip: nothing
 --   fail: code, message, retryable, exit_status?
 --   lost: code, message: its executor stopped it for a reason that is not the role's; not a failure of the role
---   wait: key, min_generation, deadline_seconds, keeps ('node'|'nothing'), survives_reboot, memo
+--   wait: key, min_generation, deadline_seconds, keeps ('node'|'nothing'), survives_reboot, memo,
+--         job_class?: class of its next turn, unabortable?: why it cannot be broken off, expected_boot?: { class, otherwise }
 -- An outcome whose run has ended, or holds another fence, is kept in late_results and changes nothing.
 -- p_claim: how many noderoles of the touched nodes may be claimed in the same commit; 0 leaves that to the annealer.
 CREATE OR REPLACE FUNCTION settle(p_runs bigint[], p_fences int[], p_bodies jsonb[], p_claim int) RETURNS SETOF engine_ring LANGUAGE plpgsql
@@ -52,7 +53,14 @@ BEGIN
            deadline = clock_timestamp() + make_interval(secs => (i.body->>'deadline_seconds')::float8),
            dispatch = CASE WHEN f.generation >= (i.body->>'min_generation')::int AND i.body->>'keeps' = 'node' THEN r.dispatch + 1 ELSE r.dispatch END,
            rung_at = CASE WHEN f.generation >= (i.body->>'min_generation')::int AND i.body->>'keeps' = 'node' THEN clock_timestamp() END,
-           lease_until = NULL, worker = NULL
+           lease_until = NULL, worker = NULL,
+           job_class = coalesce(i.body->>'job_class', r.job_class),
+           unabortable = i.body->>'unabortable',
+           turns = turns_with(r.turns, jsonb_build_object('at', clock_timestamp(), 'to', 'wait', 'key', i.body->>'key', 'keeps', i.body->>'keeps', 'deadline_seconds', (i.body->>'deadline_seconds')::float8)),
+           -- A machine that goes on by itself while the run waits: since which boot. Nothing is left to wait for when the fact is there.
+           machine_boot_id = CASE WHEN i.body->>'keeps' = 'node' AND (i.body->>'survives_reboot')::boolean AND f.generation < (i.body->>'min_generation')::int
+             THEN coalesce((SELECT st.boot_id FROM node_status st WHERE st.node_id = r.node_id), 'none') END,
+           expected_boot = i.body->'expected_boot' || jsonb_build_object('not_before_boot_id', (SELECT st.boot_id FROM node_status st WHERE st.node_id = r.node_id))
       FROM input i JOIN facts f ON f.key = i.body->>'key'
      WHERE r.id = i.id AND r.fence = i.fence AND r.status::text = 'RUNNING'
     RETURNING r.id, r.dispatch, r.fence, r.job_class, r.node_role_id, r.node_id, r.status, r.holds_slot, r.deadline, i.body
@@ -153,13 +161,19 @@ BEGIN
       INSERT INTO late_results (run_id, fence, body) SELECT l.id, l.fence, l.body - 'wall' FROM late l
     ), stopped AS (
       UPDATE runs r SET status = 'ENDED', outcome = r.stop_outcome, ended_at = clock_timestamp(), lease_until = NULL,
-             error_code = coalesce(r.error_code, r.stop_outcome::text), error_message = coalesce(r.error_message, r.stop_reason)
-        FROM late l WHERE r.id = l.id AND r.status = 'STOPPING' AND r.fence = l.fence + 1 AND r.lease_until IS NOT NULL
+             stop_proof = 'its worker has stopped it', error_code = coalesce(r.error_code, r.stop_outcome::text), error_message = coalesce(r.error_message, r.stop_reason)
+        FROM late l WHERE r.id = l.id AND r.status = 'STOPPING' AND r.fence = l.fence + 1 AND r.lease_until IS NOT NULL AND r.stop_step IS NULL AND r.machine_boot_id IS NULL
+         AND NOT EXISTS (SELECT 1 FROM agent_work w WHERE w.run_id = r.id AND w.status = 'revoked' AND w.boot_id IS NOT NULL)
       RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, r.outcome, r.error_code
     )
     SELECT v_events || coalesce(array_agg(run_ended_event(s.id, s.dispatch, s.node_role_id, s.node_id, s.outcome, s.error_code)), '{}'),
            v_nodes || coalesce(array_agg(s.node_id), '{}')
       INTO v_events, v_nodes FROM stopped s;
+  END IF;
+
+  -- The others still have something to undo, or something of them on the machine: only their executor is out of it.
+  IF cardinality(v_settled) < cardinality(p_runs) THEN
+    UPDATE runs r SET lease_until = NULL FROM unnest(p_runs, p_fences) AS i(id, fence) WHERE r.id = i.id AND r.status = 'STOPPING' AND r.fence = i.fence + 1;
   END IF;
 
   IF p_claim > 0 AND cardinality(v_nodes) > 0 THEN

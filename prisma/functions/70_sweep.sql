@@ -58,27 +58,6 @@ BEGIN
   RETURN cardinality(v_live);
 END $$;
 
--- STOPPING runs whose stop is proven (engine-rules 1): nothing of them is on the machine (no work was taken by an agent)
--- and their worker's lease is over by the margin, so it has stopped itself; or the machine has booted since; or the BMC says off.
-CREATE OR REPLACE FUNCTION prove_stopped(p_margin interval) RETURNS int LANGUAGE plpgsql AS $$
-DECLARE
-  v_runs bigint[];
-BEGIN
-  SELECT array_agg(s.id) INTO v_runs FROM (
-    SELECT r.id FROM runs r
-      LEFT JOIN agent_work w ON w.run_id = r.id
-      LEFT JOIN node_status st ON st.node_id = r.node_id
-      LEFT JOIN bmcs b ON b.node_id = r.node_id
-     WHERE r.status = 'STOPPING'
-       AND (r.lease_until IS NULL OR r.lease_until < clock_timestamp() - p_margin)
-       AND (w.run_id IS NULL OR w.boot_id IS NULL OR w.status = 'done'
-            OR w.boot_id IS DISTINCT FROM st.boot_id
-            OR (b.power = 'off' AND b.checked_at > r.stopping_at))
-     ORDER BY r.id LIMIT 500 FOR UPDATE OF r SKIP LOCKED) s;
-  IF v_runs IS NULL THEN RETURN 0; END IF;
-  RETURN finish_stopped(v_runs);
-END $$;
-
 -- Waits past their deadline: woken with that reason; the jig looks at its condition once more and decides.
 CREATE OR REPLACE FUNCTION expire_waits() RETURNS int LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,16 +1,20 @@
--- An installation expects one boot, that of its installer, which is none of the agent's. When the machine reports alive in
--- another one (a power cut, somebody at the console), the run is woken at once and decides, instead of waiting for its
--- deadline (engine-rules 16: `unexpected-boot`). The run's memo holds the boot epoch it began with. Returns how many woke.
+-- Runs that wait for a boot (engine-rules 16): the machine has reported alive in a boot later than the one they began in.
+-- The class they expect wakes them as a fact does; another wakes them with `unexpected-boot`, and the jig decides or the
+-- run fails. Nothing reports alive out of an installer: who expects that is woken by any other boot. Returns how many woke.
 CREATE OR REPLACE FUNCTION wake_unexpected_boots() RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
   v_count int;
 BEGIN
+  -- The run before its wait, as every writer of both; who holds it wakes or ends it himself.
   WITH due AS (
-    SELECT w.run_id FROM waits w JOIN runs r ON r.id = w.run_id JOIN nodes n ON n.id = r.node_id
-     WHERE w.key LIKE 'install:%' AND r.status = 'WAITING' AND n.boot_class <> 'installer' AND n.boot_epoch > (r.memo->>'bootEpoch')::int
-     ORDER BY w.run_id LIMIT 500 FOR UPDATE OF w SKIP LOCKED
+    SELECT r.id, st.boot_class::text = r.expected_boot->>'class' AS as_expected
+      FROM runs r JOIN node_status st ON st.node_id = r.node_id JOIN nodes n ON n.id = r.node_id
+     WHERE r.expected_boot IS NOT NULL AND r.status = 'WAITING' AND n.alive
+       AND st.boot_id IS DISTINCT FROM r.expected_boot->>'not_before_boot_id' AND st.boot_class <> 'installer'
+     ORDER BY r.id LIMIT 500 FOR NO KEY UPDATE OF r SKIP LOCKED
   ), woken AS (
-    UPDATE runs r SET status = 'WAKING', wake_reason = 'unexpected-boot', rung_at = NULL FROM due WHERE r.id = due.run_id AND r.status = 'WAITING'
+    UPDATE runs r SET status = 'WAKING', wake_reason = CASE WHEN due.as_expected THEN 'fact' ELSE 'unexpected-boot' END, rung_at = NULL
+      FROM due WHERE r.id = due.id AND r.status = 'WAITING'
     RETURNING r.id
   ), gone AS (
     DELETE FROM waits w USING woken WHERE w.run_id = woken.id

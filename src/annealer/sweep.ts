@@ -4,12 +4,15 @@
  * is logged and does not keep the others from running.
  */
 import type { Db } from '../db/client.js';
+import { applyCancels } from '../runs/unabortable.js';
 import type { Logger } from '../shared/logger.js';
 
 export type SweepDeps = {
   db: Db;
   log: Logger;
   aliveGraceSeconds: number;
+  /** How long a run may be STOPPING before that is an alarm. Seconds, default 120. */
+  stopDeadlineSeconds?: number;
   /** Nodes domain: heartbeats that stopped; who changed. */
   sweepAlive: (db: Db, graceSeconds: number) => Promise<number[]>;
   /** Nodes domain: raises the `served` facts that have come true. */
@@ -27,6 +30,7 @@ const WAVE_BATCH = 200;
 const STOP_MARGIN_SECONDS = 2;
 /** A machine that was switched on for its work and has not come up after this is switched on once more. */
 const POWER_ON_AGAIN_SECONDS = 900;
+const STOP_DEADLINE_SECONDS = 120;
 const AUDIT_WINDOW = 5000;
 
 export class Sweeper {
@@ -46,7 +50,9 @@ export class Sweeper {
       ['waits', () => count('expire_waits()')],
       ['unexpected boots', () => count('wake_unexpected_boots()')],
       ['lost nodes', () => count('fence_lost_nodes()')],
+      ['cancels', () => applyCancels(this.deps.db)],
       ['stopped', () => count('prove_stopped(make_interval(secs => $1))', [STOP_MARGIN_SECONDS])],
+      ['stuck', () => count('tell_stuck(make_interval(secs => $1))', [this.deps.stopDeadlineSeconds ?? STOP_DEADLINE_SECONDS])],
       ['waves', () => count('propagate_errors($1)', [WAVE_BATCH])],
       ['power', () => count('decide_power(make_interval(secs => $1))', [POWER_ON_AGAIN_SECONDS]).then(() => 0)],
       ['removals', () => count('finish_removals()')],

@@ -1,5 +1,7 @@
 /** What one call of a jig comes to, as it is settled. Plain data: jigs return it, `settle` writes it. */
 import { z } from 'zod';
+import { BootClass } from '../generated/prisma/enums.js';
+import { jobClasses, type JobClass } from '../queue/jobs.js';
 import type { JsonObject } from '../shared/json.js';
 
 /** `wait` frees the worker; the jig is called again when the fact is true or the deadline has come. */
@@ -16,9 +18,20 @@ export type StepOutcome =
       keeps: 'node' | 'nothing';
       /** Whether the step goes on when the machine goes away. */
       survivesReboot?: boolean;
+      /** Class of the worker that its next turn needs (src/queue/jobs.ts); as before when left out. */
+      jobClass?: JobClass;
+      /** What goes on meanwhile and cannot be broken off, in words: a cancel takes effect when the wait is over. */
+      unabortable?: string;
+      /**
+       * The boot that this wait expects. That boot wakes it as a fact does; another one wakes it with `unexpected-boot`, and
+       * fails the run for good unless `otherwise` is `wake` (engine-rules 16).
+       */
+      expectedBoot?: { class: BootClass; otherwise?: 'fail' | 'wake' };
       /** Handed back to the next call. */
       memo: JsonObject;
     }
+  /** A timer: keeps nothing, and is called again with `wake: 'deadline'`. */
+  | { kind: 'timer'; seconds: number; memo: JsonObject }
   | { kind: 'fail'; code: string; message: string; retryable: boolean; exitStatus?: number };
 
 const object = z.record(z.string(), z.json());
@@ -34,6 +47,17 @@ const stepOutcome = z.discriminatedUnion('kind', [
       .max(366 * 86_400),
     keeps: z.enum(['node', 'nothing']),
     survivesReboot: z.boolean().optional(),
+    jobClass: z.enum(jobClasses).optional(),
+    unabortable: z.string().min(1).max(500).optional(),
+    expectedBoot: z.object({ class: z.enum(BootClass), otherwise: z.enum(['fail', 'wake']).optional() }).optional(),
+    memo: object,
+  }),
+  z.object({
+    kind: z.literal('timer'),
+    seconds: z
+      .number()
+      .min(0)
+      .max(366 * 86_400),
     memo: object,
   }),
   z.object({

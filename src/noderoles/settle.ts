@@ -16,12 +16,12 @@ export async function settle(db: Queryable, batch: Settlement[], claim: number):
   const { rows } = await db.query<RingRow>({
     name: 'settle',
     text: 'SELECT run_id, dispatch, fence, job_class FROM settle($1::bigint[], $2::int[], $3::jsonb[], $4)',
-    values: [batch.map((item) => item.runId), batch.map((item) => item.fence), batch.map((item) => JSON.stringify(toBody(item.outcome))), claim],
+    values: [batch.map((item) => item.runId), batch.map((item) => item.fence), batch.map((item) => JSON.stringify(toBody(item))), claim],
   });
   return toRings(rows);
 }
 
-function toBody(outcome: Settlement['outcome']): JsonObject {
+function toBody({ runId, outcome }: Settlement): JsonObject {
   switch (outcome.kind) {
     case 'done':
       return {
@@ -44,6 +44,21 @@ function toBody(outcome: Settlement['outcome']): JsonObject {
         deadline_seconds: outcome.deadlineSeconds,
         keeps: outcome.keeps,
         survives_reboot: outcome.survivesReboot ?? false,
+        memo: outcome.memo,
+        ...(outcome.jobClass === undefined ? {} : { job_class: outcome.jobClass }),
+        ...(outcome.unabortable === undefined ? {} : { unabortable: outcome.unabortable }),
+        ...(outcome.expectedBoot === undefined
+          ? {}
+          : { expected_boot: { class: outcome.expectedBoot.class, otherwise: outcome.expectedBoot.otherwise ?? 'fail' } }),
+      };
+    case 'timer':
+      return {
+        kind: 'wait',
+        key: `timer:${runId}`,
+        min_generation: 1,
+        deadline_seconds: outcome.seconds,
+        keeps: 'nothing',
+        survives_reboot: true,
         memo: outcome.memo,
       };
   }

@@ -63,16 +63,18 @@ export type NodeRoleView = {
   destructive: boolean;
   /** A run of this noderole is STOPPING: its end is not proven yet. */
   stopping: boolean;
+  /** What its run is in the middle of and may not be broken off; null or absent when it may (engine-rules 17). */
+  unabortable?: string | null;
 };
 
-/** What becomes of it. `run: 'stop'`: take the live run from its executor; `wave`: start an ERROR wave at this noderole. */
+/** What becomes of it. `run: 'stop'`: take the live run from its executor, `stop-later`: when its unabortable step is over; `wave`: start an ERROR wave at this noderole. */
 export type Move = {
   to: NodeRoleState;
   pendingParents: number;
   slack: number;
   wantGen: number;
   childrenDelta: -1 | 0 | 1;
-  run: 'keep' | 'stop';
+  run: 'keep' | 'stop' | 'stop-later';
   wave: boolean;
 };
 
@@ -144,6 +146,7 @@ export function next(view: NodeRoleView, event: NodeRoleEvent): Move | Refusal {
     }
 
     case 'cancel':
+      if (state === 'TRANSITION' && view.unabortable) return { ...stay, run: 'stop-later' };
       return state === 'TRANSITION'
         ? { ...stay, to: 'ERROR', run: 'stop', wave: true }
         : { refused: `nothing of it is running (${state}); to keep it from running, recall its deployment or unbind it` };
@@ -162,6 +165,8 @@ export function next(view: NodeRoleView, event: NodeRoleEvent): Move | Refusal {
 
     case 'repropose': {
       if (state === 'PROPOSED') return stay;
+      if (state === 'TRANSITION' && view.unabortable)
+        return { refused: `its run is in a step that cannot be broken off (${view.unabortable}); cancel it, which takes effect when that is over` };
       return { ...leaves('PROPOSED'), run: state === 'TRANSITION' ? 'stop' : 'keep' };
     }
   }

@@ -23,9 +23,11 @@ type Row = {
   run_gen: number | null;
   destructive: boolean;
   stopping: boolean;
+  unabortable: string | null;
 };
 
-export type Moved = { id: number; from: NodeRoleState; to: NodeRoleState; version: number };
+/** `later`: a cancel that takes effect when the step named is over. */
+export type Moved = { id: number; from: NodeRoleState; to: NodeRoleState; version: number; later?: string };
 
 /** Applies `event` to the noderole. Throws NotFoundError, InvalidTransitionError with the table's reason. Safe to repeat as far as the table says so. */
 export async function moveNodeRole(pool: Pool, id: number, event: NodeRoleEvent, actor: string): Promise<Moved> {
@@ -34,7 +36,7 @@ export async function moveNodeRole(pool: Pool, id: number, event: NodeRoleEvent,
 
 /** The same in the caller's transaction, which holds no lock that comes later in the order: a hook's writes carry its depth. */
 export async function moveNodeRoleIn(tx: Tx, id: number, event: NodeRoleEvent, actor: string): Promise<Moved> {
-  const row = await lockWithChildren(tx, id);
+  const row = await lockWithChildren(tx, id, event.kind === 'cancel' || event.kind === 'repropose');
   const move = next(
     {
       state: row.state,
@@ -45,15 +47,20 @@ export async function moveNodeRoleIn(tx: Tx, id: number, event: NodeRoleEvent, a
       runGen: row.run_gen,
       destructive: row.destructive,
       stopping: row.stopping,
+      unabortable: row.unabortable,
     },
     event,
   );
   if (isRefusal(move)) throw new InvalidTransitionError(`noderole ${id}: ${move.refused}`, { details: { state: row.state, event: event.kind } });
+  if (move.run === 'stop-later') {
+    await askToStop(tx, row, actor);
+    return { id, from: row.state, to: row.state, version: row.version, later: row.unabortable ?? '' };
+  }
   const version = await write(tx, row, event, move, actor);
   return { id, from: row.state, to: move.to, version };
 }
 
-async function lockWithChildren(tx: Tx, id: number): Promise<Row> {
+async function lockWithChildren(tx: Tx, id: number, withRun: boolean): Promise<Row> {
   const found = await tx.query<{ node_id: number }>('SELECT node_id FROM node_roles WHERE id = $1', [id]);
   const nodeId = found.rows[0]?.node_id;
   if (nodeId === undefined) throw new NotFoundError('noderole', id);
@@ -61,9 +68,13 @@ async function lockWithChildren(tx: Tx, id: number): Promise<Row> {
   await tx.query('SELECT 1 FROM node_roles WHERE id = $1 OR id IN (SELECT child_id FROM node_role_edges WHERE parent_id = $1) ORDER BY id FOR NO KEY UPDATE', [
     id,
   ]);
+  // A step that may not be broken off begins in the run's row alone.
+  if (withRun) await tx.query('SELECT 1 FROM runs WHERE id = (SELECT current_run_id FROM node_roles WHERE id = $1) FOR NO KEY UPDATE', [id]);
   const { rows } = await tx.query<Row>(
     `SELECT nr.id, nr.node_id, nr.role_id, nr.deployment_id, nr.state, nr.version, nr.pending_parents, nr.slack, nr.barrier, nr.want_gen, nr.current_run_id,
             r.gen AS run_gen, 'destructive' = ANY(ro.flags) AS destructive,
+            -- Woken, the step that could not be broken off is over.
+            CASE WHEN r.status IN ('RUNNING', 'WAITING') THEN r.unabortable END AS unabortable,
             EXISTS (SELECT 1 FROM runs s WHERE s.node_role_id = nr.id AND s.status = 'STOPPING') AS stopping
        FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id LEFT JOIN runs r ON r.id = nr.current_run_id WHERE nr.id = $1`,
     [id],
@@ -79,6 +90,14 @@ async function causeOf(tx: Tx, event: NodeRoleEvent): Promise<'outside' | 'insid
   if (event.kind !== 'poke') return 'none';
   const { rows } = await tx.query<{ depth: number }>(`SELECT coalesce(nullif(current_setting('prybar.cause_depth', true), '')::int, 0) AS depth`);
   return (rows[0]?.depth ?? 0) > 0 ? 'inside' : 'outside';
+}
+
+/** Kept in the run's row: whoever ends the step carries it out, the sweep if nobody does. */
+async function askToStop(tx: Tx, row: Row, actor: string): Promise<void> {
+  await tx.query(
+    `UPDATE runs SET cancel_requested_at = clock_timestamp(), cancel_by = $2 WHERE id = $1 AND cancel_requested_at IS NULL AND status IN ('RUNNING', 'WAITING')`,
+    [row.current_run_id, actor],
+  );
 }
 
 async function write(tx: Tx, row: Row, event: NodeRoleEvent, move: Move, actor: string): Promise<number> {

@@ -13,7 +13,10 @@ type HasPool = { pool: Pool };
 /** ERROR -> ready, with its tries counted anew. */
 export const retryNodeRole = (db: HasPool, id: number, actor: string): Promise<Moved> => moveNodeRole(db.pool, id, { kind: 'retry' }, actor);
 
-/** TRANSITION -> ERROR `cancelled` at once; the node stays taken until the stop is proven. */
+/**
+ * TRANSITION -> ERROR `cancelled` at once; the node stays taken until the stop is proven. In a step that cannot be broken
+ * off nothing changes yet (`later` names it): the cancel takes effect at its end.
+ */
 export const cancelNodeRole = (db: HasPool, id: number, actor: string): Promise<Moved> => moveNodeRole(db.pool, id, { kind: 'cancel' }, actor);
 
 /** Back to PROPOSED; what runs is stopped. */

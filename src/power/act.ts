@@ -18,13 +18,15 @@ export type PowerAsk = {
   /** What it shall boot then, once; null leaves it to the machine. */
   nextBoot: NextBoot | null;
   signal: AbortSignal;
+  /** Asked just before each command is sent: false when the machine may be another's by now (engine-rules 1). */
+  mayAct?: () => boolean;
 };
 
 export type PowerDeps = {
   secrets: Pick<Secrets, 'decrypt'>;
   locks: BmcLocks;
   /** For tests. */
-  openDriver?: (bmc: BmcAddress, machine: MachineRef) => { driver: PowerDriver; timing: PowerTiming };
+  openDriver?: (bmc: BmcAddress, machine: MachineRef, beforeSend?: () => void) => { driver: PowerDriver; timing: PowerTiming };
 };
 
 /** Tries of one command, and the wait before the second, doubled before each further one. */
@@ -37,7 +39,8 @@ const RETRY_FIRST_MS = 500;
  */
 export async function powerAction(db: Db, ask: PowerAsk, deps: PowerDeps): Promise<void> {
   const { bmc, machine, bootId } = await readBmc(db, deps.secrets, ask.nodeId);
-  const { driver, timing } = (deps.openDriver ?? openDriver)(bmc, machine);
+  const beforeSend = () => requireOurs(ask);
+  const { driver, timing } = (deps.openDriver ?? openDriver)(bmc, machine, beforeSend);
   try {
     const power = await deps.locks.exclusively(ask.nodeId, timing.spacingMs, ask.signal, () => carryOut({ driver, timing, bmc, ask }));
     await recordPower(db, ask.nodeId, { power });
@@ -64,11 +67,17 @@ async function carryOut({ driver, timing, bmc, ask }: Work): Promise<PowerState>
   const before = await again(() => driver.status(signal), signal);
   // BMCs refuse to cycle a machine that is off (IPMI 2.0 section 28.3).
   const verb = ask.action === 'cycle' && before === 'off' ? 'on' : ask.action;
-  if (nextBoot !== null) await again(() => driver.setNextBoot(nextBoot, signal), signal);
+  if (nextBoot !== null) await again(() => (requireOurs(ask), driver.setNextBoot(nextBoot, signal)), signal);
   // Even then the command carries the next boot, where a driver sends both at once.
   if (verb === before && nextBoot === null) return before;
-  await again(() => driver[verb](signal), signal);
+  await again(() => (requireOurs(ask), driver[verb](signal)), signal);
   return verify(driver, timing, { bmc, wanted: verb === 'off' ? 'off' : 'on', signal });
+}
+
+/** Whoever slept through his lease sends nothing any more: somebody else may have begun on the machine. */
+function requireOurs(ask: PowerAsk): void {
+  if (ask.mayAct?.() === false)
+    throw new AppError('lease-over', 409, false, `node ${ask.nodeId}: the lease of the run is over; ${ask.action} was not sent to the BMC`);
 }
 
 async function verify(driver: PowerDriver, timing: PowerTiming, ask: { bmc: BmcAddress; wanted: PowerState; signal: AbortSignal }): Promise<PowerState> {

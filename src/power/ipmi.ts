@@ -95,3 +95,11 @@ function runProgram(file: string, args: string[], options: { env: Record<string,
     });
   });
 }
+
+/** Runs programs, each only after `beforeSend` had nothing against it: one driver call may send several commands. */
+export function programAfter(beforeSend: (() => void) | undefined): RunProgram {
+  return async (file, args, options) => {
+    beforeSend?.();
+    return runProgram(file, args, options);
+  };
+}

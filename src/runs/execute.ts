@@ -4,18 +4,21 @@
  */
 import { problemsOfWall } from '../attribs/schema.js';
 import type { Pool } from '../db/client.js';
-import type { AgentPort, JigContext, JigOutcome, JigRegistry } from '../jigs/contract.js';
+import { hasStop, type AgentPort, type JigContext, type JigOutcome, type JigRegistry, type StopContext } from '../jigs/contract.js';
 import { isPassing } from '../db/passing.js';
 import { safeOutcome } from '../noderoles/outcome.js';
 import { settle, type Settlement } from '../noderoles/settle.js';
 import type { Ring, RunJob } from '../queue/jobs.js';
-import { AppError } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
 import { agentPort } from './agent-work.js';
+import { Deadline } from './deadline.js';
+import { failureClass, failureOf } from './failure-class.js';
 import { LeaseKeeper } from './lease.js';
 import { appendRunLogs, LogSink, type LogChunk } from './log.js';
 import { Pump } from './pump.js';
 import { startRuns, type StartAnswer, type StartedRun } from './start.js';
+import { endStop, STOP_TIMEOUT_MS, takeStop, type StoppingRun } from './stop.js';
+import { beginUnabortable, endUnabortable } from './unabortable.js';
 
 export type ExecutorOptions = {
   pool: Pool;
@@ -27,6 +30,8 @@ export type ExecutorOptions = {
   ring: (rings: Ring[]) => Promise<void>;
   /** A settle looks only at the machines it touched and left room for others; its runs were of these classes. */
   onRoom?: (jobClasses: string[]) => void;
+  /** Asks the annealer for a pass; without it the next sweep does. */
+  kick?: () => Promise<void>;
   /** How many noderoles a settle may claim in its own commit. */
   claimPerSettle: number;
   /** How long a jig whose signal was aborted may take to stop. Milliseconds, default 10 000. */
@@ -43,7 +48,6 @@ const BATCH = 500;
 const MAX_TRIES = 60;
 const ABORT_GRACE_MS = 10_000;
 /** The longest a timer of Node can be set for; some 24 days. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const SETTLED = 'settled' as const;
 const pause = (tries: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.min(2000, 20 * 2 ** Math.min(tries, 7)) * (0.5 + Math.random() / 2)));
 
@@ -83,7 +87,7 @@ export class Executor {
     const { answer, sinceMs } = await this.starts.add(job);
     switch (answer.kind) {
       case 'dropped':
-        return;
+        return this.undo(job);
       case 'skip':
       case 'supersede':
         return this.settle({ runId: answer.runId, fence: answer.fence, outcome: { kind: answer.kind }, jobClass });
@@ -100,7 +104,8 @@ export class Executor {
 
   private async start(jobs: RunJob[]): Promise<Started[]> {
     const sinceMs = performance.now();
-    const answers = await startRuns(this.options.pool, jobs, this.options.worker, this.options.leaseSeconds);
+    const { pool, worker, leaseSeconds, jigs } = this.options;
+    const answers = await startRuns(pool, jobs, worker, leaseSeconds, (jig, role) => hasStop(jigs, jig, role));
     return answers.map((answer) => ({ answer, sinceMs }));
   }
 
@@ -138,19 +143,17 @@ export class Executor {
       return { kind: 'fail', code: 'no-jig', message: `there is no jig '${run.jig}'; known are ${[...this.options.jigs.keys()].join(', ')}`, retryable: false };
     // Stopped for so long between start and here that the machine may be another's by now.
     if (lost.aborted) return { kind: 'lost', message: String(lost.reason) };
+    if (run.wakeReason === 'unexpected-boot' && run.expectedBoot?.otherwise === 'fail') return strangeBoot(run);
     const stop = new AbortController();
     const { signal } = stop;
     let timedOut = false;
     const onLost = () => stop.abort(lost.reason);
     lost.addEventListener('abort', onLost, { once: true });
     // Not AbortSignal.timeout and .any: those live on for the whole timeout, which thousands of short runs a second outlive.
-    const timer = setTimeout(
-      () => {
-        timedOut = true;
-        stop.abort(new Error(`no outcome within ${run.role.timeoutSeconds} s`));
-      },
-      Math.min(run.role.timeoutSeconds * 1000, LONGEST_TIMER_MS),
-    );
+    const time = new Deadline(run.role.timeoutSeconds * 1000, () => {
+      timedOut = true;
+      stop.abort(new Error(`no outcome within ${run.role.timeoutSeconds} s`));
+    });
     const { log: parentLog } = this.options;
     let logger: Logger | undefined;
     const context: JigContext = {
@@ -169,10 +172,11 @@ export class Executor {
         return (logger ??= parentLog.child({ runId: run.runId, nodeRoleId: run.noderoleId, nodeId: run.node.id, jig: run.jig }));
       },
       agent: agentPort(this.options.pool, run) satisfies AgentPort,
+      unabortable: (what, work) => this.unabortable(run, { what, work, time }),
     };
     const grace = this.options.abortGraceMs ?? ABORT_GRACE_MS;
     const ended = await endOf(() => jig.run(context), signal, grace).finally(() => {
-      clearTimeout(timer);
+      time.stop();
       lost.removeEventListener('abort', onLost);
     });
     if (ended.kind === 'returned') return timedOut && !lost.aborted ? tooLong(run) : withCheckedWall(run, safeOutcome(ended.value));
@@ -180,6 +184,68 @@ export class Executor {
     if (lost.aborted) return ended.kind === 'ignored' ? 'still running' : { kind: 'lost', message: String(lost.reason) };
     return timedOut ? tooLong(run) : toFailure(ended.kind === 'threw' ? ended.error : undefined);
   }
+
+  private async unabortable<T>(run: StartedRun, step: { what: string; work: () => Promise<T>; time: Deadline }): Promise<T> {
+    await beginUnabortable(this.options.pool, run, step.what);
+    step.time.hold();
+    try {
+      return await step.work();
+    } finally {
+      // The look that follows at the lease aborts the signal; nothing the jig returns counts any more.
+      await endUnabortable(this.options.pool, run).catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'the end of a step was not told'));
+      step.time.release();
+    }
+  }
+
+  /** A job that starts nothing may be for the undoing of a run that was cancelled. */
+  private async undo(job: RunJob): Promise<void> {
+    const { pool, worker, leaseSeconds } = this.options;
+    const sinceMs = performance.now();
+    const run = await takeStop(pool, job, worker, leaseSeconds);
+    if (run === null) return;
+    const lost = this.leases.hold(run.runId, run.fence, sinceMs);
+    const sink = new LogSink((chunk) => this.logs.add(chunk), run.runId, run.fence);
+    try {
+      const outcome = await this.callOnStop(run, lost, sink);
+      await sink.flush().catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'log not written'));
+      if (outcome !== 'still running') await endStop(pool, run, outcome);
+    } finally {
+      this.leases.release(run.runId, run.fence);
+    }
+    // The machine may be free now.
+    await this.options.kick?.().catch(() => undefined);
+  }
+
+  private async callOnStop(run: StoppingRun, lost: AbortSignal, sink: LogSink) {
+    const jig = this.options.jigs.get(run.jig);
+    if (jig?.onStop === undefined) return { note: 'there was nothing to undo' };
+    const signal = AbortSignal.any([lost, AbortSignal.timeout(STOP_TIMEOUT_MS)]);
+    const context: StopContext = {
+      run: { id: run.runId, fence: run.fence, attempt: run.attempt },
+      role: run.role,
+      noderole: { id: run.noderoleId },
+      node: run.node,
+      inputs: run.inputs,
+      memo: run.memo,
+      reason: run.reason,
+      signal,
+      mayAct: () => this.leases.isCertain(run.runId, run.fence),
+      log: (text) => sink.write(text),
+      logger: this.options.log.child({ runId: run.runId, nodeRoleId: run.noderoleId, nodeId: run.node.id, jig: run.jig }),
+    };
+    const ended = await endOf(async () => jig.onStop?.(context), signal, this.options.abortGraceMs ?? ABORT_GRACE_MS);
+    if (ended.kind === 'ignored') return 'still running' as const;
+    return ended.kind === 'returned' ? toStopped(ended.value) : { error: failureOf(ended.error).message };
+  }
+}
+
+/** What `onStop` returned, as far as it is what it should be. */
+function toStopped(value: unknown): { note?: string; proof?: string } {
+  const text = (key: 'note' | 'proof') => {
+    const found: unknown = typeof value === 'object' && value !== null && key in value ? (value as Record<string, unknown>)[key] : undefined;
+    return typeof found === 'string' && found !== '' ? { [key]: found.slice(0, 1000).replaceAll('\u0000', '') } : {};
+  };
+  return { ...text('note'), ...text('proof') };
 }
 
 type End = { kind: 'returned'; value: unknown } | { kind: 'threw'; error: unknown } | { kind: 'ignored' };
@@ -227,7 +293,16 @@ function toWake(reason: string | null): JigContext['wake'] {
   return reason === 'fact' || reason === 'deadline' || reason === 'unexpected-boot' ? reason : null;
 }
 
+function strangeBoot(run: StartedRun): JigOutcome {
+  return {
+    kind: 'fail',
+    code: 'unexpected-boot',
+    message: `the machine booted into something else than ${run.expectedBoot?.class ?? 'what'} was expected; look at the machine, then retry`,
+    retryable: false,
+  };
+}
+
 function toFailure(error: unknown): JigOutcome {
-  if (error instanceof AppError) return { kind: 'fail', code: error.code, message: error.message, retryable: error.retryable };
-  return { kind: 'fail', code: 'jig-threw', message: error instanceof Error ? error.message : String(error), retryable: true };
+  const { code, message, retryable } = failureOf(error);
+  return { kind: 'fail', code, message, retryable: failureClass(retryable === undefined ? { code } : { code, retryable }) !== 'final' };
 }

@@ -1,12 +1,17 @@
 /**
- * The leases of the runs that this process executes: renewed together, a sixth of their length apart at most. A run whose
- * renewal finds no row was taken away; a run that could not be renewed in time stops itself before its lease is over,
+ * The leases of the runs that this process executes: renewed together, a sixth of their length apart at most, and looked at
+ * in between. A run that neither finds was taken away, which is how a jig hears of a cancel within a second; a run that could not be renewed in time stops itself before its lease is over,
  * on this process's monotonic clock, so that nobody else can have begun it (engine-rules 1).
  */
 import type { Queryable } from '../db/client.js';
 import type { Logger } from '../shared/logger.js';
 
-type Held = { fence: number; abort: AbortController; renewedAtMs: number };
+type Held = { fence: number; abort: AbortController; renewedAtMs: number; sinceMs: number };
+
+/** Between two looks at whether runs were taken away. A jig that is done within it is never looked at. */
+const LOOK_MS = 500;
+/** How long an answer of the database is waited for before it is asked anew. */
+const PATIENCE_MS = 3000;
 
 const monotonicMs = () => performance.now();
 const TOO_LATE = 'the lease could not be renewed in time';
@@ -14,6 +19,7 @@ const TOO_LATE = 'the lease could not be renewed in time';
 export class LeaseKeeper {
   private readonly held = new Map<number, Held>();
   private timer: NodeJS.Timeout | undefined;
+  private askedAtMs = Number.NEGATIVE_INFINITY;
   private readonly intervalMs: number;
   private readonly giveUpMs: number;
 
@@ -23,18 +29,17 @@ export class LeaseKeeper {
     private readonly leaseSeconds: number,
     private readonly log: Logger,
   ) {
-    // Often, because a renewal is also how a run learns that it was cancelled.
-    this.intervalMs = Math.min(2000, (leaseSeconds * 1000) / 6);
+    this.intervalMs = (leaseSeconds * 1000) / 6;
     this.giveUpMs = leaseSeconds * 800;
   }
 
   /** Keeps the lease of a run whose start was asked for at `sinceMs` (monotonic). The signal aborts when it is lost. */
   hold(runId: number, fence: number, sinceMs = monotonicMs()): AbortSignal {
     const abort = new AbortController();
-    this.held.set(runId, { fence, abort, renewedAtMs: sinceMs });
+    this.held.set(runId, { fence, abort, renewedAtMs: sinceMs, sinceMs: monotonicMs() });
     // A process that was stopped between start and here may have lost it already.
     if (!this.isCertain(runId, fence)) abort.abort(new Error(TOO_LATE));
-    this.timer ??= setInterval(() => this.tick(), this.intervalMs);
+    this.timer ??= setInterval(() => this.tick(), Math.min(LOOK_MS, this.intervalMs));
     return abort.signal;
   }
 
@@ -66,26 +71,39 @@ export class LeaseKeeper {
   private tick(): void {
     // Looked at here and not after the renewal: one that never answers must not keep a run from stopping in time.
     for (const [, held] of this.held) if (monotonicMs() - held.renewedAtMs > this.giveUpMs) held.abort.abort(new Error(TOO_LATE));
-    void this.renew();
+    void this.see();
   }
 
-  private async renew(): Promise<void> {
-    const asked = [...this.held];
+  private async see(): Promise<void> {
     const at = monotonicMs();
+    // A database that is slow is not asked ever more; one that never answers is asked again.
+    if (at - this.askedAtMs < PATIENCE_MS) return;
+    this.askedAtMs = at;
+    const all = [...this.held];
+    const due = all.filter(([, held]) => at - held.renewedAtMs >= this.intervalMs);
+    const looked = all.filter(([, held]) => at - held.renewedAtMs < this.intervalMs && at - held.sinceMs >= LOOK_MS);
     try {
-      const { rows } = await this.db.query<{ id: number }>(
-        `UPDATE runs r SET lease_until = clock_timestamp() + make_interval(secs => $3)
-           FROM unnest($1::bigint[], $2::int[]) AS i(id, fence) WHERE r.id = i.id AND r.fence = i.fence AND r.status = 'RUNNING' RETURNING r.id`,
-        [asked.map(([id]) => id), asked.map(([, held]) => held.fence), this.leaseSeconds],
-      );
-      const renewed = new Set(rows.map((row) => row.id));
-      for (const [id, held] of asked) {
-        if (renewed.has(id)) held.renewedAtMs = Math.max(held.renewedAtMs, at);
-        // Settled meanwhile is no loss: then it is no longer held.
-        else if (this.held.get(id) === held) held.abort.abort(new Error('the run was taken away: cancelled, or its lease was lost'));
-      }
+      await this.check(due, RENEW, [this.leaseSeconds], (held) => (held.renewedAtMs = Math.max(held.renewedAtMs, at)));
+      await this.check(looked, LOOK, [], () => undefined);
     } catch (err) {
       this.log.warn({ err }, 'leases not renewed');
+    } finally {
+      this.askedAtMs = Number.NEGATIVE_INFINITY;
+    }
+  }
+
+  private async check(asked: [number, Held][], text: string, more: unknown[], still: (held: Held) => void): Promise<void> {
+    if (asked.length === 0) return;
+    const { rows } = await this.db.query<{ id: number }>(text, [asked.map(([id]) => id), asked.map(([, held]) => held.fence), ...more]);
+    const ours = new Set(rows.map((row) => row.id));
+    for (const [id, held] of asked) {
+      if (ours.has(id)) still(held);
+      // Settled meanwhile is no loss: then it is no longer held.
+      else if (this.held.get(id) === held) held.abort.abort(new Error('the run was taken away: cancelled, or its lease was lost'));
     }
   }
 }
+
+const OURS = `r.id = i.id AND r.fence = i.fence AND (r.status = 'RUNNING' OR r.status = 'STOPPING' AND r.stop_step = 'running')`;
+const RENEW = `UPDATE runs r SET lease_until = clock_timestamp() + make_interval(secs => $3) FROM unnest($1::bigint[], $2::int[]) AS i(id, fence) WHERE ${OURS} RETURNING r.id`;
+const LOOK = `SELECT r.id FROM runs r JOIN unnest($1::bigint[], $2::int[]) AS i(id, fence) ON ${OURS}`;

@@ -20,6 +20,7 @@ export type StartedRun = {
   inputs: JsonObject;
   memo: JsonObject;
   wakeReason: string | null;
+  expectedBoot: { class: string; otherwise: 'fail' | 'wake' } | null;
   noderoleId: number;
   role: { name: string; config: JsonObject; timeoutSeconds: number; attribs: readonly Attrib[] };
   node: { id: number; name: string; arch: string; kind: string };
@@ -42,6 +43,7 @@ type Row = {
   inputs: JsonObject | null;
   memo: JsonObject;
   wake_reason: string | null;
+  expected_boot: { class: string; otherwise: 'fail' | 'wake' } | null;
   noderole_id: number;
   want_gen: number;
   pending_parents: number;
@@ -72,8 +74,17 @@ type Row = {
   wanted: Wanted[] | null;
 };
 
-/** Starts the jobs of a batch for `worker`, each under a lease of `leaseSeconds`. Answers in the order of the jobs. */
-export async function startRuns(db: Queryable, jobs: RunJob[], worker: string, leaseSeconds: number): Promise<StartAnswer[]> {
+/**
+ * Starts the jobs of a batch for `worker`, each under a lease of `leaseSeconds`. `stops` says whether a jig has something
+ * to undo for a role. Answers in the order of the jobs.
+ */
+export async function startRuns(
+  db: Queryable,
+  jobs: RunJob[],
+  worker: string,
+  leaseSeconds: number,
+  stops: (jig: string, role: string) => boolean = () => false,
+): Promise<StartAnswer[]> {
   const { rows } = await db.query<{ row: Row }>({ name: 'start-read', text: 'SELECT start_read($1) AS row', values: [jobs.map((job) => job.runId)] });
   const byId = new Map(rows.map(({ row }) => [row.id, row]));
   const frozen = jobs.flatMap((job) => {
@@ -86,7 +97,7 @@ export async function startRuns(db: Queryable, jobs: RunJob[], worker: string, l
 
   const started = await db.query<{ run_id: number; new_fence: number }>({
     name: 'start-take',
-    text: 'SELECT run_id, new_fence FROM start_take($1, $2, $3, $4, $5, $6, $7, $8, $9)',
+    text: 'SELECT run_id, new_fence FROM start_take($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
     values: [
       frozen.map((item) => item.row.id),
       frozen.map((item) => item.row.fence),
@@ -97,6 +108,7 @@ export async function startRuns(db: Queryable, jobs: RunJob[], worker: string, l
       leaseSeconds,
       frozen.map((item) => item.row.boot_epoch),
       frozen.map((item) => (item.from === null ? null : JSON.stringify(item.from))),
+      frozen.map((item) => stops(item.row.jig, item.row.role_name)),
     ],
   });
   const fences = new Map(started.rows.map((row) => [row.run_id, row.new_fence]));
@@ -162,6 +174,7 @@ function toAnswer(row: Row, inputs: JsonObject, hash: string, fence: number | un
       inputs,
       memo: row.memo,
       wakeReason: row.wake_reason,
+      expectedBoot: row.expected_boot,
       noderoleId: row.noderole_id,
       role: { name: row.role_name, config: row.jig_config, timeoutSeconds: row.timeout_seconds, attribs: row.attribs },
       secrets: secretsOf(row, inputs),

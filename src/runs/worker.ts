@@ -76,6 +76,7 @@ export async function startRunsWorker(options: RunsWorkerOptions): Promise<{ nam
     leaseSeconds,
     ring: (rings) => doorbell.ring(rings),
     onRoom: roomTeller(pool, doorbell, log),
+    kick: () => doorbell.kick(),
     claimPerSettle: CLAIM_PER_SETTLE,
     log,
   });

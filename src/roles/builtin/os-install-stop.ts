@@ -1,9 +1,11 @@
 /**
- * What is undone when an installation is broken off: cancelled, failed for good, or proposed again. The install is
- * disarmed, so that the machine's next PXE boot gets no installer, and the machine is parked (engine-rules 17).
+ * What is undone when an installation is broken off. Cancelled or proposed again, the transaction that decides it disarms
+ * the install and parks the machine (prisma/functions/32_stop.sql); what may write on the disk already is then cut off
+ * by `undoInstall`, which proves the machine free (engine-rules 1, 17). Failed for good, the hook here disarms and parks.
  */
-import type { Tx } from '../../db/client.js';
+import type { Pool, Tx } from '../../db/client.js';
 import type { HookAnswer, HookContext, HookItem, RoleHooks } from '../../hooks/hooks.js';
+import type { StopContext, Stopped } from '../../jigs/contract.js';
 
 export type StopPorts = {
   disarmInstall(tx: Tx, nodeId: number, reason: string): Promise<{ installId: number; status: string } | null>;
@@ -39,4 +41,32 @@ async function disarm(tx: Tx, ports: StopPorts, nodeRoleId: number): Promise<voi
   if (open.rowCount === 0) return;
   const ended = await ports.disarmInstall(tx, row.node_id, `its noderole is ${row.state}`);
   if (ended) await ports.setDesiredBootenv(tx, { nodeId: row.node_id, bootenv: PARKED, reason: `install ${ended.installId} was broken off (${ended.status})` });
+}
+
+export type UndoPorts = {
+  pool: Pool;
+  hasBmc(nodeId: number): Promise<boolean>;
+  /** Off, and on again into PXE; resolves when the BMC said off in between. */
+  cutPower(nodeId: number, signal: AbortSignal, mayAct: () => boolean): Promise<void>;
+};
+
+/**
+ * Makes sure that no installer writes on the machine's disk any more. One that has fetched its answers is cut off by the
+ * BMC; without a BMC only the machine's next boot, or an operator, proves it.
+ */
+export async function undoInstall(ports: UndoPorts, ctx: StopContext): Promise<Stopped> {
+  const { rows } = await ports.pool.query<{ id: number; status: string; fetched: boolean }>(
+    'SELECT id, status, coalesce(fetched_at, wiping_at) IS NOT NULL AS fetched FROM installs WHERE node_role_id = $1 AND node_id = $2 ORDER BY id DESC LIMIT 1',
+    [ctx.noderole.id, ctx.node.id],
+  );
+  const install = rows[0];
+  if (!install) return { proof: 'nothing was armed' };
+  if (install.status === 'completed') return { proof: `install ${install.id} was complete: no installer is at work` };
+  if (!install.fetched) return { proof: `no installer had fetched its answers for install ${install.id}, and none gets them any more` };
+  if (!(await ports.hasBmc(ctx.node.id))) {
+    return { note: `install ${install.id} may still be writing and no BMC is known: power-cycle the machine by hand, its next boot frees it` };
+  }
+  ctx.log(`install ${install.id} is broken off (${install.status}): power off, then on into ${PARKED}`);
+  await ports.cutPower(ctx.node.id, ctx.signal, ctx.mayAct);
+  return { proof: 'the BMC has switched the machine off' };
 }

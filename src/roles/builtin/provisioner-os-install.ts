@@ -50,7 +50,7 @@ export type OsInstallPorts = {
   /** Tells whoever publishes `served` that somebody waits now. */
   afterCommit(): void;
   hasBmc(nodeId: number): Promise<boolean>;
-  powerCycleToPxe(nodeId: number, signal: AbortSignal): Promise<void>;
+  powerCycleToPxe(nodeId: number, signal: AbortSignal, mayAct: () => boolean): Promise<void>;
 };
 
 /** Builds the role's function. */
@@ -115,6 +115,8 @@ async function arm(ports: OsInstallPorts, ctx: JigContext): Promise<JigOutcome> 
     deadlineSeconds: SERVED_DEADLINE_SECONDS,
     keeps: 'nothing',
     survivesReboot: true,
+    // Its next turn waits for a BMC; the others are done in milliseconds and must not wait behind it (engine-rules 22).
+    jobClass: 'power',
     memo: { step: 'served', ...armed },
   };
 }
@@ -128,7 +130,7 @@ async function reboot(ports: OsInstallPorts, ctx: JigContext, at: { installId: n
   const node = await ports.db.prisma.node.findUniqueOrThrow({ where: { id: ctx.node.id } });
   if (await ports.hasBmc(ctx.node.id)) {
     ctx.log('served by every boot server; power cycle, next boot by PXE');
-    await ports.powerCycleToPxe(ctx.node.id, ctx.signal);
+    await ports.powerCycleToPxe(ctx.node.id, ctx.signal, ctx.mayAct);
   } else {
     ctx.log(`served by every boot server; no BMC is known: power-cycle the machine by hand, or set one (prybar nodes bmc ${ctx.node.name} ...)`);
   }
@@ -139,6 +141,9 @@ async function reboot(ports: OsInstallPorts, ctx: JigContext, at: { installId: n
     deadlineSeconds: ports.installDeadlineSeconds,
     keeps: 'node',
     survivesReboot: true,
+    jobClass: 'fast',
+    // Another boot than the installer's: the jig looks at how far the installation has come, and decides.
+    expectedBoot: { class: 'installer', otherwise: 'wake' },
     memo: { step: 'install', installId: at.installId, bootEpoch: node.bootEpoch },
   };
 }
@@ -165,6 +170,7 @@ async function installed(ports: OsInstallPorts, ctx: JigContext, at: { installId
     deadlineSeconds: ports.bootDeadlineSeconds,
     keeps: 'node',
     survivesReboot: true,
+    jobClass: 'fast',
     memo: { step: 'boot', installId: at.installId, bootEpoch: at.bootEpoch },
   };
 }

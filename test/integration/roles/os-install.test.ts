@@ -112,6 +112,26 @@ describe('provisioner-os-install', () => {
     await assertHistoryIsSound(engine.context);
   });
 
+  // The slot of a cancelled install was free at once, while its installer went on writing on the disk.
+  it('rules 1 and 17: cancelled while its installer may be writing, the machine stays taken until its next boot', async () => {
+    const { db } = engine.context;
+    await addServer();
+    await commitDeployment(db, deploymentId, 'test');
+    await waiting('install:');
+    await db.prisma.install.updateMany({ where: { nodeId }, data: { status: 'wiping', wipingAt: new Date() } });
+    await cancelNodeRole(db, nodeRoleId, 'test');
+    expect((await db.prisma.install.findFirstOrThrow({ where: { nodeId } })).status).toBe('unknown');
+    expect((await node()).bootenv).toBe('maintenance');
+    const stopped = await waitFor(() => db.prisma.run.findFirst({ where: { nodeId, stopStep: 'done' } }), { what: 'its onStop' });
+    expect([stopped.status, stopped.stopProof]).toEqual(['STOPPING', null]);
+    expect(stopped.stopNote).toContain('power-cycle the machine by hand');
+    await withTransaction(db.pool, (tx) => recordBoot(tx, { nodeId, bootId: 'the installer', bootClass: 'installer', bootenv: null, address: null }));
+    expect((await db.pool.query(`SELECT prove_stopped('0') AS n`)).rows[0]).toEqual({ n: 0 });
+    await withTransaction(db.pool, (tx) => recordBoot(tx, { nodeId, bootId: 'another', bootClass: 'maintenance', bootenv: 'maintenance', address: null }));
+    const run = await waitFor(() => db.prisma.run.findFirst({ where: { nodeId, status: 'ENDED' } }), { what: 'the run to end' });
+    expect([run.outcome, run.stopProof]).toEqual(['cancelled', 'the machine has booted anew (another)']);
+  });
+
   it.each([
     ['fetched', 'retryable', 'unexpected-boot'],
     ['wiping', 'failed', 'install-state-unknown'],
