@@ -204,7 +204,7 @@ export class Executor {
     const run = await takeStop(pool, job, worker, leaseSeconds);
     if (run === null) return;
     const lost = this.leases.hold(run.runId, run.fence, sinceMs);
-    const sink = new LogSink((chunk) => this.logs.add(chunk), run.runId, run.fence);
+    const sink = new LogSink((chunk) => this.logs.add(chunk), run.runId, run.fence, run.secrets);
     try {
       const outcome = await this.callOnStop(run, lost, sink);
       await sink.flush().catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'log not written'));

@@ -2,6 +2,8 @@
  * The last turn of a run that was cancelled: its jig undoes what was begun (`onStop`), in a dispatch of its own, before
  * the machine is given to others (engine-rules 17). prisma/functions/32_stop.sql keeps the step, its tries and its proof.
  */
+import type { Attrib } from '../attribs/names.js';
+import { secretsIn } from '../attribs/secrets.js';
 import type { Queryable } from '../db/client.js';
 import type { JsonObject, Stopped } from '../jigs/contract.js';
 import type { RunJob } from '../queue/jobs.js';
@@ -20,6 +22,8 @@ export type StoppingRun = {
   noderoleId: number;
   role: { name: string; config: JsonObject; timeoutSeconds: number };
   node: { id: number; name: string; arch: string; kind: string };
+  /** Strings among the inputs that no log may show. */
+  secrets: string[];
 };
 
 type Row = {
@@ -34,6 +38,7 @@ type Row = {
   role_name: string;
   jig_config: JsonObject;
   timeout_seconds: number;
+  attribs: Attrib[];
   node_id: number;
   node_name: string;
   node_arch: string;
@@ -43,7 +48,7 @@ type Row = {
 /** Takes the undoing of a run, which consumes the job's fence; null when the job is for no such step or comes late. */
 export async function takeStop(db: Queryable, job: RunJob, worker: string, leaseSeconds: number): Promise<StoppingRun | null> {
   const { rows } = await db.query<Row>(
-    `SELECT r.id, r.fence, r.attempt, r.jig, r.inputs, r.memo, r.stop_reason, r.node_role_id AS noderole_id, ro.name AS role_name, ro.jig_config, ro.timeout_seconds,
+    `SELECT r.id, r.fence, r.attempt, r.jig, r.inputs, r.memo, r.stop_reason, r.node_role_id AS noderole_id, ro.name AS role_name, ro.jig_config, ro.timeout_seconds, ro.attribs,
             n.id AS node_id, n.name AS node_name, n.arch AS node_arch, n.kind AS node_kind
        FROM start_stop($1, $2, $3, $4) r JOIN roles ro ON ro.id = r.role_id JOIN nodes n ON n.id = r.node_id`,
     [job.runId, job.fence, worker, leaseSeconds],
@@ -61,6 +66,7 @@ export async function takeStop(db: Queryable, job: RunJob, worker: string, lease
     noderoleId: row.noderole_id,
     role: { name: row.role_name, config: row.jig_config, timeoutSeconds: row.timeout_seconds },
     node: { id: row.node_id, name: row.node_name, arch: row.node_arch, kind: row.node_kind },
+    secrets: secretsIn(row.attribs, row.inputs ?? {}),
   };
 }
 

@@ -57,6 +57,7 @@ async function turn(jig: Jig, ctx: JigContext, write: (stamp: Omit<Stamp, 'pid' 
     const outcome = await jig.run(ctx);
     if (!ctx.mayAct()) giveUp();
     if (outcome.kind === 'done') write({ kind: 'done', ...who, ...(outcome.wall === undefined ? {} : { wall: outcome.wall }) });
+    else if (outcome.kind === 'timer') write({ kind: 'wait', ...who, keeps: 'nothing' });
     else write({ kind: outcome.kind, ...who, ...(outcome.kind === 'wait' ? { keeps: outcome.keeps } : {}) });
     return outcome;
   } catch (error) {
