@@ -266,7 +266,7 @@ describe('claims', () => {
     expect(await unsound(engine.db)).toEqual([]);
   });
 
-  it('takes a role whose class has workers, though one before it on the machine has none', async () => {
+  it('rule 22: takes a role whose class has workers, though one before it on the machine has none', async () => {
     const { slow, quick } = await addRoles(engine.db, { slow: [], quick: [] }, { slow: { job_class: 'image' } });
     const [node] = (await addMachines(engine.db, 1)) as [number];
     await bind(engine, slow, node);
@@ -274,5 +274,35 @@ describe('claims', () => {
     await commit(engine);
     await claim(engine.db.pool, 100);
     expect((await nodeRole(engine.db, wanted)).state).toBe('TRANSITION');
+  });
+
+  it('rule 22: no more than twice the live worker slots of a class are queued, however much is ready', async () => {
+    const { db } = engine;
+    const { a } = await addRoles(db, { a: [] });
+    for (const node of await addMachines(db, 50)) await bind(engine, a, node);
+    await commit(engine);
+    await db.pool.query('DELETE FROM worker_slots');
+    expect(await claim(db.pool, 100)).toEqual([]);
+    await addSlots(db, 'fast', 4);
+    expect(await claim(db.pool, 100)).toHaveLength(8);
+    expect(await claim(db.pool, 100)).toEqual([]);
+    // A worker that stopped reporting is none.
+    await db.pool.query(`UPDATE worker_slots SET heartbeat_at = clock_timestamp() - interval '31 seconds'`);
+    await db.pool.query(`UPDATE runs SET status = 'RUNNING', lease_until = clock_timestamp() + interval '1 hour'`);
+    expect(await claim(db.pool, 100)).toEqual([]);
+  });
+
+  it('rule 22: a run that waits in the queue has no lease that could end', async () => {
+    const { db } = engine;
+    const { a } = await addRoles(db, { a: [] });
+    const [node] = await addMachines(db, 1);
+    const id = await bind(engine, a, node);
+    await commit(engine);
+    const [ring] = await claim(db.pool, 1);
+    await db.pool.query(`UPDATE runs SET rung_at = rung_at - interval '1 day', created_at = created_at - interval '1 day'`);
+    const { rows } = await db.pool.query('SELECT expire_leases(5) AS n');
+    expect(rows[0].n).toBe(0);
+    expect((await startRuns(db.pool, [ring], 'w1', 600))[0]?.kind).toBe('run');
+    expect((await nodeRole(db, id)).state).toBe('TRANSITION');
   });
 });

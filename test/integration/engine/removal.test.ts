@@ -86,7 +86,7 @@ describe('rule 25: deleting a node', () => {
     expect(await finishDeletions(engine.db)).toEqual([nodes[0]]);
   });
 
-  it('rule 25: a live run is stopped, and the node goes only when the stop is proven', async () => {
+  it('rule 25, race 21: a live run is stopped, and the node goes only when the stop is proven', async () => {
     const { only } = await addRoles(engine.db, { only: [] });
     const [node] = (await addMachines(engine.db, 1)) as [number];
     const id = await bind(engine, only, node);
