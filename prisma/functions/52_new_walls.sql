@@ -90,3 +90,17 @@ CREATE OR REPLACE FUNCTION unstable_message(p_noderole int, p_reruns int, p_sinc
   SELECT 'ran ' || p_reruns || ' times since ' || to_char(p_since AT TIME ZONE 'UTC', 'HH24:MI:SS "UTC"') || ' with nothing changed from outside; inputs that keep changing: '
          || coalesce((SELECT string_agg(key, ', ' ORDER BY key) FROM moving), 'none to be seen')
 $$;
+
+-- Noderoles whose wanted attrib was one of a noderole that is gone: linked to the nearest that is left, and wanted again.
+-- For the sweep; returns how many.
+CREATE OR REPLACE FUNCTION relink_attribs() RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  v_children int[];
+BEGIN
+  SELECT array_agg(s.child_id) INTO v_children FROM (SELECT DISTINCT l.child_id FROM attrib_links l WHERE l.parent_id IS NULL ORDER BY 1 LIMIT 500) s;
+  IF v_children IS NULL THEN RETURN 0; END IF;
+  PERFORM 1 FROM node_roles WHERE id = ANY(v_children) OR id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(v_children)) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM link_attribs(v_children);
+  PERFORM emit_events(want_again(v_children, 'who gave a wanted attrib is gone'));
+  RETURN cardinality(v_children);
+END $$;

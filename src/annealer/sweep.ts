@@ -56,6 +56,7 @@ export class Sweeper {
       ['waves', () => count('propagate_errors($1)', [WAVE_BATCH])],
       ['power', () => count('decide_power(make_interval(secs => $1))', [POWER_ON_AGAIN_SECONDS]).then(() => 0)],
       ['removals', () => count('finish_removals()')],
+      ['links', () => count('relink_attribs()')],
       ['drift', () => count('repair_drift()')],
       ['counters', () => this.audit()],
       // What is forgotten makes no work.

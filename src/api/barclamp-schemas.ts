@@ -29,6 +29,8 @@ export const barclampImportSchema = z
   .strictObject({
     barclamp: definition.optional(),
     roles: z.array(definition).min(1).optional(),
+    /** With `barclamp` and `roles`: attribs of nodes. */
+    attribs: z.array(definition).optional(),
     yaml: z.string().min(1).optional(),
     files: z
       .array(z.strictObject({ file: z.string().min(1).max(200), yaml: z.string().min(1) }))

@@ -50,7 +50,7 @@ export function describeAttribs(subject: Subject): { attribs: ToldAttrib[]; want
   const names = new Set([...subject.attribs.map((attrib) => attrib.name), ...Object.keys(merged), ...Object.keys(subject.proposed?.data ?? {})]);
   const shown = [...subject.layers, ...(subject.proposed === null ? [] : [subject.proposed])];
   return {
-    attribs: [...names].map((name) => tell(subject, name)),
+    attribs: [...names].map((name) => (subject.kind === 'node' ? tellPath(subject, pathKeys(name), name) : tell(subject, name))),
     wanted: subject.wanted.map(tellWanted),
     buckets: Object.fromEntries(shown.map(({ bucket, data }) => [bucket, maskData(subject.attribs, data)])),
   };

@@ -79,8 +79,10 @@ export async function readDeploymentRoleSubject(db: Queryable, id: number): Prom
 
 /** Throws NotFoundError. */
 export async function readNodeSubject(db: Queryable, id: number): Promise<Subject> {
-  const { rows } = await db.query<{ id: number; name: string; discovery: JsonObject; hint: JsonObject }>(
-    'SELECT id, name, discovery, hint FROM nodes WHERE id = $1',
+  const { rows } = await db.query<{ id: number; name: string; discovery: JsonObject; hint: JsonObject; attribs: Attrib[] }>(
+    `SELECT id, name, discovery, hint,
+            (SELECT coalesce(jsonb_agg(a ORDER BY a->>'name'), '[]') FROM barclamps b CROSS JOIN LATERAL jsonb_array_elements(b.attribs) a) AS attribs
+       FROM nodes WHERE id = $1`,
     [id],
   );
   const row = rows[0];
@@ -90,7 +92,7 @@ export async function readNodeSubject(db: Queryable, id: number): Promise<Subjec
     id: row.id,
     name: row.name,
     scope: NODE_SCOPE,
-    attribs: [],
+    attribs: row.attribs,
     layers: [
       { bucket: 'node.discovery', data: row.discovery },
       { bucket: 'node.hint', data: row.hint },

@@ -2,6 +2,8 @@
  * What the operator does to a node row: register, change, look up. Reads for pages and lists are the API's own; deleting
  * is `remove.ts`.
  */
+import { pathKeys, valueAt } from '../attribs/names.js';
+import { problemsOfValue, refuseProblems } from '../attribs/schema.js';
 import { withTransaction, type Db, type Queryable, type Tx } from '../db/client.js';
 import { nodeChanged, type NodeField } from '../events/events.js';
 import { notify, writeEvents } from '../events/outbox.js';
@@ -94,6 +96,7 @@ async function applyPatch(tx: Tx, nodeId: number, patch: NodePatch): Promise<Nod
   const node = rows[0];
   if (node === undefined) throw new NotFoundError('node', nodeId);
   if (node.deleting) throw new ConflictError('the node is being deleted', { code: 'node-deleting' });
+  if (patch.hint !== undefined && !node.same_hint) await refuseHint(tx, patch.hint as JsonObject);
   const changed: NodeField[] = [];
   if (patch.available !== undefined && patch.available !== node.available) changed.push('available');
   if (patch.description !== undefined && patch.description !== node.description) changed.push('description');
@@ -111,4 +114,18 @@ async function applyPatch(tx: Tx, nodeId: number, patch: NodePatch): Promise<Nod
   await writeEvents(tx, [nodeChanged(nodeId, updated.rows[0]?.version ?? 0, changed)]);
   if (changed.includes('hint')) await tellReaders(tx, nodeId, node, { discovery: node.discovery, hint: JSON.stringify(patch.hint) });
   return changed;
+}
+
+/** Hints of attribs that a barclamp declares for nodes must be on their schemas; any other hint is free. Throws ValidationError. */
+async function refuseHint(tx: Tx, hint: JsonObject): Promise<void> {
+  const { rows } = await tx.query<{ name: string; schema: JsonObject }>(
+    `SELECT a->>'name' AS name, a->'schema' AS schema FROM barclamps b CROSS JOIN LATERAL jsonb_array_elements(b.attribs) a ORDER BY 1`,
+  );
+  refuseProblems(
+    rows.flatMap(({ name, schema }) => {
+      const keys = pathKeys(name);
+      const value = valueAt(hint, keys);
+      return value === undefined ? [] : problemsOfValue(schema, value, `hint.${keys.join('.')}`);
+    }),
+  );
 }

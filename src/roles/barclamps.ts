@@ -8,10 +8,19 @@ import { roleFields, type BarclampDefinition } from './role.js';
 import { lockImports, readDefinition, readStoredRoles, writeResolved, type BarclampSource } from './rows.js';
 
 /** `roles`: names in the order they were imported, without companions; `retired`: those it defines no more. */
-export type BarclampRow = { name: string; description: string; version: string; source: BarclampSource; imported_at: Date; roles: string[]; retired: string[] };
+export type BarclampRow = {
+  name: string;
+  description: string;
+  version: string;
+  source: BarclampSource;
+  imported_at: Date;
+  attribs: BarclampDefinition['attribs'];
+  roles: string[];
+  retired: string[];
+};
 
 const SELECT = `
-  SELECT b.name, b.description, b.version, b.source, b.imported_at,
+  SELECT b.name, b.description, b.version, b.source, b.imported_at, b.attribs,
          coalesce(array_agg(ro.name ORDER BY ro.id) FILTER (WHERE ro.definition IS NOT NULL AND ro.retired_at IS NULL), '{}') AS roles,
          coalesce(array_agg(ro.name ORDER BY ro.id) FILTER (WHERE ro.retired_at IS NOT NULL), '{}') AS retired
     FROM barclamps b LEFT JOIN roles ro ON ro.barclamp = b.name`;
@@ -36,7 +45,7 @@ export async function readBarclampRow(pool: Pool, name: string): Promise<{ row: 
     [name],
   );
   const barclamp = { name: row.name, description: row.description, version: row.version };
-  return { row, definition: { barclamp, roles: roles.rows.map((role) => roleFields.parse(role.definition)) } };
+  return { row, definition: { barclamp, attribs: row.attribs, roles: roles.rows.map((role) => roleFields.parse(role.definition)) } };
 }
 
 /**

@@ -7,8 +7,8 @@ import { roleFields, type BarclampDefinition, type RoleDefinition } from './role
 type Document = { [key: string]: Json };
 
 /** The content of the file. */
-export function barclampDocument({ barclamp, roles }: BarclampDefinition): Document {
-  return { barclamp: withoutEmpty(barclamp), roles: roles.map(roleDocument) };
+export function barclampDocument({ barclamp, attribs, roles }: BarclampDefinition): Document {
+  return { barclamp: withoutEmpty(barclamp), ...(attribs.length === 0 ? {} : { attribs: attribs.map(withoutEmpty) }), roles: roles.map(roleDocument) };
 }
 
 /** The file. */

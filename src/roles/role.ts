@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { NODE_SCOPE } from '../attribs/names.js';
+import { hasSecrets } from '../attribs/secrets.js';
 import { problemOfSchema, problemsOfData, problemsOfValue, RESERVED_KEYS } from '../attribs/schema.js';
 import { keyedObject } from './keys.js';
 
@@ -113,10 +114,31 @@ export const roleDefinition = roleFields.superRefine((role, ctx) => {
 });
 export type RoleDefinition = z.output<typeof roleDefinition>;
 
+/** An attrib of nodes, by its path in their hints. Facts and hints are shown to whoever may read a node: nothing secret. */
+const nodeAttrib = keyedObject({
+  name: z
+    .string()
+    .max(200)
+    .regex(/^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/, 'letters, digits, _ or -, a slash between the parts of a path'),
+  description: z.string().default(''),
+  schema: z.record(z.string(), z.json()),
+}).superRefine(({ schema }, ctx) => {
+  const problem = problemOfSchema(schema);
+  if (problem !== null) ctx.addIssue({ code: 'custom', path: ['schema'], message: `is not a JSON Schema: ${problem}` });
+  else if (hasSecrets([{ name: 'value', schema }]))
+    ctx.addIssue({ code: 'custom', path: ['schema'], message: 'hints of nodes are no place for a secret; declare the attrib in a role' });
+});
+
 export const barclampDefinition = keyedObject({
   barclamp: keyedObject({ name, description: z.string().default(''), version: z.union([z.string(), z.number().transform(String)]).default('1') }),
+  /** Of nodes, not of a role. */
+  attribs: z.array(nodeAttrib).default([]),
   roles: z.array(roleDefinition).min(1),
-}).superRefine(({ roles }, ctx) => {
+}).superRefine(({ roles, attribs }, ctx) => {
+  attribs.forEach(({ name: path }, index) => {
+    if (attribs.findIndex((attrib) => attrib.name === path) < index)
+      ctx.addIssue({ code: 'custom', path: ['attribs', index, 'name'], message: 'is declared twice' });
+  });
   const seen = new Set<string>();
   roles.forEach((role, index) => {
     if (seen.has(role.name)) ctx.addIssue({ code: 'custom', path: ['roles', index, 'name'], message: 'is defined twice' });

@@ -110,9 +110,9 @@ export async function writeResolved(tx: Tx, roles: ReadonlyMap<string, ResolvedR
 
 export async function upsertBarclamps(tx: Tx, barclamps: readonly BarclampDefinition[], source: BarclampSource): Promise<void> {
   await tx.query(
-    `INSERT INTO barclamps (name, description, version, source, imported_at)
-     SELECT b.name, b.description, b.version, $2, clock_timestamp() FROM jsonb_to_recordset($1) AS b(name text, description text, version text)
-     ON CONFLICT (name) DO UPDATE SET description = EXCLUDED.description, version = EXCLUDED.version, source = EXCLUDED.source, imported_at = EXCLUDED.imported_at`,
-    [JSON.stringify(barclamps.map((barclamp) => barclamp.barclamp)), source],
+    `INSERT INTO barclamps (name, description, version, attribs, source, imported_at)
+     SELECT b.name, b.description, b.version, b.attribs, $2, clock_timestamp() FROM jsonb_to_recordset($1) AS b(name text, description text, version text, attribs jsonb)
+     ON CONFLICT (name) DO UPDATE SET description = EXCLUDED.description, version = EXCLUDED.version, attribs = EXCLUDED.attribs, source = EXCLUDED.source, imported_at = EXCLUDED.imported_at`,
+    [JSON.stringify(barclamps.map(({ barclamp, attribs }) => ({ ...barclamp, attribs }))), source],
   );
 }

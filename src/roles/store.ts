@@ -55,6 +55,7 @@ export async function importBarclamps(pool: Pool, barclamps: BarclampDefinition[
     await upsertRoles(tx, [...written.values()]);
     await writeResolved(tx, resolved.roles);
     await upsertBarclamps(tx, barclamps, source);
+    await refuseSharedNodeAttribs(tx);
     const warnings = resolved.warnings.filter((warning) => imported.has(warning.role)).map((warning) => warning.message);
     return { ...compare(stored, barclamps), ...gone, warnings };
   });
@@ -72,6 +73,19 @@ async function refuseForeignBarclamps(tx: Tx, barclamps: BarclampDefinition[], s
     if (source === 'api')
       throw new ConflictError(`barclamp '${row.name}' comes from the directory of PRYBAR_BARCLAMPS; change its file there`, { code: 'barclamp-owned' });
   }
+}
+
+/** An attrib of nodes has one schema: that of the barclamp which declares it. */
+async function refuseSharedNodeAttribs(tx: Tx): Promise<void> {
+  const { rows } = await tx.query<{ name: string; owners: string[] }>(
+    `SELECT a->>'name' AS name, array_agg(b.name ORDER BY b.name) AS owners FROM barclamps b CROSS JOIN LATERAL jsonb_array_elements(b.attribs) a
+      GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 1`,
+  );
+  const [shared] = rows;
+  if (shared)
+    throw new ConflictError(`attrib 'node/${shared.name}' is declared by barclamps ${shared.owners.join(' and ')}; leave it to one of them`, {
+      code: 'attrib-owned',
+    });
 }
 
 /** The rows that the barclamps write, companions included. Throws ConflictError for a role of another barclamp. */

@@ -93,7 +93,7 @@ export function barclampRoutes({ db, roleCode }: { db: Db; roleCode?: RoleCode }
 function definitionsIn(body: z.output<typeof b.barclampImportSchema>): BarclampDefinition[] {
   if (body.yaml !== undefined) return [parseBarclamp(body.yaml, 'yaml')];
   if (body.files !== undefined) return body.files.map(({ file, yaml }) => parseBarclamp(yaml, file));
-  return [readBarclamp({ barclamp: body.barclamp, roles: body.roles }, 'body')];
+  return [readBarclamp({ barclamp: body.barclamp, ...(body.attribs === undefined ? {} : { attribs: body.attribs }), roles: body.roles }, 'body')];
 }
 
 function viewBarclamp(row: BarclampRow): b.Barclamp {

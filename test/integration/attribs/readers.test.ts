@@ -7,11 +7,12 @@ import { setDeploymentRoleData } from '../../../src/deployments/verbs.js';
 import { claim } from '../../../src/noderoles/claim.js';
 import { settle, type Settlement } from '../../../src/noderoles/settle.js';
 import { moveNodeRole } from '../../../src/noderoles/store.js';
-import { setNodeRoleData, setSystemData } from '../../../src/noderoles/verbs.js';
+import { unbindNodeRole } from '../../../src/noderoles/unbind.js';
+import { proposeNodeRole, setNodeRoleData, setSystemData } from '../../../src/noderoles/verbs.js';
 import { updateNode } from '../../../src/nodes/store.js';
 import type { JsonObject } from '../../../src/shared/json.js';
 import { startRuns } from '../../../src/runs/start.js';
-import { addMachines, addRoles, bind, commit, nodeRole, openDirectEngine, runsOf, unsound, type DirectEngine } from '../../support/direct-engine.js';
+import { addMachines, addRoles, bind, call, commit, nodeRole, openDirectEngine, runsOf, unsound, type DirectEngine } from '../../support/direct-engine.js';
 
 let engine: DirectEngine;
 beforeAll(async () => {
@@ -259,6 +260,33 @@ describe('a wanted attrib', () => {
     await commit(engine);
     expect((await drive({ 'barrier-peer': { members: ['one', 'two'] } })).sort()).toEqual(['barrier-peer', 'peer', 'reads']);
     expect(Object.values((await given(reads)).inputs.parents as JsonObject)).toEqual([{ members: ['one', 'two'] }]);
+  });
+});
+
+describe('an attrib of a cluster', () => {
+  it('is that of the member on the same node, else of the first; when that one is gone the sweep finds another', async () => {
+    const ids = await addRoles(
+      engine.db,
+      { peer: [], client: ['peer'] },
+      { peer: { flags: ['cluster'], attribs: [attrib('port')] }, client: { wants_attribs: ['peer/port', 'no-members'] } },
+    );
+    const [n1, n2, n3] = await addMachines(engine.db, 3);
+    const peers = [await bind(engine, ids.peer, n1), await bind(engine, ids.peer, n2)];
+    const near = await bind(engine, ids.client, n2);
+    const far = await bind(engine, ids.client, n3);
+    await setNodeRoleData(engine.db, peers[0], { port: 1 }, 'test');
+    await setNodeRoleData(engine.db, peers[1], { port: 2 }, 'test');
+    await commit(engine);
+    await drive();
+    expect([(await given(near)).inputs.port, (await given(far)).inputs.port]).toEqual([2, 1]);
+
+    await proposeNodeRole(engine.db, peers[0], 'test');
+    await unbindNodeRole(engine.db, peers[0], { actor: 'test' });
+    await drive();
+    expect(await call(engine.db, 'relink_attribs()')).toBe(1);
+    expect(await drive()).toEqual(['client']);
+    expect((await given(far)).inputs.port).toBe(2);
+    expect(await call(engine.db, 'relink_attribs()')).toBe(0);
   });
 });
 

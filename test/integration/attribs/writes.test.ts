@@ -7,6 +7,9 @@ import { claim } from '../../../src/noderoles/claim.js';
 import { setNodeRoleData } from '../../../src/noderoles/verbs.js';
 import { Executor } from '../../../src/runs/execute.js';
 import { secretsOfRun } from '../../../src/attribs/shown-inputs.js';
+import { updateNode } from '../../../src/nodes/store.js';
+import { parseBarclamp } from '../../../src/roles/load.js';
+import { importBarclamps } from '../../../src/roles/store.js';
 import { createLogger } from '../../../src/shared/logger.js';
 import { addMachines, addRoles, bind, commit, nodeRole, openDirectEngine, runsOf, type DirectEngine } from '../../support/direct-engine.js';
 
@@ -14,7 +17,10 @@ let engine: DirectEngine;
 beforeAll(async () => {
   engine = await openDirectEngine();
 });
-beforeEach(() => engine.reset());
+beforeEach(async () => {
+  await engine.reset();
+  await engine.db.pool.query('TRUNCATE barclamps');
+});
 afterAll(() => engine.close());
 
 const attribs = [
@@ -80,6 +86,38 @@ describe('attrib data off its schema', () => {
     await commit(engine);
     await work(() => ({ kind: 'done', wall: { port: 1, other: 1 } }));
     expect((await nodeRole(engine.db, id)).state).toBe('ACTIVE');
+  });
+});
+
+describe('hints of a node', () => {
+  const declare = (attribList: unknown[]) =>
+    importBarclamps(engine.db.pool, [
+      parseBarclamp(JSON.stringify({ barclamp: { name: 'racks' }, attribs: attribList, roles: [{ name: 'rack-role', jig: 'noop' }] }), 'racks'),
+    ]);
+
+  it('that a barclamp declares are held against their schema; any other is free', async () => {
+    const { nodeId } = await database();
+    await declare([{ name: 'place/rack', schema: { type: 'string', pattern: '^r[0-9]+$' } }]);
+    await expect(updateNode(engine.db, nodeId, { hint: { place: { rack: 7 }, note: 7 } })).rejects.toMatchObject({
+      code: 'validation-failed',
+      problems: [{ field: 'hint.place.rack', message: 'must be string' }],
+    });
+    expect(await updateNode(engine.db, nodeId, { hint: { place: { rack: 'r7' }, note: 7 } })).toEqual(['hint']);
+  });
+
+  it('are declared by one barclamp, and are no place for a secret', async () => {
+    await declare([{ name: 'rack', schema: { type: 'string' } }]);
+    const other = parseBarclamp(
+      JSON.stringify({ barclamp: { name: 'other' }, attribs: [{ name: 'rack', schema: {} }], roles: [{ name: 'o', jig: 'noop' }] }),
+      'other',
+    );
+    await expect(importBarclamps(engine.db.pool, [other])).rejects.toMatchObject({ code: 'attrib-owned' });
+    expect(() =>
+      parseBarclamp(
+        JSON.stringify({ barclamp: { name: 'x' }, attribs: [{ name: 'key', schema: { writeOnly: true } }], roles: [{ name: 'o', jig: 'noop' }] }),
+        'x',
+      ),
+    ).toThrow(/no place for a secret/);
   });
 });
 

@@ -24,8 +24,11 @@ const role = fc.record(
     provides: names,
     conflicts: names,
     precedes: fc.array(fc.record({ role: name, scope: fc.constantFrom('node', 'deployment') }), { maxLength: 2 }),
-    wants_attribs: fc.array(fc.record({ name, at: fc.constantFrom('a', 'a.b') }, { requiredKeys: ['name'] }), { maxLength: 2 }),
-    template: fc.dictionary(fc.stringMatching(/^[A-Za-z_.-]{1,6}$/), fc.oneof(text, fc.integer(), fc.boolean(), fc.constant(null))),
+    wants_attribs: fc.uniqueArray(fc.record({ name, at: fc.constantFrom('a', 'a.b') }, { requiredKeys: ['name'] }), {
+      maxLength: 2,
+      selector: (wanted) => wanted.at ?? wanted.name,
+    }),
+    template: fc.dictionary(fc.stringMatching(/^[A-Z_.-]{1,6}$/), fc.oneof(text, fc.integer(), fc.boolean(), fc.constant(null))),
     jig_config: fc.record({ script: text }, { requiredKeys: [] }),
     timeout_seconds: fc.integer({ min: 1, max: 86_400 }),
     backoff_max_seconds: fc.integer({ min: 5, max: 86_400 }),
