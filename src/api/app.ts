@@ -19,6 +19,7 @@ import { barclampRoutes } from './routes/barclamps.js';
 import { attribRoutes } from './routes/attribs.js';
 import { bootenvRoutes } from './routes/bootenvs.js';
 import { capRoutes } from './routes/caps.js';
+import { deploymentPlanRoutes } from './routes/deployment-plan.js';
 import { deploymentRoleRoutes } from './routes/deployment-roles.js';
 import { deploymentRoutes } from './routes/deployments.js';
 import { eventRoutes } from './routes/events.js';
@@ -29,6 +30,7 @@ import { nodeMoveRoutes } from './routes/node-moves.js';
 import { nodePowerRoutes } from './routes/node-power.js';
 import { nodeRoleRoutes } from './routes/node-roles.js';
 import { nodeRoutes } from './routes/nodes.js';
+import { redeployRoutes } from './routes/redeploy.js';
 import { roleRoutes } from './routes/roles.js';
 import { bulkRoutes } from './routes/bulk.js';
 import { rolloutRoutes } from './routes/rollouts.js';
@@ -89,6 +91,8 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
   return [
     ...statusRoutes({ ...deps, databaseKind: deps.databaseKind ?? (deps.config.databaseUrl === undefined ? 'embedded' : 'external') }),
     ...deploymentRoutes(deps),
+    ...deploymentPlanRoutes(deps),
+    ...redeployRoutes(deps),
     ...rolloutRoutes(deps),
     ...roleRoutes(deps),
     ...barclampRoutes(deps),

@@ -27,6 +27,11 @@ export type HookDelivery = Answer<Client['hooks']['get']>;
 export type Webhook = Answer<Client['webhooks']['get']>;
 export type WebhookWithSecret = Answer<Client['webhooks']['create']>;
 export type WebhookDelivery = Answer<Client['webhooks']['test']>;
+export type Plan = Answer<Client['deployments']['plan']>;
+export type Revision = Answer<Client['deployments']['revision']>;
+export type RevisionHead = Answer<Client['deployments']['revisions']>['items'][number];
+export type Rollback = Answer<Client['deployments']['rollback']>;
+export type Redeploy = Answer<Client['deployments']['redeploy']>;
 
 /** One page of a list. */
 export type Page<Item> = { items: Item[]; next: string | null; total: number };

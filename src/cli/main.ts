@@ -7,6 +7,7 @@
  */
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
+import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
 import { ExitCode } from './failure.js';
@@ -33,6 +34,21 @@ export async function runCli(args: readonly string[], surroundings: Surroundings
   }
 }
 
+function askAtTerminal(signal: AbortSignal): (question: string) => Promise<string> {
+  return async (question) => {
+    const lines = createInterface({ input: process.stdin, output: process.stderr });
+    try {
+      return await lines.question(question, { signal });
+    } catch (error) {
+      // Ctrl-C is an answer too.
+      if (signal.aborted) return '';
+      throw error;
+    } finally {
+      lines.close();
+    }
+  };
+}
+
 /** Runs this process's command line and sets its exit code. */
 export async function main(): Promise<void> {
   const stop = new AbortController();
@@ -51,6 +67,7 @@ export async function main(): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
     signal: stop.signal,
+    ...(process.stdin.isTTY && process.stderr.isTTY ? { ask: askAtTerminal(stop.signal) } : {}),
     now: Date.now,
   });
 }

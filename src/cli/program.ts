@@ -6,6 +6,7 @@ import { addAttribs } from './commands/attribs.js';
 import { addBootenvs } from './commands/bootenvs.js';
 import { addCaps } from './commands/caps.js';
 import { addDeployments } from './commands/deployments.js';
+import { addPlan } from './commands/deployment-plan.js';
 import { addEvents } from './commands/events.js';
 import { addHooks } from './commands/hooks.js';
 import { addNodeRoles } from './commands/noderoles.js';
@@ -64,6 +65,7 @@ export function buildProgram(cli: Cli): Command {
   addStatus(program, cli);
   addNodes(program, cli);
   addDeployments(program, cli);
+  addPlan(program, cli);
   addRollout(program, cli);
   addRoles(program, cli);
   addBarclamps(program, cli);

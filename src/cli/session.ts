@@ -17,6 +17,8 @@ export type Surroundings = {
   stderr: LiveOutput;
   /** Aborted by Ctrl-C. */
   signal: AbortSignal;
+  /** Puts a question to whoever sits at the terminal; absent when nobody does. */
+  ask?: ((question: string) => Promise<string>) | undefined;
   /** Milliseconds of the epoch. */
   now: () => number;
 };

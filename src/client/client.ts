@@ -11,6 +11,7 @@ import { deletionSchema, type CascadeQuery, type NodeDeleteQuery } from '../api/
 import { rolloutSchema, type RolloutPut } from '../api/rollout-schemas.js';
 import * as b from '../api/barclamp-schemas.js';
 import * as a from '../api/attribs-schemas.js';
+import * as p from '../api/plan-schemas.js';
 import * as s from '../api/schemas.js';
 import * as h from '../api/hooks-schemas.js';
 import * as w from '../api/webhooks-schemas.js';
@@ -67,9 +68,21 @@ export function createClient(options: ClientOptions) {
       get: (key: Key, call?: CallOptions) => get(`/deployments/${segment(key)}`, s.deploymentSchema, call),
       create: (body: s.DeploymentCreate, call?: CallOptions) => write('POST', '/deployments', s.deploymentSchema, body, call),
       update: (key: Key, body: s.DeploymentPatch, call?: CallOptions) => write('PATCH', `/deployments/${segment(key)}`, s.deploymentSchema, body, call),
-      remove: (key: Key, call?: CallOptions) => remove(`/deployments/${segment(key)}`, call),
-      commit: (key: Key, call?: CallOptions) => write('PUT', `/deployments/${segment(key)}/commit`, s.commitResultSchema, undefined, call),
-      recall: (key: Key, call?: CallOptions) => write('PUT', `/deployments/${segment(key)}/recall`, s.deploymentSchema, undefined, call),
+      remove: (key: Key, options?: { recursive?: boolean }, call?: CallOptions) =>
+        remove(`/deployments/${segment(key)}${options?.recursive === true ? '?recursive=true' : ''}`, call),
+      /** Changes nothing. */
+      plan: (key: Key, body?: p.PlanRequest, call?: CallOptions) => write('POST', `/deployments/${segment(key)}/plan`, p.planSchema, body, call),
+      commit: (key: Key, body?: p.CommitRequest, call?: CallOptions) => write('PUT', `/deployments/${segment(key)}/commit`, s.commitResultSchema, body, call),
+      recall: (key: Key, body?: { stop?: boolean }, call?: CallOptions) => write('PUT', `/deployments/${segment(key)}/recall`, s.deploymentSchema, body, call),
+      revisions: (key: Key, query?: PageQuery, call?: CallOptions) =>
+        get(`/deployments/${segment(key)}/revisions`, s.pageOf(p.revisionHeadSchema), call, query),
+      revision: (key: Key, revision: number, call?: CallOptions) => get(`/deployments/${segment(key)}/revisions/${revision}`, p.revisionSchema, call),
+      diff: (key: Key, revision: number, query?: { against?: number }, call?: CallOptions) =>
+        get(`/deployments/${segment(key)}/revisions/${revision}/diff`, p.revisionDiffSchema, call, query),
+      /** Proposes; commits nothing. */
+      rollback: (key: Key, body: p.RollbackRequest, call?: CallOptions) => write('POST', `/deployments/${segment(key)}/rollback`, p.rollbackSchema, body, call),
+      /** Erases disks. */
+      redeploy: (key: Key, call?: CallOptions) => write('PUT', `/deployments/${segment(key)}/redeploy`, p.redeploySchema, { erase: true }, call),
       matrix: (key: Key, call?: CallOptions) => get(`/deployments/${segment(key)}/matrix`, s.matrixSchema, call),
       rollout: (key: Key, call?: CallOptions) => get(`/deployments/${segment(key)}/rollout`, rolloutSchema, call),
       setRollout: (key: Key, body: RolloutPut, call?: CallOptions) => write('PUT', `/deployments/${segment(key)}/rollout`, rolloutSchema, body, call),
@@ -102,6 +115,8 @@ export function createClient(options: ClientOptions) {
       /** Returns when the BMC agrees. */
       power: (key: Key, body: s.PowerPut, call?: CallOptions) => write('PUT', `/nodes/${segment(key)}/power`, s.nodeSchema, body, call),
       bootEvents: (key: Key, query?: PageQuery, call?: CallOptions) => get(`/nodes/${segment(key)}/boot-events`, s.pageOf(s.bootEventSchema), call, query),
+      /** Erases its disk. */
+      redeploy: (key: Key, call?: CallOptions) => write('PUT', `/nodes/${segment(key)}/redeploy`, p.redeploySchema, { erase: true }, call),
       timeline: (key: Key, query?: { limit?: number }, call?: CallOptions) => get(`/nodes/${segment(key)}/timeline`, s.timelineSchema, call, query),
     },
     deploymentRoles: {
@@ -123,6 +138,8 @@ export function createClient(options: ClientOptions) {
       rerunAll: (body: Bulk, call?: CallOptions) => write('PUT', '/node_roles/rerun', bulkResultSchema, body, call),
       cancel: (key: Key, call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}/cancel`, s.nodeRoleSchema, undefined, call),
       propose: (key: Key, call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}/propose`, s.nodeRoleSchema, undefined, call),
+      /** Erases the disk. */
+      redeploy: (key: Key, call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}/redeploy`, p.redeploySchema, { erase: true }, call),
       why: (key: Key, call?: CallOptions) => get(`/node_roles/${segment(key)}/why`, s.whySchema, call),
       runs: (key: Key, query?: PageQuery, call?: CallOptions) => get(`/node_roles/${segment(key)}/runs`, s.pageOf(s.runSchema), call, query),
     },

@@ -32,8 +32,7 @@ export async function bindRole(db: Governed, request: BindRequest & { actor: str
 export async function bindMany(tx: Tx, requests: readonly BindRequest[], vetoes: VetoPort | undefined): Promise<Bound> {
   if (requests.length === 0) return { nodeRoleIds: [], created: [] };
   const deploymentIds = sorted(requests.map((request) => request.deploymentId));
-  // Two that look for the same parent at once would each make one; claims take no part in this lock.
-  for (const id of deploymentIds) await tx.query('SELECT pg_advisory_xact_lock($1, $2)', [BIND_LOCK, id]);
+  await lockBinds(tx, deploymentIds);
   const names = await roleNames(tx, sorted(requests.map((request) => request.roleId)));
   const accepted = await acceptRequests(tx, requests);
   const closure = await readRoleClosure(tx, [...names.values()]);
@@ -67,6 +66,14 @@ export async function bindMany(tx: Tx, requests: readonly BindRequest[], vetoes:
     })),
   );
   return { nodeRoleIds: plan.answers.map(toId), created: ids.map(({ id }) => id) };
+}
+
+/**
+ * Two that look for the same parent at once would each make one, and a commit must not meet what is bound while it counts:
+ * one at a time in each deployment (ascending ids). Claims take no part in this lock. Held until the transaction ends.
+ */
+export async function lockBinds(tx: Tx, deploymentIds: readonly number[]): Promise<void> {
+  for (const id of deploymentIds) await tx.query('SELECT pg_advisory_xact_lock($1, $2)', [BIND_LOCK, id]);
 }
 
 const sorted = (ids: number[]) => [...new Set(ids)].sort((a, b) => a - b);

@@ -48,6 +48,8 @@ export type NodeRoleEvent =
   | { kind: 'retry' }
   /** Run again whatever the inputs say: a poke, and of ERROR also a retry. */
   | { kind: 'rerun' }
+  /** Install anew: a new install id, whatever the old one was. */
+  | { kind: 'redeploy' }
   | { kind: 'repropose' };
 
 /** What the table looks at. `runGen` is the generation of inputs that the current run froze, null when none is running. */
@@ -161,6 +163,11 @@ export function next(view: NodeRoleView, event: NodeRoleEvent): Move | Refusal {
       if (state !== 'ERROR') return next(view, { kind: 'poke' });
       const retried = next(view, { kind: 'retry' });
       return isRefusal(retried) ? retried : { ...retried, wantGen: view.wantGen + 1 };
+    }
+
+    case 'redeploy': {
+      if (state === 'PROPOSED') return stay;
+      return { ...leaves(ready(p, slack)), wantGen: view.wantGen + 1, run: state === 'TRANSITION' ? 'stop' : 'keep' };
     }
 
     case 'repropose': {

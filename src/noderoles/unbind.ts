@@ -21,31 +21,34 @@ const NAMES_SHOWN = 5;
 
 /** Throws NotFoundError; ConflictError `has-children` with their names; InvalidTransitionError for one that is committed, without `cascade`. */
 export async function unbindNodeRole(db: { pool: Pool }, id: number, ask: { actor: string; cascade?: boolean }): Promise<Unbound> {
-  return withRetriedTransaction(db.pool, async (tx) => {
-    const rows = await lockWithAllBelow(tx, id);
-    const target = rows.find((row) => row.id === id);
-    if (!target) throw new NotFoundError('noderole', id);
-    if (ask.cascade !== true)
-      refuseUnlessAlone(
-        target,
-        rows.filter((row) => row.id !== id),
-      );
-    const ids = rows.map((row) => row.id);
-    await tx.query('SELECT emit_events(repropose_noderoles($1, $2))', [ids, `unbound by ${ask.actor}`]);
-    await tx.query('UPDATE node_roles SET removing = true WHERE id = ANY($1)', [ids]);
-    await tx.query(`INSERT INTO audit (actor, action, target, detail) VALUES ($1, 'noderole.unbind', $2, $3)`, [
-      ask.actor,
-      `noderole/${id}`,
-      JSON.stringify({ noderoles: rows.map((row) => row.name).slice(0, 100), count: rows.length }),
-    ]);
-    // A run that was only queued has ended by now; the others are being stopped.
-    const held = await tx.query<{ id: number }>(`SELECT DISTINCT node_role_id AS id FROM runs WHERE node_role_id = ANY($1) AND status <> 'ENDED' ORDER BY 1`, [
-      ids,
-    ]);
-    if (held.rows.length > 0) return { removed: [], removing: ids };
-    await tx.query(`SELECT emit_events(remove_noderoles($1, 'unbound'))`, [ids]);
-    return { removed: ids, removing: [] };
-  });
+  return withRetriedTransaction(db.pool, (tx) => unbindIn(tx, id, ask));
+}
+
+/** The same in the caller's transaction. */
+export async function unbindIn(tx: Tx, id: number, ask: { actor: string; cascade?: boolean }): Promise<Unbound> {
+  const rows = await lockWithAllBelow(tx, id);
+  const target = rows.find((row) => row.id === id);
+  if (!target) throw new NotFoundError('noderole', id);
+  if (ask.cascade !== true)
+    refuseUnlessAlone(
+      target,
+      rows.filter((row) => row.id !== id),
+    );
+  const ids = rows.map((row) => row.id);
+  await tx.query('SELECT emit_events(repropose_noderoles($1, $2))', [ids, `unbound by ${ask.actor}`]);
+  await tx.query('UPDATE node_roles SET removing = true WHERE id = ANY($1)', [ids]);
+  await tx.query(`INSERT INTO audit (actor, action, target, detail) VALUES ($1, 'noderole.unbind', $2, $3)`, [
+    ask.actor,
+    `noderole/${id}`,
+    JSON.stringify({ noderoles: rows.map((row) => row.name).slice(0, 100), count: rows.length }),
+  ]);
+  // A run that was only queued has ended by now; the others are being stopped.
+  const held = await tx.query<{ id: number }>(`SELECT DISTINCT node_role_id AS id FROM runs WHERE node_role_id = ANY($1) AND status <> 'ENDED' ORDER BY 1`, [
+    ids,
+  ]);
+  if (held.rows.length > 0) return { removed: [], removing: ids };
+  await tx.query(`SELECT emit_events(remove_noderoles($1, 'unbound'))`, [ids]);
+  return { removed: ids, removing: [] };
 }
 
 /** Locks first, then reads: a child bound while we waited must be seen. Nodes, then noderoles with the children of all. */

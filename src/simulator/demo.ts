@@ -43,7 +43,7 @@ export async function ensureDemo(client: Client, nodes: readonly Node[], report:
 
   const { counts } = await client.deployments.get(deployment.id, { signal });
   if (counts.PROPOSED > 0) {
-    const { committed, revision } = await client.deployments.commit(deployment.id, { signal });
+    const { committed, revision } = await client.deployments.commit(deployment.id, undefined, { signal });
     report('committed', `${committed} noderoles committed in revision ${revision}`);
   }
   report('done', DEMO_DEPLOYMENT);

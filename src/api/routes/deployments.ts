@@ -1,11 +1,13 @@
 /** `/deployments`: a name, a place in the tree, and what is bound in it. */
 import { z } from 'zod';
 import { withTransaction, type Db } from '../../db/client.js';
-import { commitDeployment, createDeployment, deleteDeployment, recallDeployment } from '../../deployments/verbs.js';
+import { deleteDeployment } from '../../deployments/remove.js';
+import { createDeployment } from '../../deployments/verbs.js';
 import type { EventFeed } from '../../events/feed.js';
 import { writeEvents } from '../../events/outbox.js';
 import { NotFoundError } from '../../shared/errors.js';
 import { deploymentId, referenced } from '../lookup.js';
+import { deleteQuerySchema } from '../plan-schemas.js';
 import { defineRoute, type Route } from '../route.js';
 import * as s from '../schemas.js';
 import { listDeployments, readDeployment } from '../views/deployment.js';
@@ -72,40 +74,12 @@ export function deploymentRoutes({ db, feed }: { db: Db; feed: EventFeed }): Rou
       path: '/deployments/:key',
       scope: 'operator',
       tag,
-      summary: 'Delete a deployment whose noderoles are all proposed; its nodes go to its parent',
+      summary: 'Delete a deployment whose noderoles are all proposed; its nodes go to its parent. With `recursive` those below it as well',
       params: byKey,
+      query: deleteQuerySchema,
       refusals: [409],
-      handle: async ({ params, actor }) => deleteDeployment(db, await deploymentId(db, params.key), actor.name),
-    }),
-    defineRoute({
-      method: 'put',
-      path: '/deployments/:key/commit',
-      scope: 'operator',
-      tag,
-      summary: 'Commit: what is proposed counts from now on',
-      params: byKey,
-      answer: s.commitResultSchema,
-      refusals: [409],
-      async handle({ params, actor }) {
-        const id = await deploymentId(db, params.key);
-        const { revision, committed } = await commitDeployment(db, id, actor.name);
-        return { revision, committed, deployment: await readDeployment(db, id) };
-      },
-    }),
-    defineRoute({
-      method: 'put',
-      path: '/deployments/:key/recall',
-      scope: 'operator',
-      tag,
-      summary: 'Take the commit back: nothing new starts, what runs ends normally',
-      params: byKey,
-      answer: s.deploymentSchema,
-      refusals: [409],
-      async handle({ params, actor }) {
-        const id = await deploymentId(db, params.key);
-        await recallDeployment(db, id, actor.name);
-        return await readDeployment(db, id);
-      },
+      handle: async ({ params, query, actor }) =>
+        deleteDeployment(db, await deploymentId(db, params.key), actor.name, { recursive: query.recursive === 'true' }),
     }),
     defineRoute({
       method: 'get',

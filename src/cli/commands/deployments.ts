@@ -10,6 +10,9 @@ import { shareText, stateCountsText } from '../terminal/states.js';
 import { countText } from '../terminal/words.js';
 import { watchDeployment } from '../watch/watch.js';
 import { addDeploymentChanges } from './deployment-changes.js';
+import { addDeploymentHistory, showRevision } from './deployment-history.js';
+import { addCommit } from './deployment-plan.js';
+import { addRedeploy } from './redeploy.js';
 
 type BindOptions = { role: string[]; data?: string };
 
@@ -86,36 +89,9 @@ function addBind(deployments: Command, cli: Cli): void {
             { items, next: null, total: items.length },
             () => `${countText(created, 'noderole')} proposed for ${items.map((item) => item.noderole.name).join(', ')}`,
           );
-          output.hint(`next: prybar deployments commit ${deployment} --watch`);
+          output.hint(`next: prybar plan ${deployment}, then prybar deployments commit ${deployment} --watch`);
         },
         'prybar nodes list, prybar roles list, prybar deployments list',
-      ),
-    );
-}
-
-function addCommit(deployments: Command, cli: Cli): void {
-  deployments
-    .command('commit')
-    .description('commit what is proposed: the annealer begins to work on it')
-    .argument('<deployment>', 'id or name')
-    .option('--watch', 'then watch it; the exit code tells how it ended')
-    .addOption(timeout())
-    .action((key: string, options: { watch?: boolean; timeout: number }, command: Command) =>
-      cli.run(
-        command,
-        async (session) => {
-          const { client, output, signal } = session;
-          const result = await client().deployments.commit(key, { signal });
-          const text = (): string => `${result.deployment.name} committed, revision ${result.revision}: ${countText(result.committed, 'noderole')}`;
-          if (options.watch !== true) {
-            output.print(result, text);
-            output.hint(`next: prybar deployments watch ${key}`);
-            return;
-          }
-          output.printOne(result, text);
-          return watchDeployment(session, { deployment: key, timeoutSeconds: options.timeout });
-        },
-        `bind something first: prybar deployments bind ${key} NODE --role ROLE; deployments: prybar deployments list`,
       ),
     );
 }
@@ -157,13 +133,17 @@ export function addDeployments(program: Command, cli: Cli): void {
   );
   deployments
     .command('show')
-    .description('one deployment')
+    .description('one deployment, or one of its revisions')
     .argument('<deployment>', 'id or name')
-    .action((key: string, _options: unknown, command: Command) =>
+    .addOption(new Option('--revision <n>', 'a revision: who, when, why, and what it changed').argParser(wholeNumber(1, 2_147_483_647)))
+    .action((key: string, options: { revision?: number }, command: Command) =>
       cli.run(
         command,
-        async ({ client, output, signal }) =>
-          output.print(await client().deployments.get(key, { signal }), (deployment) => deploymentText(deployment, output.look)),
+        async (session) => {
+          const { client, output, signal } = session;
+          if (options.revision !== undefined) return showRevision(session, key, options.revision);
+          output.print(await client().deployments.get(key, { signal }), (deployment) => deploymentText(deployment, output.look));
+        },
         LOOK_FOR_DEPLOYMENTS,
       ),
     );
@@ -187,28 +167,41 @@ export function addDeployments(program: Command, cli: Cli): void {
   addBind(deployments, cli);
   addCommit(deployments, cli);
   addDeploymentChanges(deployments, cli);
+  addDeploymentHistory(deployments, cli);
+  addRedeploy(deployments, cli, {
+    noun: 'deployment',
+    argument: 'id or name',
+    what: 'every machine of a deployment',
+    act: ({ client, signal }, key) => client().deployments.redeploy(key, { signal }),
+    next: LOOK_FOR_DEPLOYMENTS,
+  });
   deployments
     .command('recall')
     .description('take a commit back: nothing new is started, what runs goes on')
     .argument('<deployment>', 'id or name')
-    .action((key: string, _options: unknown, command: Command) =>
+    .option('--stop', 'cancel what runs as well')
+    .action((key: string, options: { stop?: boolean }, command: Command) =>
       cli.run(
         command,
         async ({ client, output, signal }) =>
-          output.print(await client().deployments.recall(key, { signal }), (deployment) => `${deployment.name} recalled: ${deployment.state}`),
+          output.print(
+            await client().deployments.recall(key, options.stop === true ? { stop: true } : undefined, { signal }),
+            (deployment) => `${deployment.name} recalled: ${deployment.state}`,
+          ),
         LOOK_FOR_DEPLOYMENTS,
       ),
     );
   addWatch(deployments, cli);
   deployments
     .command('delete')
-    .description('delete a deployment')
+    .description('delete a deployment whose noderoles are all proposed; its nodes go to its parent')
     .argument('<deployment>', 'id or name')
-    .action((key: string, _options: unknown, command: Command) =>
+    .option('--recursive', 'with every deployment below it, or none of them')
+    .action((key: string, options: { recursive?: boolean }, command: Command) =>
       cli.run(
         command,
         async ({ client, output, signal }) => {
-          await client().deployments.remove(key, { signal });
+          await client().deployments.remove(key, { recursive: options.recursive === true }, { signal });
           output.hint(`${key} deleted`);
         },
         LOOK_FOR_DEPLOYMENTS,

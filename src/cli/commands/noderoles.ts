@@ -9,6 +9,7 @@ import { STATES, stateGlyph, stateTone } from '../terminal/states.js';
 import { agoText } from '../terminal/words.js';
 import { printableLine } from '../terminal/text-width.js';
 import { addBulk } from './noderoles-bulk.js';
+import { addRedeploy } from './redeploy.js';
 import { printWhy } from './why.js';
 
 type NodeRoleListOptions = ListOptions & {
@@ -151,6 +152,13 @@ export function addNodeRoles(program: Command, cli: Cli): void {
     );
   addBulk(noderoles, cli);
   for (const verb of VERBS) addVerb(noderoles, cli, verb);
+  addRedeploy(noderoles, cli, {
+    noun: 'noderole',
+    argument: NODE_ROLE,
+    what: 'what a noderole installs',
+    act: ({ client, signal }, key) => client().nodeRoles.redeploy(key, { signal }),
+    next: LOOK_FOR_NODE_ROLES,
+  });
   noderoles
     .command('set-data')
     .description('replace the proposed data of a noderole; it takes effect at the next commit')

@@ -9,6 +9,7 @@ import { printableLine } from '../terminal/text-width.js';
 import { agoText } from '../terminal/words.js';
 import { addBmc } from './bmc.js';
 import { addNodeChanges } from './node-changes.js';
+import { addRedeploy } from './redeploy.js';
 import { addNodeMoves } from './node-moves.js';
 
 type NodeListOptions = ListOptions & {
@@ -165,6 +166,13 @@ export function addNodes(program: Command, cli: Cli): void {
     );
   addBmc(nodes, cli);
   addNodeChanges(nodes, cli);
+  addRedeploy(nodes, cli, {
+    noun: 'node',
+    argument: 'id or name',
+    what: 'a machine',
+    act: ({ client, signal }, key) => client().nodes.redeploy(key, { signal }),
+    next: LOOK_FOR_NODES,
+  });
   addNodeMoves(nodes, cli);
   nodes
     .command('delete')

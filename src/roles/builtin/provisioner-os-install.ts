@@ -11,6 +11,7 @@
 import { z } from 'zod';
 import type { Db } from '../../db/client.js';
 import { withTransaction } from '../../db/client.js';
+import { fixedDisks, pickDisk } from '../../nodes/disks.js';
 import type { JigContext, JigOutcome, JsonObject, RoleFunction } from '../../jigs/contract.js';
 
 const wishes = z.object({
@@ -205,20 +206,15 @@ async function lastInstall(db: Db, nodeRoleId: number) {
   return db.prisma.install.findFirst({ where: { nodeRoleId, status: { not: 'abandoned' } }, orderBy: { id: 'desc' } });
 }
 
-const disksOf = z.object({
-  disks: z
-    .array(z.object({ name: z.string(), serial: z.string().optional(), size_bytes: z.number().optional(), removable: z.boolean().optional() }))
-    .default([]),
-});
-
 /** The disk asked for by name or serial, else the first that is not removable. */
 async function chooseDisk(db: Db, nodeId: number, wanted: string | undefined): Promise<{ name: string } | { problem: string }> {
   const node = await db.prisma.node.findUniqueOrThrow({ where: { id: nodeId } });
-  const parsed = disksOf.safeParse(node.discovery);
-  const disks = (parsed.success ? parsed.data.disks : []).filter((disk) => disk.removable !== true);
-  const found = wanted === undefined ? disks[0] : disks.find((disk) => disk.name === wanted || disk.serial === wanted);
+  const found = pickDisk(node.discovery, wanted);
   if (found) return { name: found.name };
-  const known = disks.map((disk) => (disk.serial ? `${disk.name} (${disk.serial})` : disk.name)).join(', ') || 'none';
+  const known =
+    fixedDisks(node.discovery)
+      .map((disk) => (disk.serial ? `${disk.name} (${disk.serial})` : disk.name))
+      .join(', ') || 'none';
   return {
     problem:
       wanted === undefined ? `the node reported no disk to install on; disks known: ${known}` : `the node has no disk '${wanted}'; disks known: ${known}`,

@@ -1,5 +1,5 @@
 /** One answer of the API for each thing, with every field the contract has. */
-import type { Rollout, Deployment, Node, NodeRole, NodeRoleState, Role, Run, Status, StateCounts, Matrix } from '../../../src/cli/answers.js';
+import type { Plan, Rollout, Deployment, Node, NodeRole, NodeRoleState, Role, Run, Status, StateCounts, Matrix } from '../../../src/cli/answers.js';
 
 const AT = '2026-11-21T10:00:00.000Z';
 
@@ -324,3 +324,41 @@ export const runInputs = {
   inputs: { packages: 'vim', node: { id: 2 }, parents: {} },
   sources: [{ key: 'packages', path: '', ...source }],
 };
+export const plan: Plan = {
+  deployment: { id: 7, name: 'demo' },
+  revision: 2,
+  hash: 'abc',
+  words: [
+    { tone: 'danger', text: '1 machine will be reinstalled: its disk is ERASED, and it reboots: rack-n001 (sda, 480 GB)' },
+    { tone: 'info', text: '2 noderoles will run on 1 machine, in 2 waves' },
+  ],
+  refusals: [],
+  waves: [[{ role: 'provisioner-os-install', reason: 'bound', nodes: ['rack-n001'] }], [{ role: 'base-packages', reason: 'data', nodes: ['rack-n001'] }]],
+  runs: 2,
+  nodes: ['rack-n001'],
+  erases: [
+    {
+      noderole: 'provisioner-os-install@rack-n001',
+      node: 'rack-n001',
+      disk: { name: 'sda', size_bytes: 480_000_000_000 },
+      os: null,
+      underway: false,
+      held: false,
+    },
+  ],
+  data: [{ role: 'base-packages', nodes: null, path: 'packages', before: [], after: ['nginx'] }],
+  held: [],
+  drift: [],
+  failed: [],
+  follow: [],
+  affected: [],
+  asleep: [],
+  duration: { seconds: null, unknown_roles: ['base-packages'] },
+};
+
+export const revisionHead = { revision: 1, author: 'admin', comment: 'first', at: AT, noderoles: 1, data: 1, unbound: 0 };
+const changes = [{ role: 'base-packages', node: 'rack-n001', change: 'bound' as const, values: [{ path: 'packages', after: ['nginx'] }] }];
+export const revision = { ...revisionHead, changes };
+export const revisionDiff = { from: 1, to: 2, changes };
+export const rollback = { revision: 1, data: ['base-packages'], bound: [], unbound: [], kept: [{ name: 'a@b', why: 'it was bound since' }], lost: [], plan };
+export const redeploy = { noderoles: ['provisioner-os-install@rack-n002'], nodes: ['rack-n002'] };

@@ -15,7 +15,13 @@ export type Bench = {
   /** Runs one command line against the stub. */
   prybar: (
     args: string[],
-    options?: { env?: NodeJS.ProcessEnv; signal?: AbortSignal; tty?: { columns: number; rows: number }; onOutput?: (stdout: string) => void },
+    options?: {
+      env?: NodeJS.ProcessEnv;
+      signal?: AbortSignal;
+      tty?: { columns: number; rows: number };
+      onOutput?: (stdout: string) => void;
+      ask?: (question: string) => Promise<string>;
+    },
   ) => Promise<Outcome>;
   close: () => Promise<void>;
 };
@@ -60,6 +66,12 @@ function fillFleet({ answers }: StubApi): void {
     deployment: answer.deployment,
   });
   put('PUT /api/v2/deployments/demo/recall', answer.deployment);
+  put('POST /api/v2/deployments/demo/plan', answer.plan);
+  put('GET /api/v2/deployments/demo/revisions', answer.page([answer.revisionHead]));
+  put('GET /api/v2/deployments/demo/revisions/1', answer.revision);
+  put('GET /api/v2/deployments/demo/revisions/2/diff', answer.revisionDiff);
+  put('POST /api/v2/deployments/demo/rollback', answer.rollback);
+  for (const key of ['deployments/demo', 'nodes/rack-n002', 'node_roles/12']) put(`PUT /api/v2/${key}/redeploy`, answer.redeploy);
   for (const call of ['GET rollout', 'PUT rollout', 'PUT rollout/pause', 'PUT rollout/resume', 'PUT rollout/abort'])
     put(call.replace(' ', ' /api/v2/deployments/demo/'), answer.rollout);
   put('DELETE /api/v2/deployments/demo/rollout');
@@ -136,6 +148,7 @@ export async function openBench(): Promise<Bench> {
           ...options.tty,
         },
         stderr: { write: (text) => void (stderr += text) },
+        ask: options.ask,
         signal: options.signal ?? new AbortController().signal,
         now: () => Date.parse('2026-11-21T10:00:10.000Z'),
       });

@@ -53,6 +53,7 @@ const ops = [
   'retry',
   'retry',
   'cancel',
+  'redeploy',
   'repropose',
   'recall',
   'alive',
@@ -130,7 +131,7 @@ class Rig {
   async reset(graph: Shape, run: number): Promise<void> {
     this.executors = [];
     await this.pool.query(
-      `TRUNCATE node_roles, node_role_edges, runs, waits, facts, propagations, outbox_events, outbox_batches, late_results, agent_work, deployment_roles, role_requires, roles, node_status CASCADE`,
+      `TRUNCATE node_roles, node_role_edges, runs, waits, facts, propagations, outbox_events, outbox_batches, late_results, agent_work, deployment_roles, role_requires, roles, node_status, deployment_revisions CASCADE`,
     );
     await this.pool.query(`DELETE FROM nodes WHERE kind = 'machine'`);
     await this.pool.query('UPDATE deployments SET committed_at = NULL, revision = 0 WHERE id = $1', [this.engine.deploymentId]);
@@ -360,6 +361,15 @@ async function perform(rig: Rig, before: Now, { op, at, more }: Step): Promise<E
       return verb(inState('ERROR'), { kind: 'retry' });
     case 'cancel':
       return verb(inState('TRANSITION'), { kind: 'cancel' });
+    case 'redeploy': {
+      // Two at once: parent and child may both be among them.
+      const ids = [...new Set([anyNodeRole, pick(before.noderoles, more)?.id].flatMap((id) => id ?? []))];
+      if (ids.length === 0) return 'nothing';
+      const deltas = ids.map((id) => [id, expected.own(id, { kind: 'redeploy' })] as const);
+      for (const [id, delta] of deltas) expected.tellChildren(id, delta);
+      expect(await call(engine.db, 'redeploy_noderoles($1, $2)', [ids, 'redeploy by test'])).toBe(ids.length);
+      return expected;
+    }
     case 'repropose':
       return more % 3 ? 'nothing' : verb(anyNodeRole, { kind: 'repropose' });
     case 'recall':

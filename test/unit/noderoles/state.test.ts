@@ -20,6 +20,7 @@ const eventKinds: NodeRoleEvent['kind'][] = [
   'poke',
   'cancel',
   'retry',
+  'redeploy',
   'repropose',
 ];
 
@@ -64,6 +65,7 @@ describe('the transition table', () => {
     cancel: { PROPOSED: 'refused', BLOCKED: 'refused', TODO: 'refused', TRANSITION: 'ERROR', ACTIVE: 'refused', ERROR: 'refused' },
     retry: { PROPOSED: 'refused', BLOCKED: 'refused', TODO: '-', TRANSITION: 'refused', ACTIVE: 'refused', ERROR: 'TODO' },
     rerun: { PROPOSED: '-', BLOCKED: '-', TODO: '-', TRANSITION: '-', ACTIVE: 'TODO', ERROR: 'TODO' },
+    redeploy: { PROPOSED: '-', BLOCKED: '-', TODO: '-', TRANSITION: 'TODO', ACTIVE: 'TODO', ERROR: 'TODO' },
     repropose: { PROPOSED: '-', BLOCKED: 'PROPOSED', TODO: 'PROPOSED', TRANSITION: 'PROPOSED', ACTIVE: 'PROPOSED', ERROR: 'PROPOSED' },
   };
 
@@ -78,6 +80,10 @@ describe('the transition table', () => {
   it('rule 8: another wall of a parent is wanted by a run that froze the old one', () =>
     expect(next(view('TRANSITION'), { kind: 'parent-changed' })).toMatchObject({ to: 'TRANSITION', wantGen: 2 }));
   it('rule 15: a poke never reruns a destructive role that is ACTIVE', () => expect(to('ACTIVE', 'poke', { destructive: true })).toBe('ACTIVE'));
+  it('rule 15: a redeploy reruns a destructive role that is ACTIVE, and takes the run of one that is running', () => {
+    expect(next(view('ACTIVE', { destructive: true }), { kind: 'redeploy' })).toMatchObject({ to: 'TODO', wantGen: 2, childrenDelta: 1, run: 'keep' });
+    expect(next(view('TRANSITION', { destructive: true }), { kind: 'redeploy' })).toMatchObject({ to: 'TODO', wantGen: 2, childrenDelta: 0, run: 'stop' });
+  });
   it('rule 17: a retry is refused while the last run is being stopped', () => expect(to('ERROR', 'retry', { stopping: true })).toBe('refused'));
   it('has the numbers of OpenCrowbar on the wire', () => expect(stateCode).toEqual({ ERROR: -1, ACTIVE: 0, TODO: 1, TRANSITION: 2, BLOCKED: 3, PROPOSED: 4 }));
 

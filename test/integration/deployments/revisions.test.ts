@@ -1,0 +1,215 @@
+/** Commits as revisions, rollback, parents taken along, recall, redeploy, delete: against a real database, with the direct engine. */
+import { afterAll, beforeEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { commitDeployment } from '../../../src/deployments/commit.js';
+import { readPlan } from '../../../src/deployments/plan-read.js';
+import { recallDeployment } from '../../../src/deployments/recall.js';
+import { redeploy } from '../../../src/deployments/redeploy.js';
+import { deleteDeployment } from '../../../src/deployments/remove.js';
+import { diffRevisions, listRevisions, readRevision } from '../../../src/deployments/revisions.js';
+import { rollBack } from '../../../src/deployments/rollback.js';
+import { createDeployment, setDeploymentRoleData } from '../../../src/deployments/verbs.js';
+import { bindRole } from '../../../src/noderoles/bind.js';
+import { unbindNodeRole } from '../../../src/noderoles/unbind.js';
+import { proposeNodeRole, setNodeRoleData } from '../../../src/noderoles/verbs.js';
+import { addMachines, addRoles, bind, claimAndBegin, driveToEnd, openDirectEngine, stateOf, unsound, type DirectEngine } from '../../support/direct-engine.js';
+
+const SECRET = [{ name: 'port' }, { name: 'password', schema: { type: 'string', writeOnly: true } }];
+
+describe('revisions', () => {
+  let engine: DirectEngine;
+  let roles: Record<string, number>;
+  let nodes: number[];
+  beforeAll(async () => {
+    engine = await openDirectEngine();
+  });
+  beforeEach(async () => {
+    await engine.reset();
+    roles = await addRoles(engine.db, { os: [], web: ['os'], other: [] }, { os: { flags: ['destructive', 'implicit'] }, web: { attribs: SECRET } });
+    nodes = await addMachines(engine.db, 3);
+  });
+  afterAll(() => engine.close());
+  const node = (index: number) => nodes[index] ?? 0;
+  const role = (name: string) => roles[name] ?? 0;
+  const commit = (options = {}) => commitDeployment(engine.db, engine.deploymentId, 'anna', options);
+  const data = (id: number, value: Record<string, string | number>) => setNodeRoleData(engine.db, id, value, 'anna');
+  const pool = () => engine.db.pool;
+
+  it('numbers every commit with its author, its comment and what it changed, secrets left out', async () => {
+    const web = await bind(engine, role('web'), node(0));
+    await data(web, { port: 80, password: 'hunter2' });
+    expect(await commit({ comment: 'first' })).toMatchObject({ revision: 1, committed: 2 });
+    await setDeploymentRoleData(engine.db, { deploymentId: engine.deploymentId, roleId: role('web'), data: { port: 81 }, actor: 'anna' });
+    await data(web, { port: 82, password: 'hunter3' });
+    await commit();
+    const { items, total } = await listRevisions(pool(), engine.deploymentId, { limit: 10 });
+    expect(total).toBe(2);
+    expect(items).toMatchObject([
+      { revision: 2, author: 'anna', comment: '', noderoles: 0, data: 2, unbound: 0 },
+      { revision: 1, author: 'anna', comment: 'first', noderoles: 2, data: 1, unbound: 0 },
+    ]);
+    const second = await readRevision(pool(), engine.deploymentId, 2);
+    expect(second.changes).toEqual([
+      {
+        role: 'web',
+        node: 'machine2',
+        change: 'data',
+        values: [
+          { path: 'password', before: '***', after: '***' },
+          { path: 'port', before: 80, after: 82 },
+        ],
+      },
+      { role: 'web', node: null, change: 'data', values: [{ path: 'port', after: 81 }] },
+    ]);
+    await expect(readRevision(pool(), engine.deploymentId, 3)).rejects.toMatchObject({ status: 404 });
+  });
+
+  it('proposes the data of any older revision, container by container, and commits nothing by itself', async () => {
+    const web = await bind(engine, role('web'), node(0));
+    const late = async () => bind(engine, role('web'), node(1));
+    await data(web, { port: 1 });
+    await commit();
+    await data(web, { port: 2 });
+    await setDeploymentRoleData(engine.db, { deploymentId: engine.deploymentId, roleId: role('web'), data: { a: 2 }, actor: 'anna' }).catch(() => undefined);
+    await commit();
+    const second = await late();
+    await data(second, { port: 3 });
+    await commit();
+    await driveToEnd(engine.db);
+
+    const back = await rollBack(engine.db, { deploymentId: engine.deploymentId, revision: 1, actor: 'bert' });
+    expect(back).toMatchObject({ revision: 1, bound: [], unbound: [], lost: [] });
+    expect(back.data).toContain('web@machine2');
+    expect(back.kept.map((one) => one.name).sort()).toEqual(['os@machine3', 'web@machine3']);
+    const plan = await readPlan(pool(), engine.deploymentId);
+    expect(plan.data).toContainEqual({ role: 'web', nodes: ['machine2'], path: 'port', before: 2, after: 1 });
+    expect(await stateOf(engine.db, web)).toBe('ACTIVE');
+    await commit();
+    const { rows } = await pool().query<{ d: object }>('SELECT committed_data AS d FROM node_roles WHERE id = $1', [web]);
+    expect(rows[0]?.d).toEqual({ port: 1 });
+    expect((await diffRevisions(pool(), engine.deploymentId, 1, 4)).map((one) => `${one.change} ${one.role}@${one.node}`).sort()).toEqual([
+      'bound os@machine3',
+      'bound web@machine3',
+    ]);
+    await expect(rollBack(engine.db, { deploymentId: engine.deploymentId, revision: 9, actor: 'bert' })).rejects.toMatchObject({ status: 404 });
+  });
+
+  it('binds again, as PROPOSED, what was unbound since, and unbinds only on demand what came since', async () => {
+    const web = await bind(engine, role('web'), node(0));
+    await data(web, { port: 1 });
+    await commit();
+    await proposeNodeRole(engine.db, web, 'anna');
+    await unbindNodeRole(engine.db, web, { actor: 'anna' });
+    await bind(engine, role('other'), node(2));
+    await commit();
+    expect((await readRevision(pool(), engine.deploymentId, 2)).changes.map((one) => `${one.change} ${one.role}@${one.node}`)).toEqual([
+      'bound other@machine4',
+      'unbound web@machine2',
+    ]);
+    const proposed = await bind(engine, role('other'), node(1));
+    expect(await rollBack(engine.db, { deploymentId: engine.deploymentId, revision: 1, actor: 'bert', unbind: true })).toMatchObject({
+      bound: ['web@machine2'],
+      unbound: ['other@machine3'],
+      kept: [{ name: 'other@machine4', why: expect.stringContaining('propose it first') }],
+    });
+    expect((await pool().query('SELECT 1 FROM node_roles WHERE id = $1', [proposed])).rowCount).toBe(0);
+    const { rows } = await pool().query<{ state: string; d: object }>(
+      'SELECT state::text, proposed_data AS d FROM node_roles WHERE role_id = $1 AND node_id = $2',
+      [role('web'), node(0)],
+    );
+    expect(rows).toEqual([{ state: 'PROPOSED', d: { port: 1 } }]);
+    expect(await unsound(engine.db)).toEqual([]);
+  });
+
+  it('rule 24: refuses a commit whose parents are proposed elsewhere, naming them, or takes those along and nothing else', async () => {
+    const below = (await createDeployment(engine.db, { name: 'below', parentId: engine.deploymentId, actor: 'anna' })).id;
+    const os = await bind(engine, role('os'), node(0));
+    const unrelated = await bind(engine, role('other'), node(1));
+    const web = (await bindRole(engine.db, { roleId: role('web'), nodeId: node(0), deploymentId: below, actor: 'anna' })).nodeRoleId;
+    await expect(commitDeployment(engine.db, below, 'anna')).rejects.toMatchObject({ code: 'parents-proposed', details: { parents: ['os@machine2 in demo'] } });
+    expect((await readPlan(pool(), below)).refusals).toMatchObject([{ code: 'parents-proposed', parents: ['os@machine2 in demo'] }]);
+    await commitDeployment(engine.db, below, 'anna', { withParents: true });
+    expect([await stateOf(engine.db, os), await stateOf(engine.db, web), await stateOf(engine.db, unrelated)]).toEqual(['TODO', 'BLOCKED', 'PROPOSED']);
+    expect(await readRevision(pool(), engine.deploymentId, 1)).toMatchObject({
+      comment: 'taken along by the commit of below',
+      changes: [{ role: 'os', change: 'bound' }],
+    });
+    await driveToEnd(engine.db);
+    expect([await stateOf(engine.db, os), await stateOf(engine.db, web)]).toEqual(['ACTIVE', 'ACTIVE']);
+    expect(await unsound(engine.db)).toEqual([]);
+  });
+
+  it('commits only the plan that was looked at', async () => {
+    await bind(engine, role('web'), node(0));
+    const { hash } = await readPlan(pool(), engine.deploymentId);
+    await bind(engine, role('web'), node(1));
+    await expect(commit({ planHash: hash })).rejects.toMatchObject({ status: 409, code: 'plan-changed' });
+    await commit({ planHash: (await readPlan(pool(), engine.deploymentId)).hash });
+  });
+
+  it('makes two commits at once one revision each, or one and a refusal: no change is counted twice', async () => {
+    for (const at of [0, 1]) await bind(engine, role('web'), node(at));
+    const answers = await Promise.allSettled(Array.from({ length: 4 }, () => commit()));
+    const done = answers.filter((answer) => answer.status === 'fulfilled');
+    expect(done).toHaveLength(1);
+    for (const answer of answers) if (answer.status === 'rejected') expect(answer.reason).toMatchObject({ code: 'nothing-to-commit' });
+    expect((await listRevisions(pool(), engine.deploymentId, { limit: 10 })).items).toMatchObject([{ revision: 1, noderoles: 4 }]);
+  });
+
+  it('rule 17: a recall stops claims only; with stop it cancels what runs as well', async () => {
+    const os = await bind(engine, role('os'), node(0));
+    await bind(engine, role('other'), node(1));
+    await commit();
+    await claimAndBegin(engine.db);
+    await recallDeployment(engine.db, engine.deploymentId, 'anna');
+    expect(await stateOf(engine.db, os)).toBe('TRANSITION');
+    expect(await recallDeployment(engine.db, engine.deploymentId, 'anna', { stop: true })).toBe(2);
+    expect(await stateOf(engine.db, os)).toBe('ERROR');
+    expect(await unsound(engine.db)).toEqual([]);
+  });
+
+  it('rule 15: a redeploy abandons the install with its tokens, and reruns what stands on it when it is installed anew', async () => {
+    const web = await bind(engine, role('web'), node(0));
+    const { rows } = await pool().query<{ id: number }>('SELECT id FROM node_roles WHERE role_id = $1', [role('os')]);
+    const os = rows[0]?.id ?? 0;
+    await commit();
+    await driveToEnd(engine.db);
+    await pool().query(`INSERT INTO installs (node_id, node_role_id, bootenv, status) VALUES ($1, $2, 'debian-12', 'completed')`, [node(0), os]);
+    await pool().query(
+      `INSERT INTO node_tokens (sha256, kind, node_id, install_id, expires_at) SELECT 'x', 'disk', $1, id, clock_timestamp() + interval '1 day' FROM installs`,
+      [node(0)],
+    );
+    expect((await readPlan(pool(), engine.deploymentId)).erases).toEqual([]);
+    await expect(redeploy(engine.db, { nodeRoleId: web }, 'anna')).rejects.toMatchObject({ code: 'nothing-destructive' });
+    expect(await redeploy(engine.db, { nodeId: node(0) }, 'anna')).toEqual({ noderoles: ['os@machine2'], nodes: ['machine2'] });
+    expect(await stateOf(engine.db, os)).toBe('TODO');
+    expect((await pool().query('SELECT status::text FROM installs')).rows).toEqual([{ status: 'abandoned' }]);
+    expect((await pool().query('SELECT revoked_at IS NOT NULL AS gone FROM node_tokens')).rows).toEqual([{ gone: true }]);
+    expect((await readPlan(pool(), engine.deploymentId)).erases).toMatchObject([{ node: 'machine2', underway: true }]);
+    const before = await pool().query<{ n: number }>('SELECT count(*)::int AS n FROM runs WHERE node_role_id = $1', [web]);
+    await driveToEnd(engine.db);
+    const after = await pool().query<{ n: number }>('SELECT count(*)::int AS n FROM runs WHERE node_role_id = $1', [web]);
+    expect(after.rows[0]?.n).toBe((before.rows[0]?.n ?? 0) + 1);
+    expect([await stateOf(engine.db, os), await stateOf(engine.db, web)]).toEqual(['ACTIVE', 'ACTIVE']);
+    expect(await unsound(engine.db)).toEqual([]);
+  });
+
+  it('deletes a deployment only when nothing stands on it, and a whole tree on demand, or nothing of it', async () => {
+    const below = (await createDeployment(engine.db, { name: 'below', parentId: engine.deploymentId, actor: 'anna' })).id;
+    await bind(engine, role('os'), node(0));
+    const web = (await bindRole(engine.db, { roleId: role('web'), nodeId: node(0), deploymentId: below, actor: 'anna' })).nodeRoleId;
+    await expect(deleteDeployment(engine.db, engine.deploymentId, 'anna')).rejects.toMatchObject({
+      code: 'has-children',
+      message: expect.stringContaining('below'),
+    });
+    await commitDeployment(engine.db, below, 'anna', { withParents: true });
+    await expect(deleteDeployment(engine.db, engine.deploymentId, 'anna', { recursive: true })).rejects.toMatchObject({
+      code: 'deployment-live',
+      message: expect.stringContaining('web@machine2'),
+    });
+    await proposeNodeRole(engine.db, web, 'anna');
+    for (const row of (await pool().query<{ id: number }>('SELECT id FROM node_roles WHERE state <> $1', ['PROPOSED'])).rows)
+      await proposeNodeRole(engine.db, row.id, 'anna');
+    await deleteDeployment(engine.db, engine.deploymentId, 'anna', { recursive: true });
+    expect((await pool().query('SELECT name FROM deployments')).rows).toEqual([{ name: 'system' }]);
+  });
+});
