@@ -2,6 +2,7 @@
 import { pathToFileURL } from 'node:url';
 import { loadConfig, type Config } from '../config/config.js';
 import { openDb, type Db } from '../db/client.js';
+import { assertNotPooled } from '../db/pooler.js';
 import { createVetoes } from '../hooks/veto.js';
 import type { VetoPort } from '../noderoles/vetoes.js';
 import { openQueueBackend, type QueueBackend } from '../queue/backend.js';
@@ -58,7 +59,11 @@ export async function runProcess(name: string, parts: ((context: Context) => Pro
   process.on('disconnect', () => void close(0));
   try {
     context = openContext(name, loadConfig(process.env));
-    if (!process.argv.includes(MIGRATED_FLAG)) await ensureTables({ url: context.db.url, log: context.log, queueTables: context.backend.kind === 'postgres' });
+    // A supervisor has looked and migrated already.
+    if (!process.argv.includes(MIGRATED_FLAG)) {
+      await assertNotPooled(context.db.url);
+      await ensureTables({ url: context.db.url, log: context.log, queueTables: context.backend.kind === 'postgres' });
+    }
     for (const part of parts) started.push(await part(context));
     context.log.info({ process: name }, 'started');
     // A supervisor that started us with an IPC channel waits for this.

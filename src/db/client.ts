@@ -7,6 +7,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { PrismaClient } from '../generated/prisma/client.js';
 import { ConfigError } from '../shared/errors.js';
+import { assertNotPooled } from './pooler.js';
 
 export type Pool = pg.Pool;
 /** A client inside a transaction opened by `withTransaction`. */
@@ -59,7 +60,10 @@ export function openDb(options: { url: string; applicationName: string; poolSize
 
 const OLDEST_SUPPORTED = 150_000;
 
-/** Throws ConfigError when the URL cannot be read, or the server cannot be reached within 3 s or is older than PostgreSQL 15. */
+/**
+ * Throws ConfigError when the URL cannot be read, or the server cannot be reached within 3 s, is older than PostgreSQL 15 or
+ * stands behind a transaction pooler.
+ */
 export async function assertReachable(url: string): Promise<void> {
   let client: pg.Client | undefined;
   try {
@@ -71,6 +75,7 @@ export async function assertReachable(url: string): Promise<void> {
         `DATABASE_URL: the server is PostgreSQL ${rows[0]?.v}, older than 15`,
         'use PostgreSQL 15 or newer, or unset DATABASE_URL for the embedded one',
       );
+    await assertNotPooled(url);
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
     const host = describeHost(url);
