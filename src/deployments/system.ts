@@ -29,7 +29,7 @@ export async function ensureSystem(db: Governed): Promise<void> {
     return { deploymentId, adminId };
   });
   const { rows } = await db.pool.query<{ id: number }>(
-    `SELECT ro.id FROM roles ro WHERE 'bootstrap' = ANY(ro.flags) AND NOT EXISTS (SELECT 1 FROM node_roles nr WHERE nr.role_id = ro.id AND nr.node_id = $1 AND nr.committed) ORDER BY ro.cohort, ro.id`,
+    `SELECT ro.id FROM roles ro WHERE 'bootstrap' = ANY(ro.flags) AND ro.retired_at IS NULL AND NOT EXISTS (SELECT 1 FROM node_roles nr WHERE nr.role_id = ro.id AND nr.node_id = $1 AND nr.committed) ORDER BY ro.cohort, ro.id`,
     [adminId],
   );
   for (const role of rows) {

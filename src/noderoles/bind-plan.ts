@@ -18,6 +18,8 @@ export type BindableRole = {
   provides: readonly string[];
   conflicts: readonly string[];
   quorum: number | null;
+  /** Its barclamp defines it no more: what is bound answers, nothing new is made. */
+  retired?: boolean;
 };
 export type BoundNodeRole = { id: number; role: string; nodeId: number; deploymentId: number };
 
@@ -103,6 +105,7 @@ class Planner {
 
   private enter(role: BindableRole, nodeId: number, deploymentId: number): Frame {
     if (role.flags.includes('abstract')) throw new ConflictError(`role '${role.name}' is abstract: bind a role that provides it`, { code: 'role-abstract' });
+    if (role.retired === true) throw new ConflictError(`role '${role.name}' is retired: no barclamp defines it any more`, { code: 'role-retired' });
     this.open.add(`${role.name}@${nodeId}`);
     return { role, nodeId, deploymentId, next: 0, parents: [] };
   }

@@ -10,7 +10,7 @@ export type Place = {
   lineage: ReadonlyMap<number, number[]>;
 };
 
-const ROLE_COLUMNS = `ro.id, ro.name, ro.flags, ro.conflicts, ro.provides, (ro.jig_config->>'quorum')::int AS quorum,
+const ROLE_COLUMNS = `ro.id, ro.name, ro.flags, ro.conflicts, ro.provides, (ro.jig_config->>'quorum')::int AS quorum, ro.retired_at IS NOT NULL AS retired,
   coalesce((SELECT array_agg(rr.requires ORDER BY rr.requires) FROM role_requires rr WHERE rr.role_id = ro.id), '{}') AS requires`;
 
 /** The roles named, all that they require however far, and the barriers of those that are clusters. */

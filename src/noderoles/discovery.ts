@@ -28,7 +28,7 @@ async function askAll(tx: Tx, vetoes: VetoPort, ids: number[]): Promise<void> {
 export async function bindDiscoveryRoles(db: Governed, nodeId: number): Promise<void> {
   const { rows } = await db.pool.query<{ role_id: number; deployment_id: number }>(
     `SELECT ro.id AS role_id, n.deployment_id FROM roles ro, nodes n
-      WHERE n.id = $1 AND n.kind = 'machine' AND NOT n.deleting AND 'discovery' = ANY(ro.flags)
+      WHERE n.id = $1 AND n.kind = 'machine' AND NOT n.deleting AND 'discovery' = ANY(ro.flags) AND ro.retired_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM node_roles nr WHERE nr.role_id = ro.id AND nr.node_id = n.id AND nr.committed)
       ORDER BY ro.cohort, ro.id`,
     [nodeId],

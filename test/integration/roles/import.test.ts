@@ -1,5 +1,6 @@
 /** Barclamps into the database: what an import writes, what it refuses, what becomes of roles that are gone. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { bindDiscoveryRoles } from '../../../src/noderoles/discovery.js';
 import { parseBarclamp } from '../../../src/roles/load.js';
 import { importBarclamps, type ImportOptions } from '../../../src/roles/store.js';
 import { addMachines, bind, openDirectEngine, type DirectEngine } from '../../support/direct-engine.js';
@@ -151,6 +152,17 @@ describe('a role that its barclamp defines no more', () => {
     expect(await importOf('x', { a: {} })).toMatchObject({ removed: [], retired: [] });
     await engine.db.pool.query('DELETE FROM node_roles');
     expect(await importOf('unrelated', { z: {} })).toMatchObject({ removed: ['b'] });
+  });
+
+  it('answers what is bound to it already, and nothing new is bound to it', async () => {
+    await importOf('x', { a: {}, b: { flags: ['discovery'] } });
+    const [node, other] = await addMachines(engine.db, 2);
+    const noderole = await bind(engine, await idOf('b'), node ?? 0);
+    await importOf('x', { a: {} });
+    expect(await bind(engine, await idOf('b'), node ?? 0)).toBe(noderole);
+    await expect(bind(engine, await idOf('b'), other ?? 0)).rejects.toMatchObject({ code: 'role-retired' });
+    await bindDiscoveryRoles(engine.db, other ?? 0);
+    expect((await engine.db.pool.query('SELECT id FROM node_roles')).rows).toEqual([{ id: noderole }]);
   });
 
   it('comes back when it is defined again, by whomever', async () => {
