@@ -7,6 +7,7 @@
  * A requirement of a `cluster` role is answered by its barrier in the nearest deployment that has one: all its noderoles
  * there are members of that barrier, also those that come later (engine-rules 24).
  */
+import { pathText } from '../roles/graph.js';
 import { ConflictError } from '../shared/errors.js';
 import { SameNode } from './bind-same-node.js';
 
@@ -193,5 +194,5 @@ class Planner {
 
 function circle(names: string[]): ConflictError {
   const last = names.at(-1) ?? '';
-  return new ConflictError(`roles require each other: ${names.slice(names.indexOf(last)).join(' -> ')}`, { code: 'role-cycle' });
+  return new ConflictError(`roles require each other: ${pathText(names.slice(names.indexOf(last)))}`, { code: 'role-cycle' });
 }

@@ -37,3 +37,8 @@ export function roleCohorts(graph: RoleGraph): { cohorts: Map<string, number> } 
   }
   return { cohorts };
 }
+
+/** The path in words, its middle left out when nobody would read it. */
+export function pathText(path: readonly string[], separator = ' -> '): string {
+  return path.length <= 20 ? path.join(separator) : [...path.slice(0, 10), `... ${path.length - 20} more ...`, ...path.slice(-10)].join(separator);
+}

@@ -4,7 +4,7 @@
  * that several roles could mean, a soft order against the hard one (engine-rules 24). PURE.
  */
 import { ConflictError } from '../shared/errors.js';
-import { roleCohorts } from './graph.js';
+import { pathText, roleCohorts } from './graph.js';
 import type { RoleDefinition } from './role.js';
 import { resolveWants, type Dangling, type Want, type Warning } from './wants.js';
 
@@ -32,7 +32,7 @@ export function resolveRoles(definitions: readonly RoleDefinition[], options: Re
   refuseConflictingParents(byName, requires);
 
   const hard = roleCohorts(requires);
-  if ('cycle' in hard) throw new ConflictError(`roles require each other: ${shown(hard.cycle)}`, { code: 'role-cycle', details: { cycle: hard.cycle } });
+  if ('cycle' in hard) throw new ConflictError(`roles require each other: ${pathText(hard.cycle)}`, { code: 'role-cycle', details: { cycle: hard.cycle } });
   const soft = softOrder(definitions, byName, warnings);
   const both = new Map([...requires].map(([name, before]) => [name, [...before, ...(soft.get(name)?.node ?? []), ...(soft.get(name)?.deployment ?? [])]]));
   const cohorts = roleCohorts(both);
@@ -122,7 +122,7 @@ function softConflict(cycle: string[], requires: ReadonlyMap<string, string[]>):
     const before = cycle[index + 1] ?? '';
     return requires.get(role)?.includes(before) === true ? `${role} requires ${before}` : `${before} precedes ${role}`;
   });
-  return new ConflictError(`a soft order goes against the others: ${shown(hops, ', ')}`, { code: 'role-soft-order', details: { cycle, hops } });
+  return new ConflictError(`a soft order goes against the others: ${pathText(hops, ', ')}`, { code: 'role-soft-order', details: { cycle, hops } });
 }
 
 function abstractWithoutProvider(definitions: readonly RoleDefinition[]): Warning[] {
@@ -130,9 +130,4 @@ function abstractWithoutProvider(definitions: readonly RoleDefinition[]): Warnin
   return definitions
     .filter((role) => role.flags.includes('abstract') && !provided.has(role.name))
     .map((role) => ({ role: role.name, message: `role '${role.name}' is abstract and no role provides it` }));
-}
-
-/** The path, its middle left out when nobody would read it. */
-function shown(path: readonly string[], separator = ' -> '): string {
-  return path.length <= 20 ? path.join(separator) : [...path.slice(0, 10), `... ${path.length - 20} more ...`, ...path.slice(-10)].join(separator);
 }

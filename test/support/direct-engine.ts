@@ -192,7 +192,7 @@ const UNSOUND = `
     FROM (SELECT e.subject_id AS id, e.data->>'from' AS from_state, lag(e.data->>'to') OVER (PARTITION BY e.subject_id ORDER BY e.version, e.id) AS before FROM outbox_events e WHERE e.kind = 'noderole-changed') h
    WHERE h.from_state IS DISTINCT FROM coalesce(h.before, 'NONE')
   UNION ALL SELECT 'noderole ' || nr.id || ' is ' || nr.state || ', its last event says ' || coalesce(l.state, 'nothing')
-    FROM node_roles nr LEFT JOIN LATERAL (SELECT e.data->>'to' AS state FROM outbox_events e WHERE e.kind = 'noderole-changed' AND e.subject_id = nr.id ORDER BY e.version DESC, e.id DESC LIMIT 1) l ON true
+    FROM node_roles nr LEFT JOIN (SELECT DISTINCT ON (e.subject_id) e.subject_id, e.data->>'to' AS state FROM outbox_events e WHERE e.kind = 'noderole-changed' ORDER BY e.subject_id, e.version DESC, e.id DESC) l ON l.subject_id = nr.id
    WHERE l.state IS DISTINCT FROM nr.state::text
   LIMIT 10`;
 
