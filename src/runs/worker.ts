@@ -81,8 +81,14 @@ export async function startRunsWorker(options: RunsWorkerOptions): Promise<{ nam
     log,
   });
   const classes = slotsOf(fastSlots);
+  const take = async (data: unknown, jobClass: JobClass): Promise<void> => {
+    const job = runJob.safeParse(data);
+    if (job.success) return executor.handle(job.data, jobClass);
+    // Somebody changed it in the queue: the run it was for is rung again.
+    log.warn({ jobClass, problem: `${job.error.issues[0]?.path.join('.')}: ${job.error.issues[0]?.message}` }, 'job dropped: its data is not that of a run');
+  };
   const workers = classes.map(([jobClass, slots]) =>
-    backend.worker(runQueue(jobClass), (data) => executor.handle(runJob.parse(data), jobClass), { concurrency: slots, lockMs: LOCK_MS }),
+    backend.worker(runQueue(jobClass), (data) => take(data, jobClass), { concurrency: slots, lockMs: LOCK_MS }),
   );
   const beats = classes.map(([jobClass, slots]) => new SlotHeartbeat(pool, { worker: `${name}:${jobClass}`, jobClass, slots }, log));
   for (const beat of beats) await beat.start();
