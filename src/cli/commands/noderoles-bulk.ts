@@ -40,7 +40,7 @@ const VERBS: Verb[] = [
 function bulkText(result: BulkResult, verb: Verb): string {
   const { matched, moved, marked, others } = result;
   const lines = [
-    `${result.dry_run ? 'would touch' : 'touched'} ${moved + marked} of ${countText(matched, 'noderole')}: ${moved} left their state, ${marked} ${verb.done} from where they are`,
+    `${result.dry_run ? 'would touch' : 'touched'} ${moved + marked} of ${countText(matched, 'noderole')}: ${moved} ${result.dry_run ? 'would leave' : 'left'} their state, ${marked} ${verb.done} from where they are`,
   ];
   for (const { reason, count, ids } of others) lines.push(`  ${count} not: ${reason} (${ids.slice(0, 5).join(', ')}${count > 5 ? ', ...' : ''})`);
   return lines.join('\n');

@@ -1,7 +1,7 @@
 import { useLoaded, useClient } from '../api.js';
 
 /** How far the rolling change of a deployment is, in one line; nothing when there is none under way. */
-export function RolloutLine({ name, version }: { name: string; version: string }) {
+export function RolloutLine({ name, version }: { name: string; version: number }) {
   const client = useClient();
   const { value } = useLoaded(name, version, (signal) => client.deployments.rollout(name, { signal }));
   const rollout = value?.rollout ?? null;

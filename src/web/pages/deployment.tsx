@@ -13,6 +13,9 @@ import { countSilent, filterMatrixNodes, matrixTotals, type Filter } from '../st
 import { countWords } from '../store/words.js';
 import { NoMatch } from './fleet.js';
 
+/** A rolling change takes minutes; it is read again this often. */
+const ROLLOUT_EVERY_MS = 3000;
+
 export interface DeploymentPageProps {
   live: Live;
   name: string;
@@ -68,7 +71,7 @@ export function DeploymentPage({ live, name, panel, filter, onFilter, onOpen }: 
           onChoose={setDensity}
         />
       </Toolbar>
-      <RolloutLine name={name} version={`${totals.ACTIVE} ${totals.ERROR} ${totals.TRANSITION}`} />
+      <RolloutLine name={name} version={Math.floor(live.now / ROLLOUT_EVERY_MS)} />
       {head !== undefined && !head.system && totals.PROPOSED > 0 && <CommitBar deployment={head} proposed={totals.PROPOSED} />}
       {nodes.length === 0 ? (
         <NoMatch onClear={() => onFilter({ text: '', state: null })} />

@@ -21,6 +21,7 @@ const eventKinds: NodeRoleEvent['kind'][] = [
   'cancel',
   'retry',
   'redeploy',
+  'rerun',
   'repropose',
 ];
 
