@@ -43,8 +43,6 @@ async function deploymentsOf(db: Queryable, noderoles: string[]): Promise<Map<st
 
 async function readRevisions(db: Queryable, wanted: { deployment: number; revision: number }[]): Promise<Map<string, { author: string; at: Date }>> {
   if (wanted.length === 0) return new Map();
-  const kept = await db.query<{ kept: boolean }>(`SELECT to_regclass('deployment_revisions') IS NOT NULL AS kept`);
-  if (kept.rows[0]?.kept !== true) return new Map();
   const { rows } = await db.query<{ deployment_id: number; revision: number; author: string; at: Date }>(
     `SELECT DISTINCT r.deployment_id, r.revision, r.author, r.at FROM deployment_revisions r
        JOIN unnest($1::int[], $2::int[]) AS i(deployment_id, revision) ON i.deployment_id = r.deployment_id AND i.revision = r.revision`,

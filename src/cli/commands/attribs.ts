@@ -64,7 +64,8 @@ const COLUMNS: Column<Attrib & { wanted: boolean }>[] = [
 
 function listText(list: AttribList, look: Look, width: number | undefined): string {
   const rows = [...list.attribs.map((attrib) => ({ ...attrib, wanted: false })), ...list.wanted.map((attrib) => ({ ...attrib, wanted: true }))];
-  return rows.length === 0 ? '' : renderTable(COLUMNS, rows, look, width);
+  const columns = rows.some((row) => row.proposed !== undefined) ? COLUMNS : COLUMNS.filter((column) => column.title !== 'PROPOSED');
+  return rows.length === 0 ? '' : renderTable(columns, rows, look, width);
 }
 
 function explainText(one: AttribOne, look: Look): string {
@@ -181,7 +182,7 @@ export function addAttribs(program: Command, cli: Cli): void {
           const one = await client().attribs.set(await findTarget(session, target), name, readValue(value), { signal });
           output.print(one, () => doneText(one));
         },
-        `prybar attribs explain ${target} ${name}`,
+        `prybar attribs list ${target}`,
       ),
     );
   attribs

@@ -97,7 +97,11 @@ describe('attribs', () => {
 
     const list = await client.attribs.list(database());
     const byName = Object.fromEntries(list.attribs.map((attrib) => [attrib.name, attrib]));
-    expect(byName['port']).toMatchObject({ value: 6000, declared: true, sources: [{ path: '', bucket: 'noderole.committed', revision: 1 }] });
+    expect(byName['port']).toMatchObject({
+      value: 6000,
+      declared: true,
+      sources: [{ path: '', bucket: 'noderole.committed', revision: 1, by: 'alice', at: expect.any(String) }],
+    });
     expect(byName['net']).toMatchObject({
       value: { mtu: 1500, vlan: 7 },
       sources: [
@@ -116,10 +120,10 @@ describe('attribs', () => {
     await client.attribs.set({ kind: 'deployment_roles', key: ids.pair }, 'port', 7000);
     await commitDeployment(fixture.db, ids.deployment, 'bob');
     const one = await client.attribs.get(database(), 'database/port', { explain: true });
-    expect(one.layers?.map(({ bucket, value, counts, revision }) => ({ bucket, value, counts, revision }))).toEqual([
-      { bucket: 'noderole.committed', value: 6000, counts: true, revision: 1 },
-      { bucket: 'deployment_role.committed', value: 7000, counts: false, revision: 2 },
-      { bucket: 'attrib.default', value: 5432, counts: false, revision: null },
+    expect(one.layers?.map(({ bucket, value, counts, revision, by }) => ({ bucket, value, counts, revision, by }))).toEqual([
+      { bucket: 'noderole.committed', value: 6000, counts: true, revision: 1, by: 'alice' },
+      { bucket: 'deployment_role.committed', value: 7000, counts: false, revision: 2, by: 'bob' },
+      { bucket: 'attrib.default', value: 5432, counts: false, revision: null, by: null },
     ]);
     expect((await client.attribs.get(database(), 'key', { explain: true })).readers).toEqual([`reader@${node}`]);
     expect((await client.attribs.get(database(), 'port', { bucket: 'attrib.default' })).value).toBe(5432);
@@ -138,7 +142,7 @@ describe('attribs', () => {
     expect(inputs.sources).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ key: 'db', path: 'key', bucket: 'noderole.wall', noderole: database().key }),
-        expect.objectContaining({ key: 'password', bucket: 'noderole.committed', noderole: database().key, revision: 1 }),
+        expect.objectContaining({ key: 'password', bucket: 'noderole.committed', noderole: database().key, revision: 1, by: 'alice' }),
         expect.objectContaining({ key: 'rack', bucket: 'node.hint', noderole: null }),
       ]),
     );
@@ -184,7 +188,7 @@ describe('prybar attribs', () => {
     const target = `database@${node}`;
     const words = await prybar('attribs', 'explain', target, 'port');
     expect(words).toMatchObject({ exitCode: 0, stderr: '' });
-    expect(words.stdout).toContain('deployment role, committed, revision 2');
+    expect(words.stdout).toContain('deployment role, committed, revision 2 by bob');
     expect((await prybar('attribs', '--explain', target, 'port')).stdout).toBe(words.stdout);
     expect(JSON.parse((await prybar('attribs', '--explain', target, 'port', '--json')).stdout)).toMatchObject({ value: 7000 });
     expect((await prybar('attribs', '--explain', target)).stdout).toContain('net');
