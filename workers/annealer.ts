@@ -23,6 +23,7 @@ export async function startAnnealer(context: Context): Promise<Part> {
     log,
     doorbell,
     aliveGraceSeconds: config.aliveGraceSeconds,
+    stopDeadlineSeconds: config.stopDeadlineSeconds,
     sweepMs: config.sweepMs,
     sweepAlive,
     publishServed,

@@ -14,6 +14,7 @@ export async function startRuns(context: Context): Promise<Part> {
     log,
     jigs: createJigs(roles.functions),
     leaseSeconds: config.runLeaseSeconds,
+    logLimit: config.runLogBytes,
     fastSlots: config.fastSlots,
   });
   return {

@@ -36,6 +36,8 @@ export const workOfferSchema = z.union([
     env: z.record(z.string(), z.string()),
     timeout_seconds: z.number(),
     lease_seconds: z.number(),
+    /** What of the log is kept, bytes. */
+    log_limit_bytes: z.int().optional(),
   }),
   z.object({ kind: z.literal('reboot') }),
 ]);
@@ -43,7 +45,8 @@ export const workOfferSchema = z.union([
 const fence = z.number().int().min(0);
 /** One chunk of a run's log, numbered from 1 by the agent; a number sent again is the same chunk. */
 export const logChunkSchema = z.strictObject({ fence, seq: z.number().int().min(0).max(1_000_000), text: z.string().max(65_536) });
-export const renewSchema = z.strictObject({ fence });
+/** With `wait_seconds` the answer waits that long for news: a 409 that says stop comes at once. */
+export const renewSchema = z.strictObject({ fence, wait_seconds: z.number().min(0).max(25).default(0) });
 export const renewAnswerSchema = z.object({ lease_seconds: z.number() });
 export const resultSchema = z.strictObject({ fence, exit_status: z.number().int().min(-255).max(255), wall: jsonObjectSchema.optional() });
 /** `late`: the work had been taken back; the report changed nothing. */

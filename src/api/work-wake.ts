@@ -61,11 +61,11 @@ export function createWorkWake(db: { pool: Queryable }, lookEveryMs: number = LO
   };
 }
 
-/** Those of the nodes for which work lies ready: one statement however many wait. Uses agent_work_node_id_status_idx. */
+/** Those of the nodes for which work lies ready, or was taken back: one statement however many wait. Uses agent_work_node_id_status_idx. */
 async function nodesWithWork(db: Queryable, nodeIds: number[]): Promise<number[]> {
   if (nodeIds.length === 0) return [];
   const { rows } = await db.query<{ node_id: number }>(
-    `SELECT DISTINCT w.node_id FROM agent_work w JOIN runs r ON r.id = w.run_id WHERE w.node_id = ANY($1) AND w.status = 'offered' AND r.status = 'WAITING'`,
+    `SELECT DISTINCT w.node_id FROM agent_work w JOIN runs r ON r.id = w.run_id WHERE w.node_id = ANY($1) AND (w.status = 'offered' AND r.status = 'WAITING' OR w.status = 'revoked')`,
     [nodeIds],
   );
   return rows.map((row) => row.node_id);

@@ -72,6 +72,11 @@ export const environmentSchema = z.object({
   PRYBAR_HEARTBEAT_SECONDS: positive(5).describe('Seconds between two heartbeats of an agent'),
   PRYBAR_ALIVE_GRACE_SECONDS: positive(20).describe('Seconds without a heartbeat after which a node is not alive'),
   PRYBAR_RUN_LEASE_SECONDS: positive(30).describe('Seconds a worker holds a run without renewing'),
+  PRYBAR_RUN_LOG_BYTES: positive(4_000_000).describe('Bytes of its log that a run keeps; what is longer loses its middle, with a mark that says how much'),
+  PRYBAR_STOP_DEADLINE_SECONDS: positive(120).describe('Seconds a run may take to stop before that is an alarm'),
+  PRYBAR_RUNS_KEEP: positive(20).describe('Ended runs that each noderole keeps, however old'),
+  PRYBAR_RUNS_KEEP_DAYS: positive(30).describe('Days that every ended run is kept'),
+  PRYBAR_LOG_KEEP_DAYS: positive(14).describe('Days that the logs of ended runs are kept, those of the last run of a noderole apart'),
   PRYBAR_INSTALL_DEADLINE_SECONDS: positive(2700).describe('Seconds an OS installation may take before it fails'),
   PRYBAR_BOOT_DEADLINE_SECONDS: positive(900).describe('Seconds a machine may take to come alive after a power cycle'),
   PRYBAR_WEBHOOK_ALLOW: addressBlocks.describe(
@@ -105,6 +110,11 @@ export type Config = {
   heartbeatSeconds: number;
   aliveGraceSeconds: number;
   runLeaseSeconds: number;
+  runLogBytes: number;
+  stopDeadlineSeconds: number;
+  runsKeep: number;
+  runsKeepDays: number;
+  logKeepDays: number;
   installDeadlineSeconds: number;
   bootDeadlineSeconds: number;
   webhookAllow: string[];
@@ -161,6 +171,11 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     heartbeatSeconds: e.PRYBAR_HEARTBEAT_SECONDS,
     aliveGraceSeconds: e.PRYBAR_ALIVE_GRACE_SECONDS,
     runLeaseSeconds: e.PRYBAR_RUN_LEASE_SECONDS,
+    runLogBytes: e.PRYBAR_RUN_LOG_BYTES,
+    stopDeadlineSeconds: e.PRYBAR_STOP_DEADLINE_SECONDS,
+    runsKeep: e.PRYBAR_RUNS_KEEP,
+    runsKeepDays: e.PRYBAR_RUNS_KEEP_DAYS,
+    logKeepDays: e.PRYBAR_LOG_KEEP_DAYS,
     installDeadlineSeconds: e.PRYBAR_INSTALL_DEADLINE_SECONDS,
     bootDeadlineSeconds: e.PRYBAR_BOOT_DEADLINE_SECONDS,
     webhookAllow: listOf(e.PRYBAR_WEBHOOK_ALLOW),

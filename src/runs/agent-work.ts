@@ -84,6 +84,16 @@ export async function renewWork(db: { pool: Pool }, work: { nodeId: number; runI
   return { leaseSeconds: AGENT_LEASE_SECONDS };
 }
 
+/** Throws ConflictError `stop` when the work is no longer the agent's. Changes nothing. */
+export async function requireHeld(db: { pool: Pool }, work: { nodeId: number; runId: number; fence: number }): Promise<void> {
+  const { rowCount } = await db.pool.query(`SELECT 1 FROM agent_work WHERE run_id = $1 AND fence = $2 AND node_id = $3 AND status = 'taken'`, [
+    work.runId,
+    work.fence,
+    work.nodeId,
+  ]);
+  if (rowCount === 0) throw new ConflictError('this work was taken back: stop it', { code: 'stop' });
+}
+
 export type WorkReport = { nodeId: number; runId: number; fence: number; exitStatus: number; wall: JsonObject };
 
 /**

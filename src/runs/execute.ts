@@ -32,6 +32,8 @@ export type ExecutorOptions = {
   onRoom?: (jobClasses: string[]) => void;
   /** Asks the annealer for a pass; without it the next sweep does. */
   kick?: () => Promise<void>;
+  /** Characters of log that one turn of a run may write, default four million. */
+  logLimit?: number;
   /** How many noderoles a settle may claim in its own commit. */
   claimPerSettle: number;
   /** How long a jig whose signal was aborted may take to stop. Milliseconds, default 10 000. */
@@ -46,6 +48,7 @@ type Started = { answer: StartAnswer; sinceMs: number };
 
 const BATCH = 500;
 const MAX_TRIES = 60;
+const LOG_LIMIT = 4_000_000;
 const ABORT_GRACE_MS = 10_000;
 /** The longest a timer of Node can be set for; some 24 days. */
 const SETTLED = 'settled' as const;
@@ -111,10 +114,10 @@ export class Executor {
 
   private async execute(run: StartedRun, sinceMs: number, jobClass: string): Promise<void> {
     const lost = this.leases.hold(run.runId, run.fence, sinceMs);
-    const sink = new LogSink((chunk) => this.logs.add(chunk), run.runId, run.fence, run.secrets);
+    const sink = this.openLog(run);
     try {
       const outcome = await this.callJig(run, lost, sink);
-      await sink.flush().catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'log not written'));
+      await sink.end().catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'log not written'));
       // Also when the run was taken away: the late result proves that this executor has stopped. One that has not
       // stopped proves nothing: then the end of the lease decides.
       if (outcome !== 'still running') await this.settle({ runId: run.runId, fence: run.fence, outcome, jobClass });
@@ -197,6 +200,10 @@ export class Executor {
     }
   }
 
+  private openLog({ runId, fence, secrets }: { runId: number; fence: number; secrets: string[] }): LogSink {
+    return new LogSink((chunk) => this.logs.add(chunk), { runId, fence, secrets, limit: this.options.logLimit ?? LOG_LIMIT });
+  }
+
   /** A job that starts nothing may be for the undoing of a run that was cancelled. */
   private async undo(job: RunJob): Promise<void> {
     const { pool, worker, leaseSeconds } = this.options;
@@ -204,10 +211,10 @@ export class Executor {
     const run = await takeStop(pool, job, worker, leaseSeconds);
     if (run === null) return;
     const lost = this.leases.hold(run.runId, run.fence, sinceMs);
-    const sink = new LogSink((chunk) => this.logs.add(chunk), run.runId, run.fence, run.secrets);
+    const sink = this.openLog(run);
     try {
       const outcome = await this.callOnStop(run, lost, sink);
-      await sink.flush().catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'log not written'));
+      await sink.end().catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'log not written'));
       if (outcome !== 'still running') await endStop(pool, run, outcome);
     } finally {
       this.leases.release(run.runId, run.fence);

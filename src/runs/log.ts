@@ -47,8 +47,26 @@ function clean(text: string): string {
   return whole.length <= CHUNK_LIMIT ? whole : `${whole.slice(0, CHUNK_LIMIT)}\n[cut: ${whole.length - CHUNK_LIMIT} characters more]\n`;
 }
 
-/** Gathers a jig's lines and hands them on a few times a second; one chunk at a time, so that they are numbered in order. */
+export type LogSinkOptions = {
+  runId: number;
+  fence: number;
+  /** Strings that the log leaves out. */
+  secrets: readonly string[];
+  /** Characters that one turn may write; what is longer loses its middle. */
+  limit: number;
+};
+
+const TAIL_LIMIT = 16_000;
+
+/**
+ * Gathers a jig's lines and hands them on a few times a second; one chunk at a time, so that they are numbered in order. Never
+ * holds more than its limit: the beginning and the end are kept, and between them a mark says how much is left out.
+ */
 export class LogSink {
+  private kept = 0;
+  private dropped = 0;
+  private tail: string[] = [];
+  private tailLength = 0;
   private lines: string[] = [];
   private timer: NodeJS.Timeout | undefined;
   private writing: Promise<void> = Promise.resolve();
@@ -56,15 +74,38 @@ export class LogSink {
   /** `append` writes a chunk, together with those of other runs. */
   constructor(
     private readonly append: (chunk: LogChunk) => Promise<unknown>,
-    private readonly runId: number,
-    private readonly fence: number,
-    /** Strings that the log leaves out. */
-    private readonly secrets: readonly string[] = [],
+    private readonly options: LogSinkOptions,
   ) {}
 
   write(text: string): void {
-    this.lines.push(text.endsWith('\n') ? text : `${text}\n`);
+    const line = text.endsWith('\n') ? text : `${text}\n`;
+    this.kept += line.length;
+    if (this.kept > this.options.limit) return this.leaveOut(line);
+    this.lines.push(line);
     this.timer ??= setTimeout(() => void this.flush().catch(() => undefined), FLUSH_MS);
+  }
+
+  /** The turn is over: the end of a log that was too long, and all that is gathered. */
+  end(): Promise<void> {
+    if (this.tail.length > 0) {
+      if (this.dropped > 0) this.lines.push(`[prybar: ${this.dropped} characters of the log are left out here: its limit is ${this.options.limit}]\n`);
+      this.lines.push(...this.tail);
+      this.tail = [];
+    }
+    return this.flush();
+  }
+
+  private leaveOut(line: string): void {
+    // The end of a line, copied: a slice would keep the whole alive.
+    const end = line.length <= TAIL_LIMIT ? line : Buffer.from(line.slice(-TAIL_LIMIT)).toString();
+    this.dropped += line.length - end.length;
+    this.tail.push(end);
+    this.tailLength += end.length;
+    while (this.tailLength - (this.tail[0]?.length ?? 0) >= TAIL_LIMIT) {
+      const gone = this.tail.shift()?.length ?? 0;
+      this.tailLength -= gone;
+      this.dropped += gone;
+    }
   }
 
   /** Writes what is gathered; a log that cannot be written does not fail its run. */
@@ -72,11 +113,14 @@ export class LogSink {
     clearTimeout(this.timer);
     this.timer = undefined;
     if (this.lines.length === 0) return this.writing;
-    const text = maskText(this.lines.join(''), this.secrets);
+    const { runId, fence, secrets } = this.options;
+    const text = maskText(this.lines.join(''), secrets);
     this.lines = [];
-    const next = () => this.append({ runId: this.runId, fence: this.fence, seq: null, text }).then(() => undefined);
-    // A chunk that could not be written must not keep the next from being.
-    this.writing = this.writing.then(next, next);
+    for (let at = 0; at < text.length; at += CHUNK_LIMIT) {
+      const next = () => this.append({ runId, fence, seq: null, text: text.slice(at, at + CHUNK_LIMIT) }).then(() => undefined);
+      // A chunk that could not be written must not keep the next from being.
+      this.writing = this.writing.then(next, next);
+    }
     return this.writing;
   }
 }

@@ -35,6 +35,8 @@ export type RunsWorkerOptions = {
   doorbell: Doorbell;
   jigs: JigRegistry;
   leaseSeconds: number;
+  /** Characters of log that one turn of a run may write. */
+  logLimit?: number;
   fastSlots: number;
   log: Logger;
 };
@@ -74,6 +76,7 @@ export async function startRunsWorker(options: RunsWorkerOptions): Promise<{ nam
     jigs,
     worker: name,
     leaseSeconds,
+    ...(options.logLimit === undefined ? {} : { logLimit: options.logLimit }),
     ring: (rings) => doorbell.ring(rings),
     onRoom: roomTeller(pool, doorbell, log),
     kick: () => doorbell.kick(),

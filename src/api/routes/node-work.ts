@@ -1,6 +1,6 @@
 /** Work of a machine's agent: it asks (long poll), writes the log, renews its lease, reports. */
 import { recordHeartbeat } from '../../nodes/boot.js';
-import { pollWork, finishWork, renewWork, type WorkOffer } from '../../runs/agent-work.js';
+import { pollWork, finishWork, renewWork, requireHeld, type WorkOffer } from '../../runs/agent-work.js';
 import { maskText } from '../../attribs/secrets.js';
 import { secretsOfRun } from '../../attribs/shown-inputs.js';
 import { appendRunLog } from '../../runs/log.js';
@@ -38,7 +38,7 @@ export function workRoutes(deps: NodeRouterDeps): Route[] {
         if (!(await recordHeartbeat(db, params.id, body.boot_id))) throw new ConflictError('the node has booted anew since', { code: 'stale-boot' });
         call.res.locals.isStream = true;
         const offer = await waitForWork(deps, { nodeId: params.id, bootId: body.boot_id }, body.wait_seconds * 1000, call);
-        return offer === null ? undefined : viewOffer(offer);
+        return offer === null ? undefined : viewOffer(offer, deps.config.runLogBytes);
       },
     }),
     defineNodeRoute({
@@ -67,7 +67,10 @@ export function workRoutes(deps: NodeRouterDeps): Route[] {
       refusals: [409],
       async handle({ params, body, call }) {
         await tokenOfNode(db, call, 'agent', params.id);
-        const { leaseSeconds } = await renewWork(db, { nodeId: params.id, runId: params.run_id, fence: body.fence });
+        const work = { nodeId: params.id, runId: params.run_id, fence: body.fence };
+        const { leaseSeconds } = await renewWork(db, work);
+        call.res.locals.isStream = true;
+        await waitForNews(deps, work, body.wait_seconds * 1000, call);
         return { lease_seconds: leaseSeconds };
       },
     }),
@@ -116,7 +119,19 @@ async function waitForWork(deps: NodeRouterDeps, who: { nodeId: number; bootId: 
   }
 }
 
-function viewOffer(offer: WorkOffer) {
+/** Returns when the time is over; throws ConflictError `stop` as soon as the work is no longer the agent's. */
+async function waitForNews(deps: NodeRouterDeps, work: { nodeId: number; runId: number; fence: number }, waitMs: number, call: Call): Promise<void> {
+  const signal = AbortSignal.any([call.signal, deps.closing]);
+  const until = Date.now() + waitMs;
+  for (;;) {
+    const leftMs = until - Date.now();
+    if (leftMs <= 0 || signal.aborted) return;
+    await deps.wakeWork.wait(work.nodeId, Math.min(leftMs, POLL_AGAIN_MS), signal);
+    await requireHeld(deps.db, work);
+  }
+}
+
+function viewOffer(offer: WorkOffer, logLimitBytes: number | undefined) {
   return {
     kind: offer.kind,
     run_id: offer.runId,
@@ -125,5 +140,6 @@ function viewOffer(offer: WorkOffer) {
     env: offer.env,
     timeout_seconds: offer.timeoutSeconds,
     lease_seconds: offer.leaseSeconds,
+    ...(logLimitBytes === undefined ? {} : { log_limit_bytes: logLimitBytes }),
   };
 }

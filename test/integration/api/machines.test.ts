@@ -166,7 +166,16 @@ describe('machines', () => {
       await post(`/node/${id}/work`, agent).send({ boot_id: 'boot-0010', wait_seconds: 26 }).expect(400);
       const { runId } = await offerWork(id);
       const { body } = await post(`/node/${id}/work`, agent).send({ boot_id: 'boot-0010', wait_seconds: 25 }).expect(200);
-      expect(body).toEqual({ kind: 'script', run_id: runId, fence: 3, script: 'echo hi', env: { A: '1' }, timeout_seconds: 60, lease_seconds: 30 });
+      expect(body).toEqual({
+        kind: 'script',
+        run_id: runId,
+        fence: 3,
+        script: 'echo hi',
+        env: { A: '1' },
+        timeout_seconds: 60,
+        lease_seconds: 30,
+        log_limit_bytes: 4_000_000,
+      });
     });
 
     it('race 25: hear of work that comes while they wait, which is asked for by them and never sent to them', async () => {
@@ -200,6 +209,18 @@ describe('machines', () => {
       const { runId } = await offerWork(id);
       await post(`/node/${id}/work`, agent).send({ boot_id: 'boot-0012', wait_seconds: 0 }).expect(200);
       expect((await fixture.db.prisma.agentWork.findUniqueOrThrow({ where: { runId } })).status).toBe('taken');
+    });
+
+    it('rule 17: hear of a cancel within two seconds, in the renewal that waits', async () => {
+      const { id, agent } = await boot('boot-0020');
+      const { runId, fence } = await offerWork(id);
+      await post(`/node/${id}/work`, agent).send({ boot_id: 'boot-0020', wait_seconds: 0 }).expect(200);
+      const renewal = post(`/node/${id}/runs/${runId}/renew`, agent).send({ fence, wait_seconds: 20 }).expect(409);
+      const answered = renewal.then(() => performance.now());
+      await waitFor(async () => (await fixture.db.prisma.agentWork.findUniqueOrThrow({ where: { runId } })).leaseUntil !== null, { what: 'the renewal' });
+      const at = performance.now();
+      await fixture.db.prisma.agentWork.update({ where: { runId }, data: { status: 'revoked' } });
+      expect((await answered) - at).toBeLessThan(2000);
     });
 
     it('write a log, renew and report once; a repeated report changes nothing', async () => {

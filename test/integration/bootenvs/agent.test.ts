@@ -4,7 +4,8 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { waitFor } from '../../support/wait-for.js';
@@ -30,12 +31,15 @@ if (!hasPython) {
   let seen: Seen[];
   let offers: Record<string, unknown>[];
   let renewStatus: number;
+  /** Renewals are answered when it resolves, and then with "stop". */
+  let renewHeld: Promise<void> | undefined;
 
   beforeEach(async () => {
     directory = await mkdtemp(path.join(os.tmpdir(), 'prybar-agent-'));
     seen = [];
     offers = [];
     renewStatus = 200;
+    renewHeld = undefined;
     server = createServer((req, res) => {
       let text = '';
       req.on('data', (part: Buffer) => (text += part.toString()));
@@ -70,6 +74,7 @@ if (!hasPython) {
       if (offer === undefined) return void setTimeout(() => json(204), 300).unref();
       return void json(200, offer);
     }
+    if (url.endsWith('/renew') && renewHeld) return void renewHeld.then(() => json(409, { code: 'stop' }));
     if (url.endsWith('/renew')) return void json(renewStatus, renewStatus === 200 ? { lease_seconds: 2 } : { code: 'fence-lost' });
     if (url.endsWith('/result')) return void json(200, { accepted: 'taken' });
     json(204);
@@ -77,7 +82,12 @@ if (!hasPython) {
 
   function start(): void {
     agent = spawn('python3', ['-B', AGENT], {
-      env: { ...process.env, PRYBAR_AGENT_CONFIG: path.join(directory, 'agent.json'), PRYBAR_AGENT_STATE: path.join(directory, 'state') },
+      env: {
+        ...process.env,
+        PRYBAR_AGENT_CONFIG: path.join(directory, 'agent.json'),
+        PRYBAR_AGENT_STATE: path.join(directory, 'state'),
+        PRYBAR_AGENT_KILL_GRACE: '1',
+      },
       stdio: 'ignore',
     });
   }
@@ -129,6 +139,99 @@ if (!hasPython) {
     await waitFor(() => callsTo('/work').length > 1, { what: 'the next poll', timeoutMs: 20_000 });
     expect(callsTo('/result')).toEqual([]);
   }, 30_000);
+
+  const pidsIn = async (name: string) => (await readFile(path.join(directory, name), 'utf8').catch(() => '')).split('\n').filter(Boolean).map(Number);
+  const lives = (pid: number) => {
+    try {
+      // One that has ended and that nobody has buried is no life.
+      return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    } catch {
+      return false;
+    }
+  };
+  const logOf = () =>
+    callsTo('/log')
+      .map((call) => call.body['text'] as string)
+      .join('');
+
+  it('rule 1: leaves nothing of a script on the machine: background children, daemons, what ignores SIGTERM', async () => {
+    const pids = path.join(directory, 'pids');
+    const daemon = `python3 -c "
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if os.fork(): sys.exit()
+os.setsid()
+if os.fork(): sys.exit()
+for fd in (0, 1, 2): os.close(fd)
+open('${pids}', 'a').write('%d\\n' % os.getpid())
+time.sleep(300)
+"`;
+    offers.push(
+      script(
+        `sleep 300 & echo $! >> ${pids}; setsid sleep 300 & echo $! >> ${pids}; ${daemon}; while [ $(wc -l < ${pids}) -lt 3 ]; do sleep 0.05; done; exit 4`,
+      ),
+    );
+    start();
+    await waitFor(() => callsTo('/result').length > 0, { what: 'a result', timeoutMs: 20_000 });
+    expect(callsTo('/result')[0]?.body['exit_status']).toBe(4);
+    const started = await pidsIn('pids');
+    expect(started).toHaveLength(3);
+    expect(started.filter(lives)).toEqual([]);
+  }, 30_000);
+
+  it('rule 1: kills what an agent before it has left running, before it asks for work', async () => {
+    const pids = path.join(directory, 'pids');
+    offers.push(script(`setsid sleep 300 & echo $! > ${pids}; wait`, { lease_seconds: 30 }));
+    start();
+    const left = await waitFor(async () => (await pidsIn('pids'))[0], { what: 'the script' });
+    agent?.kill('SIGKILL');
+    await once(agent!, 'exit');
+    expect(lives(left)).toBe(true);
+    const before = callsTo('/boot').length;
+    start();
+    await waitFor(() => callsTo('/boot').length > before, { what: 'the next agent' });
+    expect(lives(left)).toBe(false);
+  }, 30_000);
+
+  it('rule 17: hears of a cancel while its renewal waits, and asks for more only when nothing is left', async () => {
+    let stop = () => {};
+    renewHeld = new Promise((resolve) => (stop = resolve));
+    const pids = path.join(directory, 'pids');
+    offers.push(script(`trap '' TERM; echo $$ > ${pids}; sleep 300`, { lease_seconds: 30 }));
+    start();
+    const pid = await waitFor(async () => (callsTo('/renew').length > 0 ? (await pidsIn('pids'))[0] : undefined), { what: 'the script' });
+    expect(callsTo('/renew')[0]?.body['wait_seconds']).toBe(10);
+    const polls = callsTo('/work').length;
+    const at = performance.now();
+    stop();
+    await waitFor(() => callsTo('/work').length > polls, { what: 'the next poll' });
+    expect(lives(pid)).toBe(false);
+    // The grace that SIGTERM is given is a second of it.
+    expect(performance.now() - at).toBeLessThan(3500);
+    expect(callsTo('/result')).toEqual([]);
+  }, 30_000);
+
+  it('keeps the beginning and the end of 100 MB of log, says how much it left out, and holds none of it', async () => {
+    offers.push(
+      script(`echo first; head -c 100000000 /dev/zero | tr '\\0' 'x' | fold -w 99; echo last`, {
+        log_limit_bytes: 100_000,
+        lease_seconds: 30,
+        timeout_seconds: 60,
+      }),
+    );
+    start();
+    await waitFor(() => callsTo('/result').length > 0, { what: 'a result', timeoutMs: 60_000 });
+    const log = logOf();
+    expect(log.startsWith('first\nxxx')).toBe(true);
+    expect(log.endsWith('xlast\n')).toBe(true);
+    expect(log.length).toBeLessThan(300_000);
+    const left = Number(/\[prybar: (\d+) bytes of the log are left out here: its limit is 100000 bytes\]/.exec(log)?.[1]);
+    const mark = log.match(/\n\[prybar: .*\]\n/)?.[0].length ?? 0;
+    // 100,000,000 bytes, a line end after every 99 of them but the last, and the first and the last line.
+    expect(left + log.length - mark).toBe(100_000_000 + Math.floor(99_999_999 / 99) + 'first\nlast\n'.length);
+    const peak = Number(/VmHWM:\s+(\d+) kB/.exec(await readFile(`/proc/${agent?.pid}/status`, 'utf8'))?.[1]);
+    expect(peak).toBeLessThan(64_000);
+  }, 70_000);
 
   it('refuses a fence it has seen', async () => {
     offers.push(script('echo one'), script('echo two'));

@@ -176,6 +176,25 @@ it('a jig that throws is tried again, and says why', async () => {
   expect(await nodeRole(engine.db, id)).toMatchObject({ state: 'TODO', failures: 1, error_code: 'jig-threw' });
 });
 
+it('a jig that floods 100 MB of log keeps its beginning and its end, with a mark between, and the worker holds none of it', async () => {
+  const line = 'x'.repeat(99);
+  const { id, handled } = await deploy((ctx) => {
+    ctx.log('first');
+    for (let n = 0; n < 1_000_000; n++) ctx.log(line);
+    ctx.log('last');
+    return { kind: 'done' };
+  });
+  const before = process.memoryUsage().heapUsed;
+  await handled;
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(60_000_000);
+  expect(await stateOf(engine.db, id)).toBe('ACTIVE');
+  const { rows } = await engine.db.pool.query<{ text: string }>('SELECT text FROM run_logs ORDER BY seq');
+  const log = rows.map((row) => row.text).join('');
+  expect([log.slice(0, 10), log.slice(-10)]).toEqual(['first\nxxxx', 'xxxx\nlast\n']);
+  const left = /\[prybar: (\d+) characters of the log are left out here: its limit is 4000000\]\n/.exec(log);
+  expect(Number(left?.[1]) + log.length - (left?.[0].length ?? 0)).toBe(100_000_011);
+});
+
 it('rule 4: one job handled six times at once runs its jig once', async () => {
   let calls = 0;
   const roles = await addRoles(engine.db, { a: [] });
