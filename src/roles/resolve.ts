@@ -4,6 +4,7 @@
  * that several roles could mean, a soft order against the hard one (engine-rules 24). PURE.
  */
 import { ConflictError } from '../shared/errors.js';
+import { nearest } from '../shared/nearest.js';
 import { pathText, roleCohorts } from './graph.js';
 import type { RoleDefinition } from './role.js';
 import { resolveWants, type Dangling, type Want, type Warning } from './wants.js';
@@ -28,7 +29,7 @@ export function resolveRoles(definitions: readonly RoleDefinition[], options: Re
   const dangling: Dangling[] = [];
   const wants = resolveWants(definitions, warnings, dangling);
   const requires = requirements(definitions, byName, wants, dangling);
-  refuseDangling(dangling, options, warnings);
+  refuseDangling(dangling, [...byName.keys()], options, warnings);
   refuseConflictingParents(byName, requires);
 
   const hard = roleCohorts(requires);
@@ -70,13 +71,20 @@ function requirements(
   return new Map([...result].map(([name, set]) => [name, [...set].sort()]));
 }
 
-function refuseDangling(dangling: Dangling[], { imported, removed, allowDangling }: ResolveOptions, warnings: Warning[]): void {
+function refuseDangling(dangling: Dangling[], known: readonly string[], { imported, removed, allowDangling }: ResolveOptions, warnings: Warning[]): void {
   const isNew = ({ role, requires }: Dangling) => imported.has(role) || removed.has(requires);
   const refused = allowDangling ? [] : dangling.filter(isNew);
   const words = ({ role, requires, because }: Dangling) => `role '${role}' ${because} '${requires}', which does not exist`;
   if (refused.length > 0) {
     const more = refused.length > 5 ? `; and ${refused.length - 5} more` : '';
-    throw new ConflictError(`${refused.slice(0, 5).map(words).join('; ')}${more}`, {
+    const told = refused.slice(0, 5).map((each) => {
+      const near = nearest(
+        each.requires,
+        known.filter((role) => role !== each.role),
+      );
+      return `${words(each)}${near === undefined ? '' : ` (the nearest is '${near}')`}`;
+    });
+    throw new ConflictError(`${told.join('; ')}${more}`, {
       code: 'role-dangling',
       details: { dangling: refused.slice(0, 100).map(({ role, requires }) => ({ role, requires })) },
     });

@@ -108,7 +108,7 @@ function readFiles(where: string, cwd: string): { file: string; yaml: string }[]
     if (!statSync(target).isDirectory()) return [{ file: path.basename(target), yaml: readFileSync(target, 'utf8') }];
     const folders = existsSync(path.join(target, FILE)) ? [''] : readdirSync(target).sort();
     const files = folders.map((folder) => path.join(folder, FILE)).filter((file) => existsSync(path.join(target, file)));
-    if (files.length > 0) return files.map((file) => ({ file, yaml: readFileSync(path.join(target, file), 'utf8') }));
+    if (files.length > 0) return files.map((file) => ({ file: path.join(path.basename(target), file), yaml: readFileSync(path.join(target, file), 'utf8') }));
   } catch (error) {
     throw new CliError(
       { exitCode: ExitCode.usage, code: 'file-not-readable', detail: `<path>: ${where === '-' ? 'stdin' : String(target)} cannot be read` },

@@ -54,6 +54,7 @@ function retryText(role: Role): string {
 
 /** `port of database, as db.port`; one of no role is the node's. */
 function wantText({ name, at, role }: Role['wants'][number]): string {
+  if (role === null && (name === 'parents' || name === 'no-members')) return name;
   const place = typeof at === 'string' && at !== name ? `, as ${at}` : '';
   return `${String(name)} of ${typeof role === 'string' ? role : 'the node'}${place}`;
 }

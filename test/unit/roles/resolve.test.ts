@@ -63,6 +63,11 @@ describe('requirements', () => {
     expect(warnings.map(({ message }) => message)).toEqual([`${words} yet`]);
   });
 
+  it('that are nearly the name of another role say so', () =>
+    expect(refusal([role('aplication'), role('app', { requires: ['application'] })]).message).toBe(
+      "role 'app' requires 'application', which does not exist (the nearest is 'aplication')",
+    ));
+
   it('that dangled before do not stand in the way of another import, those that it cuts do', () => {
     const roles = [role('app', { requires: ['gone'] }), role('other')];
     expect(all(roles, { imported: new Set(['other']) }).roles.size).toBe(2);
