@@ -51,10 +51,10 @@ async function deleteOne(tx: Tx, id: number, tree: number[], actor: string): Pro
     `DELETE FROM nodes n WHERE n.deployment_id = $1 AND n.kind = 'phantom' AND NOT EXISTS (SELECT 1 FROM node_roles nr WHERE nr.node_id = n.id) RETURNING n.id, n.name, n.version`,
     [id],
   );
-  const moved = await tx.query<{ id: number; version: number }>('UPDATE nodes SET deployment_id = $2, version = version + 1 WHERE deployment_id = $1 RETURNING id, version', [
-    id,
-    found.parent_id,
-  ]);
+  const moved = await tx.query<{ id: number; version: number }>(
+    'UPDATE nodes SET deployment_id = $2, version = version + 1 WHERE deployment_id = $1 RETURNING id, version',
+    [id, found.parent_id],
+  );
   await tx.query('DELETE FROM deployments WHERE id = $1', [id]);
   await tx.query(`INSERT INTO audit (actor, action, target) VALUES ($1, 'deployment.delete', $2)`, [actor, `deployment/${id}`]);
   await writeEvents(tx, [

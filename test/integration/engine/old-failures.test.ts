@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
 import { annealPass } from '../../../src/annealer/anneal.js';
+import { redeploy } from '../../../src/deployments/redeploy.js';
 import { createHookDispatcher } from '../../../src/hooks/dispatch.js';
 import { claim } from '../../../src/noderoles/claim.js';
 import { settle, type Settlement } from '../../../src/noderoles/settle.js';
@@ -200,5 +201,20 @@ describe('the old engine', () => {
     expect(rows).toMatchObject([{ run_id: lost[0].runId, dispatch: 2 }]);
     await settled(done(await begin(engine.db, { runId: rows[0].run_id, dispatch: rows[0].dispatch, fence: rows[0].fence })));
     expect(await stateOf(engine.db, ids.a)).toBe('ACTIVE');
+  });
+
+  it('race 20: a redeploy in the middle of an installation stops its run, and the next one waits until that is proven', async () => {
+    const { ids, nodeId } = await together({ os: [], app: ['os'] }, { os: { flags: ['destructive'] } });
+    const turn = (await claimAndBegin(engine.db)).get(ids.os)!;
+    await redeploy(engine.db, { nodeId }, 'operator');
+    expect((await runsOf(engine.db, ids.os))[0]).toMatchObject({ status: 'STOPPING' });
+    expect(await stateOf(engine.db, ids.os)).toBe('TODO');
+    expect(await claim(engine.db.pool, 10)).toEqual([]);
+    await settled(done(turn));
+    expect(await stateOf(engine.db, ids.os)).toBe('TODO');
+    await driveToEnd(engine.db);
+    expect((await runsOf(engine.db, ids.os)).map((run) => run.outcome)).toEqual(['cancelled', 'succeeded']);
+    expect(await stateOf(engine.db, ids.app)).toBe('ACTIVE');
+    expect(await unsound(engine.db)).toEqual([]);
   });
 });
