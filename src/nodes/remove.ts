@@ -89,11 +89,6 @@ async function refuseOrFree(tx: Tx, nodeId: number, ask: DeleteAsk): Promise<voi
 }
 
 async function mark(tx: Tx, nodeId: number, actor: string): Promise<void> {
-  await tx.query(
-    `UPDATE nodes SET deleting = true, alive = false, version = version + 1,
-            bootenv = 'local', boot_reason = 'node is being deleted', desired_gen = desired_gen + 1 WHERE id = $1`,
-    [nodeId],
-  );
   // What runs is taken from its executor; its slot is held until the stop is proven, so nothing is half left behind.
   await tx.query(
     `SELECT emit_events(stop_runs(ARRAY(SELECT r.id FROM runs r WHERE r.node_id = $1 AND r.status NOT IN ('ENDED', 'STOPPING') ORDER BY r.id), 'cancelled', $2))`,
@@ -105,6 +100,12 @@ async function mark(tx: Tx, nodeId: number, actor: string): Promise<void> {
               version = nr.version + 1, changed_at = clock_timestamp() WHERE nr.node_id = $1 AND nr.state::text = 'TRANSITION'
        RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id)
      SELECT emit_events(array_agg(noderole_event(m.id, m.version, 'TRANSITION', m.state, m.node_id, m.role_id, m.deployment_id, 'the node is being deleted') ORDER BY m.id)) FROM moved m`,
+    [nodeId],
+  );
+  // After the stop, which parks a machine whose installation it breaks off: this one shall boot from its disk.
+  await tx.query(
+    `UPDATE nodes SET deleting = true, alive = false, version = version + 1,
+            bootenv = 'local', boot_reason = 'node is being deleted', desired_gen = desired_gen + 1 WHERE id = $1`,
     [nodeId],
   );
   await tx.query('UPDATE node_tokens SET revoked_at = clock_timestamp() WHERE node_id = $1 AND revoked_at IS NULL', [nodeId]);

@@ -105,6 +105,21 @@ describe('rule 25: deleting a node', () => {
     expect(await unsound(engine.db)).toEqual([]);
   });
 
+  it('rule 25: an installation under way hands out nothing more, and the machine shall boot from its disk', async () => {
+    const { os } = await addRoles(engine.db, { os: [] });
+    const [node] = (await addMachines(engine.db, 1)) as [number];
+    const id = await bind(engine, os, node);
+    await commit(engine);
+    await claimAndBegin(engine.db);
+    await engine.db.pool.query(`INSERT INTO installs (node_id, node_role_id, bootenv) VALUES ($1, $2, 'debian-12')`, [node, id]);
+    await remove(node);
+    expect((await engine.db.pool.query('SELECT status FROM installs')).rows).toEqual([{ status: 'abandoned' }]);
+    expect((await engine.db.pool.query('SELECT bootenv, deleting FROM nodes WHERE id = $1', [node])).rows).toEqual([{ bootenv: 'local', deleting: true }]);
+    await engine.db.pool.query(`UPDATE runs SET lease_until = clock_timestamp() - interval '1 hour' WHERE status = 'STOPPING'`);
+    await remove(node, { force: ['runs'] });
+    expect(await finishDeletions(engine.db)).toEqual([node]);
+  });
+
   it('rule 25: a queued run ends at once', async () => {
     const { only } = await addRoles(engine.db, { only: [] });
     const [node] = (await addMachines(engine.db, 1)) as [number];
