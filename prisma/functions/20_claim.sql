@@ -170,11 +170,11 @@ BEGIN
     UPDATE node_roles nr SET state = 'TRANSITION', current_run_id = held.run_id, not_before = NULL, blocked_by = NULL,
            error_code = NULL, error_message = NULL, version = nr.version + 1, changed_at = clock_timestamp()
       FROM held WHERE nr.id = held.id AND nr.state::text = 'TODO'
-    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, nr.failures, held.run_id, held.jig, held.job_class, held.key
+    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, nr.failures, nr.infra_failures, held.run_id, held.jig, held.job_class, held.key
   ), inserted AS (
     INSERT INTO runs (id, node_role_id, node_id, role_id, attempt, retry_of, jig, job_class, exclusive_key, rung_at)
     SELECT c.run_id, c.id, c.node_id, c.role_id, c.failures + 1,
-           CASE WHEN c.failures > 0 THEN (SELECT max(o.id) FROM runs o WHERE o.node_role_id = c.id) END,
+           CASE WHEN c.failures + c.infra_failures > 0 THEN (SELECT max(o.id) FROM runs o WHERE o.node_role_id = c.id) END,
            c.jig, c.job_class, c.key, clock_timestamp()
       FROM claimed c
     RETURNING id, dispatch, fence, job_class

@@ -5,7 +5,7 @@
 -- p_bodies, one object per outcome:
 --   kind: succeed | skip | fail | wait | supersede | lost
 --   succeed: wall?, result?                    skip: nothing
---   fail: code, message, retryable, exit_status?
+--   fail: code, message, retryable, class ('retryable'|'final'|'infrastructure': src/runs/failure-class.ts), exit_status?
 --   lost: code, message: its executor stopped it for a reason that is not the role's; not a failure of the role
 --   wait: key, min_generation, deadline_seconds, keeps ('node'|'nothing'), survives_reboot, memo,
 --         job_class?: class of its next turn, unabortable?: why it cannot be broken off, expected_boot?: { class, otherwise }
@@ -85,12 +85,13 @@ BEGIN
     UPDATE runs r SET status = 'ENDED', ended_at = clock_timestamp(), lease_until = NULL,
            outcome = CASE i.body->>'kind'
              WHEN 'succeed' THEN 'succeeded'::run_outcome WHEN 'skip' THEN 'skipped' WHEN 'supersede' THEN 'superseded' WHEN 'lost' THEN 'lease-lost'
-             ELSE CASE WHEN (i.body->>'retryable')::boolean AND nr.failures + 1 < ro.max_attempts AND coalesce(i.body->>'code', '') <> ALL(ro.no_retry_on) THEN 'retryable'::run_outcome ELSE 'failed' END END,
+             -- What is the infrastructure's fault uses up none of the role's tries; fifty in a row are given up all the same.
+             ELSE CASE WHEN (i.body->>'retryable')::boolean AND CASE WHEN i.body->>'class' = 'infrastructure' THEN nr.infra_failures < 50 ELSE nr.failures + 1 < ro.max_attempts END AND coalesce(i.body->>'code', '') <> ALL(ro.no_retry_on) THEN 'retryable'::run_outcome ELSE 'failed' END END,
            error_code = i.body->>'code', error_message = left(i.body->>'message', 4000),
            exit_status = (i.body->>'exit_status')::int, result = i.body->'result'
       FROM input i, node_roles nr, roles ro
      WHERE r.id = i.id AND r.fence = i.fence AND r.status::text = 'RUNNING' AND nr.id = r.node_role_id AND ro.id = r.role_id
-    RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, r.outcome, r.gen, r.boot_epoch, r.inputs_hash, r.error_code, r.error_message, i.body, ro.backoff_seconds, ro.backoff_max_seconds,
+    RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, r.outcome, r.gen, r.boot_epoch, r.inputs_hash, r.error_code, r.error_message, i.body, ro.backoff_seconds, ro.backoff_max_seconds, coalesce(i.body->>'class' = 'infrastructure', false) AS infra,
               CASE WHEN i.body ? 'wall' AND i.body->'wall' <> nr.wall THEN nr.wall END AS old_wall, 'destructive' = ANY(ro.flags) AS destructive
   ), settled AS (
     UPDATE node_roles nr SET
@@ -99,10 +100,11 @@ BEGIN
              WHEN e.outcome IN ('succeeded', 'skipped') AND nr.pending_parents <= nr.slack AND nr.want_gen <= coalesce(e.gen, 0) THEN 'ACTIVE'
              WHEN nr.pending_parents <= nr.slack THEN 'TODO' ELSE 'BLOCKED' END,
            current_run_id = NULL, version = nr.version + 1, changed_at = clock_timestamp(),
-           failures = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN 0 WHEN e.outcome IN ('superseded', 'lease-lost') THEN nr.failures ELSE nr.failures + 1 END,
+           failures = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN 0 WHEN e.outcome IN ('superseded', 'lease-lost') OR e.outcome = 'retryable' AND e.infra THEN nr.failures ELSE nr.failures + 1 END,
+           infra_failures = CASE WHEN e.outcome = 'retryable' AND e.infra THEN nr.infra_failures + 1 ELSE 0 END,
            -- Exponential with jitter, so that a rack that failed together does not retry together.
            not_before = CASE WHEN e.outcome = 'retryable'
-             THEN clock_timestamp() + make_interval(secs => least(e.backoff_max_seconds, e.backoff_seconds * power(2, least(nr.failures, 20))) * (0.5 + random() / 2)) END,
+             THEN clock_timestamp() + make_interval(secs => least(e.backoff_max_seconds, CASE WHEN e.infra THEN greatest(1, e.backoff_seconds) * power(2, least(nr.infra_failures, 20)) ELSE e.backoff_seconds * power(2, least(nr.failures, 20)) END) * (0.5 + random() / 2)) END,
            error_code = CASE WHEN e.outcome IN ('failed', 'retryable') THEN coalesce(e.error_code, 'failed') WHEN e.outcome = 'succeeded' AND nr.reruns > 20 THEN 'unstable' END,
            error_message = CASE WHEN e.outcome IN ('failed', 'retryable') THEN e.error_message WHEN e.outcome = 'succeeded' AND nr.reruns > 20 THEN unstable_message(nr.id, nr.reruns, nr.reruns_since) END,
            error_epoch = CASE WHEN e.outcome = 'failed' OR e.outcome = 'succeeded' AND nr.reruns > 20 THEN nr.error_epoch + 1 ELSE nr.error_epoch END,

@@ -1,5 +1,6 @@
 /** A batch of outcomes -> ended runs, moved noderoles, released children, the next claimed: one call of prisma/functions/50_settle.sql. */
 import type { JsonObject } from '../shared/json.js';
+import { failureClass } from './failure-class.js';
 import type { StepOutcome } from './outcome.js';
 import type { Queryable } from '../db/client.js';
 import type { Ring } from '../queue/jobs.js';
@@ -35,7 +36,7 @@ function toBody({ runId, outcome }: Settlement): JsonObject {
     case 'lost':
       return { kind: 'lost', code: 'lease-lost', message: outcome.message };
     case 'fail':
-      return { kind: 'fail', code: outcome.code, message: outcome.message, retryable: outcome.retryable, exit_status: outcome.exitStatus ?? null };
+      return toFailure(outcome);
     case 'wait':
       return {
         kind: 'wait',
@@ -62,4 +63,9 @@ function toBody({ runId, outcome }: Settlement): JsonObject {
         memo: outcome.memo,
       };
   }
+}
+
+function toFailure({ code, message, retryable, exitStatus }: StepOutcome & { kind: 'fail' }): JsonObject {
+  const found = failureClass({ code, retryable, ...(exitStatus === undefined ? {} : { exitStatus }) });
+  return { kind: 'fail', code, message, class: found, retryable: found !== 'final', exit_status: exitStatus ?? null };
 }

@@ -12,7 +12,7 @@ import type { Ring, RunJob } from '../queue/jobs.js';
 import type { Logger } from '../shared/logger.js';
 import { agentPort } from './agent-work.js';
 import { Deadline } from './deadline.js';
-import { failureClass, failureOf } from './failure-class.js';
+import { failureClass, failureOf } from '../noderoles/failure-class.js';
 import { LeaseKeeper } from './lease.js';
 import { appendRunLogs, LogSink, type LogChunk } from './log.js';
 import { Pump } from './pump.js';

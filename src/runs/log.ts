@@ -117,9 +117,9 @@ export class LogSink {
     const text = maskText(this.lines.join(''), secrets);
     this.lines = [];
     for (let at = 0; at < text.length; at += CHUNK_LIMIT) {
-      const next = () => this.append({ runId, fence, seq: null, text: text.slice(at, at + CHUNK_LIMIT) }).then(() => undefined);
+      const write = () => this.append({ runId, fence, seq: null, text: text.slice(at, at + CHUNK_LIMIT) }).then(() => undefined);
       // A chunk that could not be written must not keep the next from being.
-      this.writing = this.writing.then(next, next);
+      this.writing = this.writing.then(write, write);
     }
     return this.writing;
   }

@@ -168,6 +168,31 @@ it('a jig that takes longer than its role may is stopped, and tried again', asyn
   expect(await nodeRole(engine.db, id)).toMatchObject({ state: 'TODO', failures: 1, error_code: 'timeout' });
 });
 
+it("a failure of the infrastructure backs off and uses up none of the role's tries; one that no retry helps ends at once", async () => {
+  const broken = (code: string) => () => {
+    throw Object.assign(new Error(code), { code });
+  };
+  const ours = await deploy(broken('EMFILE'), { role: { max_attempts: 1, backoff_seconds: 60 } });
+  await ours.handled;
+  expect(await nodeRole(engine.db, ours.id)).toMatchObject({ state: 'TODO', failures: 0, error_code: 'EMFILE' });
+  const { rows } = await engine.db.pool.query<{ seconds: number; infra: number }>(
+    'SELECT extract(epoch FROM not_before - clock_timestamp())::float8 AS seconds, infra_failures AS infra FROM node_roles WHERE id = $1',
+    [ours.id],
+  );
+  expect(rows[0]?.infra).toBe(1);
+  // Half of it is jitter.
+  expect(rows[0]?.seconds).toBeGreaterThan(25);
+  expect(rows[0]?.seconds).toBeLessThan(61);
+  await engine.reset();
+  const final = await deploy(broken('bmc-credentials'), { role: { max_attempts: 9 } });
+  await final.handled;
+  expect(await nodeRole(engine.db, final.id)).toMatchObject({ state: 'ERROR', error_code: 'bmc-credentials' });
+  await engine.reset();
+  const excluded = await deploy(broken('ECONNREFUSED'), { role: { max_attempts: 9, no_retry_on: ['ECONNREFUSED'] } });
+  await excluded.handled;
+  expect(await nodeRole(engine.db, excluded.id)).toMatchObject({ state: 'ERROR', error_code: 'ECONNREFUSED' });
+});
+
 it('a jig that throws is tried again, and says why', async () => {
   const { id, handled } = await deploy(() => {
     throw new Error('no route to host');
