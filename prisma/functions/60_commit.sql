@@ -17,13 +17,14 @@ BEGIN
   ), raised AS (
     SELECT e.child_id AS id, count(*)::int AS n FROM node_role_edges e JOIN fresh ON fresh.id = e.parent_id AND NOT fresh.committed GROUP BY e.child_id
   ), subject AS (
-    SELECT s.id, fresh.id IS NOT NULL AS is_fresh, fresh.committed AS was_committed, raised.n IS NOT NULL AS is_raised, nr.state AS was,
-           nr.pending_parents + coalesce(raised.n, 0) AS pending,
+    -- One pass and no join of the two: joined, thousands of rows would meet in a nested loop when the planner expects one.
+    SELECT s.id, s.is_fresh, s.was_committed, s.n > 0 AS is_raised, nr.state AS was, nr.pending_parents + s.n AS pending,
            CASE WHEN nr.quorum IS NULL THEN 0 ELSE greatest(0, (
              SELECT count(*)::int FROM node_role_edges e JOIN node_roles p ON p.id = e.parent_id
               WHERE e.child_id = nr.id AND (p.committed OR p.id = ANY(p_noderoles))) - nr.quorum) END AS slack
-      FROM (SELECT id FROM fresh UNION SELECT id FROM raised) s JOIN node_roles nr ON nr.id = s.id
-      LEFT JOIN fresh ON fresh.id = s.id LEFT JOIN raised ON raised.id = s.id
+      FROM (SELECT i.id, bool_or(i.fresh) AS is_fresh, bool_or(i.committed) AS was_committed, sum(i.n)::int AS n
+              FROM (SELECT fresh.id, true AS fresh, fresh.committed, 0 AS n FROM fresh UNION ALL SELECT raised.id, false, false, raised.n FROM raised) i
+             GROUP BY i.id) s JOIN node_roles nr ON nr.id = s.id
   ), moved AS (
     UPDATE node_roles nr SET
            pending_parents = s.pending, slack = s.slack,

@@ -17,6 +17,7 @@ import { openApiDocument } from './openapi.js';
 import { defineStream, type Route } from './route.js';
 import { barclampRoutes } from './routes/barclamps.js';
 import { attribRoutes } from './routes/attribs.js';
+import { batchRoutes } from './routes/batch.js';
 import { bootenvRoutes } from './routes/bootenvs.js';
 import { capRoutes } from './routes/caps.js';
 import { deploymentPlanRoutes } from './routes/deployment-plan.js';
@@ -93,6 +94,7 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
     ...deploymentRoutes(deps),
     ...deploymentPlanRoutes(deps),
     ...redeployRoutes(deps),
+    ...batchRoutes(deps),
     ...rolloutRoutes(deps),
     ...roleRoutes(deps),
     ...barclampRoutes(deps),

@@ -6,6 +6,7 @@ import { addAttribs } from './commands/attribs.js';
 import { addBootenvs } from './commands/bootenvs.js';
 import { addCaps } from './commands/caps.js';
 import { addDeployments } from './commands/deployments.js';
+import { addApply } from './commands/apply.js';
 import { addPlan } from './commands/deployment-plan.js';
 import { addEvents } from './commands/events.js';
 import { addHooks } from './commands/hooks.js';
@@ -66,6 +67,7 @@ export function buildProgram(cli: Cli): Command {
   addNodes(program, cli);
   addDeployments(program, cli);
   addPlan(program, cli);
+  addApply(program, cli);
   addRollout(program, cli);
   addRoles(program, cli);
   addBarclamps(program, cli);

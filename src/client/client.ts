@@ -9,6 +9,7 @@ import type { RoleListQuery } from '../api/milestone-schemas.js';
 import { moveResultSchema, targetSchema, type TargetPut } from '../api/node-move-schemas.js';
 import { deletionSchema, type CascadeQuery, type NodeDeleteQuery } from '../api/removal-schemas.js';
 import { rolloutSchema, type RolloutPut } from '../api/rollout-schemas.js';
+import { batchResultSchema, type Batch } from '../api/batch-schemas.js';
 import * as b from '../api/barclamp-schemas.js';
 import * as a from '../api/attribs-schemas.js';
 import * as p from '../api/plan-schemas.js';
@@ -62,6 +63,9 @@ export function createClient(options: ClientOptions) {
     ready: (call?: CallOptions) => requestJson(options, { method: 'GET', path: '/readyz', answer: readySchema, signal: call?.signal }),
     /** Follows the event stream; reconnects by itself; ends when `signal` aborts. */
     events: (events: EventsOptions = {}): AsyncIterable<ApiEvent> => followEvents(options, events),
+
+    /** Deployments, nodes, bindings and commits, all or nothing. */
+    batch: (body: Batch, call?: CallOptions) => write('POST', '/batch', batchResultSchema, body, call),
 
     deployments: {
       list: (query?: PageQuery, call?: CallOptions) => get('/deployments', s.pageOf(s.deploymentSchema), call, query),

@@ -2,7 +2,7 @@
 import { acceptData } from '../attribs/accept.js';
 import type { Attrib } from '../attribs/names.js';
 import { maskData } from '../attribs/secrets.js';
-import type { Pool } from '../db/client.js';
+import type { Pool, Tx } from '../db/client.js';
 import { withRetriedTransaction } from '../db/passing.js';
 import { writeEvents } from '../events/outbox.js';
 import type { JsonObject } from '../shared/json.js';
@@ -13,7 +13,6 @@ export { recallDeployment } from './recall.js';
 export { deleteDeployment } from './remove.js';
 
 type HasPool = { pool: Pool };
-const UNIQUE_VIOLATION = '23505';
 
 /** Creates a child of `parentId`, or of the system deployment. Throws ConflictError when the name is taken. */
 export async function createDeployment(
@@ -24,54 +23,56 @@ export async function createDeployment(
     throw new ValidationError('name: must not be all digits, because objects are addressed by id or name', [
       { field: 'name', message: 'must not be all digits' },
     ]);
-  try {
-    return await withRetriedTransaction(db.pool, async (tx) => {
-      const { rows } = await tx.query<{ id: number }>(
-        `INSERT INTO deployments (name, description, parent_id) SELECT $1, $2, coalesce($3, (SELECT id FROM deployments WHERE system)) RETURNING id`,
-        [request.name, request.description ?? '', request.parentId ?? null],
-      );
-      const id = rows[0]?.id ?? 0;
-      await tx.query(`INSERT INTO audit (actor, action, target) VALUES ($1, 'deployment.create', $2)`, [request.actor, `deployment/${id}`]);
-      await writeEvents(tx, [{ kind: 'deployment-created', subjectType: 'deployment', subjectId: id, version: 0, data: { name: request.name } }]);
-      return { id };
-    });
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION)
-      throw new ConflictError(`there is already a deployment '${request.name}'`, { code: 'name-taken', cause: error });
-    throw error;
-  }
+  return withRetriedTransaction(db.pool, (tx) => insertDeployment(tx, request));
 }
+
+/** The same in the caller's transaction. */
+export async function insertDeployment(
+  tx: Tx,
+  request: { name: string; parentId?: number | undefined; description?: string | undefined; actor: string },
+): Promise<{ id: number }> {
+  const { rows } = await tx.query<{ id: number }>(
+    `INSERT INTO deployments (name, description, parent_id) SELECT $1, $2, coalesce($3, (SELECT id FROM deployments WHERE system)) ON CONFLICT (name) DO NOTHING RETURNING id`,
+    [request.name, request.description ?? '', request.parentId ?? null],
+  );
+  const id = rows[0]?.id;
+  if (id === undefined) throw new ConflictError(`there is already a deployment '${request.name}'`, { code: 'name-taken' });
+  await tx.query(`INSERT INTO audit (actor, action, target) VALUES ($1, 'deployment.create', $2)`, [request.actor, `deployment/${id}`]);
+  await writeEvents(tx, [{ kind: 'deployment-created', subjectType: 'deployment', subjectId: id, version: 0, data: { name: request.name } }]);
+  return { id };
+}
+
+type RoleDataRequest = { deploymentId: number; roleId: number; data: JsonObject | ((kept: JsonObject) => JsonObject); actor: string };
 
 /**
  * Proposes the data of a role in a deployment; every noderole of the pair inherits it from the next commit on. Replaces what
  * was proposed before, or changes it when given a function of it; what equals the committed data proposes nothing. Throws
  * ValidationError naming each value that is off its schema.
  */
-export async function setDeploymentRoleData(
-  db: HasPool,
-  request: { deploymentId: number; roleId: number; data: JsonObject | ((kept: JsonObject) => JsonObject); actor: string },
-): Promise<void> {
-  const { deploymentId, roleId, data, actor } = request;
-  await withRetriedTransaction(db.pool, async (tx) => {
-    const made = await tx.query<{ id: number }>(
-      `INSERT INTO deployment_roles (deployment_id, role_id) SELECT d.id, ro.id FROM deployments d, roles ro WHERE d.id = $1 AND ro.id = $2
-       ON CONFLICT (deployment_id, role_id) DO UPDATE SET role_id = EXCLUDED.role_id RETURNING id`,
-      [deploymentId, roleId],
-    );
-    const id = made.rows[0]?.id;
-    if (id === undefined) throw new NotFoundError('deployment role', `${deploymentId}/${roleId}`);
-    const { rows } = await tx.query<{ name: string; attribs: Attrib[]; kept: JsonObject }>(
-      'SELECT ro.name, ro.attribs, coalesce(dr.proposed_data, dr.committed_data) AS kept FROM deployment_roles dr JOIN roles ro ON ro.id = dr.role_id WHERE dr.id = $1',
-      [id],
-    );
-    const role = rows[0];
-    if (!role) throw new NotFoundError('deployment role', id);
-    const accepted = acceptData(role, typeof data === 'function' ? data(role.kept) : data, role.kept);
-    await tx.query('UPDATE deployment_roles SET proposed_data = nullif($2::jsonb, committed_data) WHERE id = $1', [id, JSON.stringify(accepted)]);
-    await tx.query(`INSERT INTO audit (actor, action, target, detail) VALUES ($1, 'deployment-role.data', $2, $3)`, [
-      actor,
-      `deployment_role/${id}`,
-      JSON.stringify(maskData(role.attribs, accepted)),
-    ]);
-  });
+export async function setDeploymentRoleData(db: HasPool, request: RoleDataRequest): Promise<void> {
+  await withRetriedTransaction(db.pool, (tx) => setDeploymentRoleDataIn(tx, request));
+}
+
+/** The same in the caller's transaction. */
+export async function setDeploymentRoleDataIn(tx: Tx, { deploymentId, roleId, data, actor }: RoleDataRequest): Promise<void> {
+  const made = await tx.query<{ id: number }>(
+    `INSERT INTO deployment_roles (deployment_id, role_id) SELECT d.id, ro.id FROM deployments d, roles ro WHERE d.id = $1 AND ro.id = $2
+     ON CONFLICT (deployment_id, role_id) DO UPDATE SET role_id = EXCLUDED.role_id RETURNING id`,
+    [deploymentId, roleId],
+  );
+  const id = made.rows[0]?.id;
+  if (id === undefined) throw new NotFoundError('deployment role', `${deploymentId}/${roleId}`);
+  const { rows } = await tx.query<{ name: string; attribs: Attrib[]; kept: JsonObject }>(
+    'SELECT ro.name, ro.attribs, coalesce(dr.proposed_data, dr.committed_data) AS kept FROM deployment_roles dr JOIN roles ro ON ro.id = dr.role_id WHERE dr.id = $1',
+    [id],
+  );
+  const role = rows[0];
+  if (!role) throw new NotFoundError('deployment role', id);
+  const accepted = acceptData(role, typeof data === 'function' ? data(role.kept) : data, role.kept);
+  await tx.query('UPDATE deployment_roles SET proposed_data = nullif($2::jsonb, committed_data) WHERE id = $1', [id, JSON.stringify(accepted)]);
+  await tx.query(`INSERT INTO audit (actor, action, target, detail) VALUES ($1, 'deployment-role.data', $2, $3)`, [
+    actor,
+    `deployment_role/${id}`,
+    JSON.stringify(maskData(role.attribs, accepted)),
+  ]);
 }

@@ -362,3 +362,4 @@ export const revision = { ...revisionHead, changes };
 export const revisionDiff = { from: 1, to: 2, changes };
 export const rollback = { revision: 1, data: ['base-packages'], bound: [], unbound: [], kept: [{ name: 'a@b', why: 'it was bound since' }], lost: [], plan };
 export const redeploy = { noderoles: ['provisioner-os-install@rack-n002'], nodes: ['rack-n002'] };
+export const batch = { deployments: ['demo'], nodes: [], noderoles: 3, committed: [{ deployment: 'demo', revision: 1, noderoles: 3 }] };

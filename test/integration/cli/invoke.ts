@@ -67,6 +67,7 @@ function fillFleet({ answers }: StubApi): void {
   });
   put('PUT /api/v2/deployments/demo/recall', answer.deployment);
   put('POST /api/v2/deployments/demo/plan', answer.plan);
+  put('POST /api/v2/batch', answer.batch);
   put('GET /api/v2/deployments/demo/revisions', answer.page([answer.revisionHead]));
   put('GET /api/v2/deployments/demo/revisions/1', answer.revision);
   put('GET /api/v2/deployments/demo/revisions/2/diff', answer.revisionDiff);
@@ -127,6 +128,7 @@ export async function openBench(): Promise<Bench> {
   const api = await startStubApi();
   fillFleet(api);
   const home = mkdtempSync(path.join(tmpdir(), 'prybar-cli-'));
+  writeFileSync(path.join(home, 'site.yml'), 'deployments: [{ name: demo }]\n');
   writeFileSync(path.join(home, 'url'), `${api.url}\n`);
   writeFileSync(path.join(home, 'admin-token'), `${TOKEN}\n`, { mode: 0o600 });
   return {

@@ -42,6 +42,7 @@ const COMMANDS: [string, string[], unknown][] = [
   ['deployments bind', ['demo', 'rack-n002', '--role', 'base-packages', '--data', '{"packages":[]}'], answer.page([{ noderole: ERROR_ONE, created: [12] }])],
   ['deployments commit', ['demo'], COMMITTED],
   ['plan', ['demo'], answer.plan],
+  ['apply', ['site.yml'], answer.batch],
   ['deployments history', ['demo'], answer.page([answer.revisionHead])],
   ['deployments diff', ['demo', '1', '2'], answer.revisionDiff],
   ['deployments rollback', ['demo', '--to', '1'], answer.rollback],
