@@ -2,7 +2,6 @@
  * Executes runs in a worker process: job -> start -> jig -> settle. The handler of a job resolves only after its outcome
  * is committed (engine-rules 12). What the jig throws becomes a failure with a code; nothing of it ends the process.
  */
-import { problemsOfWall } from '../attribs/schema.js';
 import type { Pool } from '../db/client.js';
 import { hasStop, type AgentPort, type JigContext, type JigOutcome, type JigRegistry, type StopContext } from '../jigs/contract.js';
 import { isPassing } from '../db/passing.js';
@@ -14,6 +13,7 @@ import { agentPort } from './agent-work.js';
 import { Deadline } from './deadline.js';
 import { failureClass, failureOf } from '../noderoles/failure-class.js';
 import { LeaseKeeper } from './lease.js';
+import { withCheckedWall, withoutSecrets } from './checked-outcome.js';
 import { appendRunLogs, LogSink, type LogChunk } from './log.js';
 import { Pump } from './pump.js';
 import { startRuns, type StartAnswer, type StartedRun } from './start.js';
@@ -120,7 +120,7 @@ export class Executor {
       await sink.end().catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'log not written'));
       // Also when the run was taken away: the late result proves that this executor has stopped. One that has not
       // stopped proves nothing: then the end of the lease decides.
-      if (outcome !== 'still running') await this.settle({ runId: run.runId, fence: run.fence, outcome, jobClass });
+      if (outcome !== 'still running') await this.settle({ runId: run.runId, fence: run.fence, outcome: withoutSecrets(outcome, run.secrets), jobClass });
     } finally {
       this.leases.release(run.runId, run.fence);
     }
@@ -272,21 +272,6 @@ async function endOf(work: () => Promise<unknown>, signal: AbortSignal, graceMs:
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** A wall off the schema of a declared attrib is an error of the jig: whoever wants the attrib would be given it. */
-function withCheckedWall(run: StartedRun, outcome: JigOutcome): JigOutcome {
-  if (outcome.kind !== 'done' || outcome.wall === undefined) return outcome;
-  const problems = problemsOfWall(run.role.attribs, outcome.wall);
-  if (problems.length === 0) return outcome;
-  const words = problems.slice(0, 5).map(({ field, message }) => `${field}: ${message}`);
-  const more = problems.length > 5 ? `; and ${problems.length - 5} more` : '';
-  return {
-    kind: 'fail',
-    code: 'wall-off-schema',
-    message: `the step left what role '${run.role.name}' does not allow: ${words.join('; ')}${more}; mend the jig, or the schema of the attrib`,
-    retryable: false,
-  };
 }
 
 const tooLong = (run: StartedRun): JigOutcome => ({

@@ -151,6 +151,10 @@ describe('a secret', () => {
     const [run] = await runsOf(engine.db, id);
     expect((await engine.db.pool.query('SELECT text FROM run_logs WHERE run_id = $1', [run.id])).rows).toEqual([{ text: 'connecting with "***"\n' }]);
     expect((await engine.db.pool.query(`SELECT count(*)::int AS n FROM audit WHERE detail::text LIKE '%hunter22%'`)).rows).toEqual([{ n: 0 }]);
+    await setNodeRoleData(engine.db, id, { port: 3, password: '***' }, actor);
+    await commit(engine);
+    await work((ctx) => ({ kind: 'fail', code: 'login', message: `refused ${JSON.stringify(ctx.inputs.password)}`, retryable: false }));
+    expect((await engine.db.pool.query('SELECT error_message FROM node_roles WHERE id = $1', [id])).rows).toEqual([{ error_message: 'refused "***"' }]);
     // The agent's log comes to a process that did not start the run.
     expect(await secretsOfRun(engine.db.pool, run.id)).toEqual(['hunter22']);
   });
