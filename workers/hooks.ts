@@ -1,7 +1,7 @@
 /** The process that gives events their position and delivers them to role hooks and to webhooks. Wiring only. */
 import { isMain, runProcess, type Context, type Part } from '../src/bin/context.js';
 import { roleHooks } from '../src/bin/role-hooks.js';
-import { createEventFeed } from '../src/events/feed.js';
+import { openHints } from '../src/events/hints.js';
 import { createHookDispatcher } from '../src/hooks/dispatch.js';
 import { VERSION } from '../src/bin/version.js';
 import { publishServed } from '../src/nodes/served.js';
@@ -10,8 +10,8 @@ import { createWebhookDispatcher } from '../src/webhooks/dispatch.js';
 
 export async function startHooks(context: Context): Promise<Part> {
   const { db, log, doorbell, config } = context;
-  const feed = createEventFeed(db, { log });
-  await feed.start();
+  // Both read the events by themselves, each those it wants.
+  const feed = openHints(db.url, log);
   const dispatcher = createHookDispatcher(db, {
     roles: roleHooks(context),
     log,

@@ -22,7 +22,8 @@ CREATE OR REPLACE FUNCTION stop_proof(r runs, p_margin interval) RETURNS text LA
 $$;
 
 -- STOPPING runs whose stop is proven are ended; what they must undo first comes first. Returns how many.
-CREATE OR REPLACE FUNCTION prove_stopped(p_margin interval) RETURNS int LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION prove_stopped(p_margin interval) RETURNS int LANGUAGE plpgsql
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 DECLARE
   v_proof record;
   v_count int := 0;

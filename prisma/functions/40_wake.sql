@@ -1,7 +1,8 @@
 -- Wakes what waits for a fact that its writer holds locked (engine-rules 18): WAITING -> WAKING, once, with a reason.
 -- A wait that kept the node is rung at once, by the sweep or the caller's kick, through `wake_rings`; one that kept
 -- nothing re-enters by the claim. Called in the transaction that raised the fact. Returns how many woke.
-CREATE OR REPLACE FUNCTION wake_waits(p_key text) RETURNS int LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION wake_waits(p_key text) RETURNS int LANGUAGE plpgsql
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 DECLARE
   v_count int;
 BEGIN
@@ -31,7 +32,8 @@ END $$;
 
 -- Rings that are decided but not made, or made so long ago that the queue must have lost them: each gets a new dispatch
 -- number, so that the queue cannot take it for the old one (engine-rules 5). A double ring is harmless (rule 4).
-CREATE OR REPLACE FUNCTION ring_again(p_older_than interval, p_limit int) RETURNS SETOF engine_ring LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION ring_again(p_older_than interval, p_limit int) RETURNS SETOF engine_ring LANGUAGE plpgsql
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 BEGIN
   RETURN QUERY
   WITH stale AS (

@@ -3,7 +3,8 @@
 
 -- Workers that stopped renewing: the run is stopped, its noderole is ready again, the slot stays until the stop is
 -- proven. More than p_limit starts without an outcome: ERROR crash-loop. Returns how many.
-CREATE OR REPLACE FUNCTION expire_leases(p_crash_limit int) RETURNS int LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION expire_leases(p_crash_limit int) RETURNS int LANGUAGE plpgsql
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 DECLARE
   v_runs bigint[];
 BEGIN
@@ -59,7 +60,8 @@ BEGIN
 END $$;
 
 -- Waits past their deadline: woken with that reason; the jig looks at its condition once more and decides.
-CREATE OR REPLACE FUNCTION expire_waits() RETURNS int LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION expire_waits() RETURNS int LANGUAGE plpgsql
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 DECLARE
   v_count int;
 BEGIN
@@ -83,7 +85,8 @@ BEGIN
 END $$;
 
 -- Work on machines that went away under it (engine-rules 21): another boot id, or not alive and the agent's lease is over.
-CREATE OR REPLACE FUNCTION fence_lost_nodes() RETURNS int LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION fence_lost_nodes() RETURNS int LANGUAGE plpgsql
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 DECLARE
   v_rebooted bigint[];
   v_lost bigint[];
@@ -162,7 +165,8 @@ END $$;
 -- TRANSITION and "a live run of this noderole" are one fact told twice; where they differ, something was lost. Both
 -- directions are repaired (engine-rules 20). Each repair is an alarm: it should never happen. Returns how many were
 -- repaired.
-CREATE OR REPLACE FUNCTION repair_drift() RETURNS int LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION repair_drift() RETURNS int LANGUAGE plpgsql
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 DECLARE
   v_events engine_event[] := '{}';
   v_more engine_event[];

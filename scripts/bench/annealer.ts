@@ -179,6 +179,7 @@ export const annealer: Bench = {
     only: 'comma separated: small, large, huge, random, postgres, memory, commit, latency',
     nodes: 'nodes of the large chain scenario; default 10000',
     roles: 'roles of the chain scenarios; default 10',
+    workers: 'processes that execute runs in the chain scenarios; default 1',
     'fast-slots': 'PRYBAR_FAST_SLOTS of the worker processes; default: the product decides',
   },
   async run(options, tools) {
@@ -192,7 +193,7 @@ export const annealer: Bench = {
     const settings: Record<string, string> = typeof options['fast-slots'] === 'string' ? { PRYBAR_FAST_SLOTS: options['fast-slots'] } : {};
     const only = typeof options['only'] === 'string' ? new Set(options['only'].split(',')) : undefined;
     const bench = new AnnealerBench({ postgres, redis }, tools, { quick, only, settings });
-    const onRedis: ProductOptions = { backend: 'redis', runs: 1 };
+    const onRedis: ProductOptions = { backend: 'redis', runs: number(options['workers'], 1) };
     const needsGraphile = ['small', 'large', 'huge', 'random'].some((name) => bench.wants(name));
 
     if (needsGraphile) await bench.baselineGraphile();

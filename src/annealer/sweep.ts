@@ -31,7 +31,8 @@ const STOP_MARGIN_SECONDS = 2;
 /** A machine that was switched on for its work and has not come up after this is switched on once more. */
 const POWER_ON_AGAIN_SECONDS = 900;
 const STOP_DEADLINE_SECONDS = 120;
-const AUDIT_WINDOW = 5000;
+/** Noderoles looked at in one sweep: a few milliseconds. */
+const AUDIT_WINDOW = 2000;
 
 export class Sweeper {
   private auditFrom = 0;

@@ -3,7 +3,7 @@
  * follows. A round that fails is logged and loses nothing, because what it works on are rows: the next poll tries again.
  */
 import type { Logger } from '../shared/logger.js';
-import type { EventFeed } from './feed.js';
+import type { Hints } from './hints.js';
 
 export type Rounds = {
   start(): void;
@@ -16,7 +16,7 @@ export type Rounds = {
 };
 
 /** `what` names the round in the log. Without `feed` there are no hints, only polls. */
-export function createRounds(options: { what: string; run: () => Promise<void>; log: Logger; feed?: EventFeed | undefined; pollMs: number }): Rounds {
+export function createRounds(options: { what: string; run: () => Promise<void>; log: Logger; feed?: Hints | undefined; pollMs: number }): Rounds {
   let timer: NodeJS.Timeout | undefined;
   let stopHints: (() => void) | undefined;
   let round: Promise<void> | undefined;

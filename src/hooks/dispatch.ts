@@ -4,7 +4,7 @@
  * processes may run it.
  */
 import type { Db } from '../db/client.js';
-import type { EventFeed } from '../events/feed.js';
+import type { Hints } from '../events/hints.js';
 import { createRounds } from '../events/rounds.js';
 import { sequence } from '../events/sequencer.js';
 import { groupBy } from '../shared/group-by.js';
@@ -18,7 +18,7 @@ export type HookDispatcherOptions = {
   roles: ReadonlyMap<string, RoleHooks>;
   log: Logger;
   /** Its hints make the loop run at once; without it the loop polls. */
-  feed?: EventFeed;
+  feed?: Hints;
   /** Runs after every round that did not fail: what else looks at the database as often, e.g. `publishServed`. */
   afterRound?: () => Promise<void>;
   pollMs?: number;

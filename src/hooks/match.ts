@@ -75,6 +75,11 @@ function hooksFor(event: PublishedEvent, milestones: ReadonlySet<number>): { hoo
   }
 }
 
+/** The roles whose noderoles' changes of state somebody may want to hear of: those with hooks, and milestones. */
+export function rolesHeard(roles: readonly Subscribing[], milestones: ReadonlySet<number>): number[] {
+  return [...roles.flatMap((role) => (role.id === null ? [] : [role.id])), ...milestones];
+}
+
 /** The deliveries of some events, put together by key, in cohort order. `milestones`: ids of the roles flagged so. */
 export function matchEvents(events: readonly PublishedEvent[], roles: readonly Subscribing[], milestones: ReadonlySet<number>): Delivery[] {
   const pending = new Map<string, Delivery>();

@@ -3,8 +3,8 @@ import type { Pool, Tx } from '../db/client.js';
 import { withTransaction } from '../db/client.js';
 import { alarm } from '../events/events.js';
 import { writeEvents } from '../events/outbox.js';
-import { readEvents } from '../events/read.js';
-import { ATTEMPTS_MAX, CAUSE_DEPTH_MAX, matchEvents, type Delivery, type Subscribing } from './match.js';
+import { readWantedEvents } from '../events/read.js';
+import { ATTEMPTS_MAX, CAUSE_DEPTH_MAX, matchEvents, rolesHeard, type Delivery, type Subscribing } from './match.js';
 import type { HookName } from './hooks.js';
 
 const CONSUMER = 'hooks';
@@ -27,7 +27,7 @@ export async function recordDeliveries(pool: Pool, roles: readonly Subscribing[]
     await tx.query(`INSERT INTO outbox_consumers (name) VALUES ($1) ON CONFLICT (name) DO NOTHING`, [CONSUMER]);
     const { rows } = await tx.query<{ pos: number }>('SELECT pos FROM outbox_consumers WHERE name = $1 FOR UPDATE', [CONSUMER]);
     const after = rows[0]?.pos ?? 0;
-    const page = await readEvents(tx, after, BATCHES_PER_PASS);
+    const page = await readWantedEvents(tx, after, BATCHES_PER_PASS, rolesHeard(roles, milestones));
     if (page.lastPos === after) return false;
     await upsertDeliveries(tx, matchEvents(page.events, roles, milestones));
     await tx.query('UPDATE outbox_consumers SET pos = $2, updated_at = clock_timestamp() WHERE name = $1', [CONSUMER, page.lastPos]);

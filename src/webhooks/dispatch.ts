@@ -4,7 +4,7 @@
  * process died is made again, with the same id.
  */
 import type { Db } from '../db/client.js';
-import type { EventFeed } from '../events/feed.js';
+import type { Hints } from '../events/hints.js';
 import { readEpoch } from '../events/read.js';
 import { createRounds } from '../events/rounds.js';
 import { sequence } from '../events/sequencer.js';
@@ -24,7 +24,7 @@ export type WebhookDispatcherOptions = {
   log: Logger;
   /** For the User-Agent. */
   version: string;
-  feed?: EventFeed;
+  feed?: Hints;
   pollMs?: number;
   timeoutMs?: number;
 };

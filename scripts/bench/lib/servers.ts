@@ -51,10 +51,30 @@ async function explainSlow(url: string): Promise<void> {
   await onServer(url, 'SELECT pg_reload_conf()');
 }
 
+/** BENCH_STATEMENTS=1: the statements that took longest in all, those inside functions too, are told when a database is dropped. */
+const COUNTS_STATEMENTS = process.env['BENCH_STATEMENTS'] === '1';
+
+async function tellStatements(url: string, tools: Tools): Promise<void> {
+  const rows = await onServer<{ calls: number; ms: number; rows: number; blocks: number; query: string }>(
+    url,
+    `SELECT s.calls, s.total_exec_time AS ms, s.rows, s.shared_blks_hit + s.shared_blks_read AS blocks, left(regexp_replace(s.query, '\\s+', ' ', 'g'), 110) AS query
+       FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = current_database() ORDER BY s.total_exec_time DESC LIMIT 40`,
+  );
+  for (const row of rows)
+    tools.say(`      ${Math.round(row.ms)} ms, ${row.calls} calls, ${row.rows} rows, ${row.blocks} blocks: ${row.query}`);
+}
+
 /** Starts the embedded PostgreSQL on a data directory of its own, which is removed at the end. */
 export async function startPostgres(tools: Tools): Promise<PostgresServer> {
   const dataDir = join(findPackageRoot(), '.prybar', 'bench', `postgres-${process.pid}`);
-  const server = await startEmbeddedPostgres({ dataDir, log, onStep: (step) => tools.say(`  ${step}`) });
+  const start = () => startEmbeddedPostgres({ dataDir, log, onStep: (step) => tools.say(`  ${step}`) });
+  let server = await start();
+  if (COUNTS_STATEMENTS) {
+    await onServer(server.url, `ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'`);
+    await onServer(server.url, `ALTER SYSTEM SET pg_stat_statements.track = 'all'`);
+    await server.stop();
+    server = await start();
+  }
   tools.onEnd(async () => {
     await server.stop();
     if (process.env['KEEP_DB'] !== '1') rmSync(server.dataDir, { recursive: true, force: true });
@@ -75,7 +95,15 @@ export async function startPostgres(tools: Tools): Promise<PostgresServer> {
     async createDatabase(kind) {
       const name = `bench_${++made}`;
       await onServer(server.url, `CREATE DATABASE ${name} TEMPLATE ${kind === 'prybar' ? 'bench_template' : 'template0'}`);
-      return { url: urlOf(server.url, name), drop: async () => void (await onServer(server.url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)) };
+      const url = urlOf(server.url, name);
+      if (COUNTS_STATEMENTS) await onServer(url, 'CREATE EXTENSION IF NOT EXISTS pg_stat_statements');
+      return {
+        url,
+        async drop() {
+          if (COUNTS_STATEMENTS) await tellStatements(url, tools);
+          await onServer(server.url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+        },
+      };
     },
   };
 }
