@@ -3,6 +3,8 @@
 -- missing in a fresh database and wrong while a rack is at work (a partial index of what is live was empty when it was last
 -- looked at), and a plan that reads a table once for each batch costs nothing with ten nodes and everything with 100,000.
 -- No bitmaps: only a plain index scan marks entries of dead rows, and the indexes of what is live are made of those.
+-- What is rare and large (a commit of 10,000 noderoles) is planned anew each time instead: a plan made for ten meets
+-- 10,000 in a nested loop of two lists.
 
 -- The engine's functions gather their events in arrays of this type and write them last, as one outbox batch
 -- (engine-rules 13). CREATE TYPE has no IF NOT EXISTS.

@@ -1,6 +1,7 @@
 -- PROPOSED -> TODO or BLOCKED for the noderoles given; takes their locks and their children's. A barrier one of them joins
 -- closes, because its members are others now (engine-rules 24).
-CREATE OR REPLACE FUNCTION commit_noderoles(p_noderoles int[], OUT committed int, OUT events engine_event[]) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION commit_noderoles(p_noderoles int[], OUT committed int, OUT events engine_event[]) LANGUAGE plpgsql
+  SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 DECLARE
   v_blocked int[];
   v_closed int[];
@@ -58,7 +59,8 @@ END $$;
 -- those committed for the first time start to count for their children (engine-rules 24: only committed parents count).
 -- The caller has checked that there is something to commit and that no parent outside stays proposed.
 -- Lock order: deployment, noderoles with their children, outbox. Returns how many noderoles left PROPOSED.
-CREATE OR REPLACE FUNCTION commit_deployment(p_deployment int, OUT committed int, OUT changed int) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION commit_deployment(p_deployment int, OUT committed int, OUT changed int) LANGUAGE plpgsql
+  SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 DECLARE
   v_events engine_event[];
   v_more engine_event[];
@@ -131,7 +133,8 @@ END $$;
 
 -- ACTIVE noderoles whose inputs moved on: ready again, and their children have one more parent that is not ACTIVE.
 -- want_gen was raised by the caller; locks are held by it. A destructive role stays as it is (engine-rules 15).
-CREATE OR REPLACE FUNCTION poke_active(p_noderoles int[], p_reason text) RETURNS engine_event[] LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION poke_active(p_noderoles int[], p_reason text) RETURNS engine_event[] LANGUAGE plpgsql
+  SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 DECLARE
   v_events engine_event[];
   v_more engine_event[];

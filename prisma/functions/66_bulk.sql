@@ -23,7 +23,8 @@ CREATE FUNCTION judge_bulk(p_verb text, p_ids int[]) RETURNS TABLE (id int, node
 $$;
 
 -- Locks what the verb touches, in the order every writer keeps; the caller judges after it.
-CREATE OR REPLACE FUNCTION lock_bulk(p_ids int[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION lock_bulk(p_ids int[]) RETURNS void LANGUAGE plpgsql
+  SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 BEGIN
   PERFORM 1 FROM nodes WHERE id IN (SELECT nr.node_id FROM node_roles nr WHERE nr.id = ANY(p_ids)) ORDER BY id FOR NO KEY UPDATE;
   PERFORM 1 FROM node_roles WHERE id = ANY(p_ids) OR id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(p_ids)) ORDER BY id FOR NO KEY UPDATE;
@@ -31,7 +32,8 @@ END $$;
 
 -- Carries out what judge_bulk said under the same locks. p_move and p_mark: the ids of those verdicts; p_stay: destructive
 -- ones, whose drift is marked. Writes the events.
-CREATE OR REPLACE FUNCTION carry_bulk(p_verb text, p_move int[], p_mark int[], p_stay int[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION carry_bulk(p_verb text, p_move int[], p_mark int[], p_stay int[]) RETURNS void LANGUAGE plpgsql
+  SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 DECLARE
   v_events engine_event[];
   v_more engine_event[];

@@ -60,8 +60,7 @@ async function tellStatements(url: string, tools: Tools): Promise<void> {
     `SELECT s.calls, s.total_exec_time AS ms, s.rows, s.shared_blks_hit + s.shared_blks_read AS blocks, left(regexp_replace(s.query, '\\s+', ' ', 'g'), 110) AS query
        FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = current_database() ORDER BY s.total_exec_time DESC LIMIT 40`,
   );
-  for (const row of rows)
-    tools.say(`      ${Math.round(row.ms)} ms, ${row.calls} calls, ${row.rows} rows, ${row.blocks} blocks: ${row.query}`);
+  for (const row of rows) tools.say(`      ${Math.round(row.ms)} ms, ${row.calls} calls, ${row.rows} rows, ${row.blocks} blocks: ${row.query}`);
 }
 
 /** Starts the embedded PostgreSQL on a data directory of its own, which is removed at the end. */
