@@ -14,7 +14,7 @@ import type { AddressPolicy } from './address-policy.js';
 import { claimDeliveries, finishAttempt, recordDeliveries, type Claimed } from './deliveries.js';
 import { send } from './send.js';
 import { sign, SIGNATURE_HEADER } from './signature.js';
-import { readAddressPolicy, type SecretBox } from './store.js';
+import { hasWebhooks, readAddressPolicy, type SecretBox } from './store.js';
 import { judge, type Attempt } from './verdict.js';
 
 export type WebhookDispatcherOptions = {
@@ -40,13 +40,20 @@ export type WebhookDispatcher = {
 const POLL_MS = 500;
 /** Requests to one endpoint at once. */
 const PARALLEL = 4;
+/** How long a new webhook may go unnoticed; it misses nothing, because it remembers where it began. */
+const LOOK_MS = 1_000;
+const MOVE_MS = 5_000;
 
 export function createWebhookDispatcher(db: Db, options: WebhookDispatcherOptions): WebhookDispatcher {
   const busy = new Map<number, Promise<void>>();
   const stop = new AbortController();
   let epoch: string | undefined;
+  let hasAny = false;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  let movedAt = Number.NEGATIVE_INFINITY;
 
   async function runRound(): Promise<void> {
+    if (!(await isWorthwhile())) return;
     epoch ??= await readEpoch(db.pool);
     await sequence(db.pool);
     while (await recordDeliveries(db.pool, epoch));
@@ -62,6 +69,21 @@ export function createWebhookDispatcher(db: Db, options: WebhookDispatcherOption
         });
       busy.set(webhookId, work);
     }
+  }
+
+  /**
+   * Hints come up to fifty times a second while the engine works. Without a webhook there is nothing to do but to move the
+   * cursor now and then, so that retention is not held up.
+   */
+  async function isWorthwhile(): Promise<boolean> {
+    const now = performance.now();
+    if (now - lookedAt > LOOK_MS) {
+      hasAny = await hasWebhooks(db.pool);
+      lookedAt = now;
+    }
+    if (!hasAny && now - movedAt < MOVE_MS) return false;
+    movedAt = now;
+    return true;
   }
 
   /** A few at a time, the oldest first. */
@@ -116,6 +138,7 @@ export function createWebhookDispatcher(db: Db, options: WebhookDispatcherOption
   return {
     start: () => rounds.start(),
     async drain() {
+      lookedAt = Number.NEGATIVE_INFINITY;
       do {
         rounds.kick();
         await rounds.current();

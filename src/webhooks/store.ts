@@ -101,6 +101,12 @@ export async function deleteWebhook(db: Db, id: number): Promise<void> {
   if (rowCount === 0) throw new NotFoundError('webhook', id);
 }
 
+/** Whether any webhook is to be served. */
+export async function hasWebhooks(db: Queryable): Promise<boolean> {
+  const { rows } = await db.query<{ some: boolean }>('SELECT EXISTS (SELECT 1 FROM webhooks WHERE active) AS some');
+  return rows[0]?.some ?? false;
+}
+
 /** The policy of this installation: what the configuration allows, and where its BMCs are. */
 export async function readAddressPolicy(db: Queryable, allow: readonly string[]): Promise<AddressPolicy> {
   const { rows } = await db.query<{ block: string }>(`SELECT subnet AS block FROM networks WHERE category = 'bmc' UNION SELECT address FROM bmcs`);
