@@ -1,5 +1,4 @@
 /** The annealer's process: passes when kicked by the queue, sweeps from its own timer. Wiring only. */
-import { z } from 'zod';
 import { Annealer } from '../src/annealer/annealer.js';
 import { isMain, runProcess, type Context, type Part } from '../src/bin/context.js';
 import { atMostEvery, forgetEvents } from '../src/events/retention.js';
@@ -10,11 +9,13 @@ import { powerAction } from '../src/power/act.js';
 import { createBmcLocks } from '../src/power/exclusive.js';
 import { startPowerOrders } from '../src/power/orders.js';
 import { openSecrets } from '../src/power/secrets.js';
-import { annealQueue } from '../src/queue/jobs.js';
+import { annealJob, annealQueue, sweepJob, sweepQueue } from '../src/queue/jobs.js';
 import { forgetDeliveries } from '../src/webhooks/retention.js';
 
 const LOCK_MS = 60_000;
 const FORGET_EVERY_MS = 60_000;
+const SCHEDULED_SWEEP_MS = 10_000;
+const SCHEDULE_AGAIN_MS = 60_000;
 
 export async function startAnnealer(context: Context): Promise<Part> {
   const { db, log, config, doorbell, backend } = context;
@@ -36,14 +37,29 @@ export async function startAnnealer(context: Context): Promise<Part> {
   const worker = backend.worker(
     annealQueue,
     async (data) => {
-      z.object({}).parse(data);
+      annealJob.parse(data);
       await annealer.anneal();
     },
     { concurrency: 1, lockMs: LOCK_MS },
   );
+  const sweeper = backend.worker(
+    sweepQueue,
+    async (data) => {
+      sweepJob.parse(data);
+      await annealer.sweep();
+    },
+    { concurrency: 1, lockMs: LOCK_MS },
+  );
   annealer.start();
+  // The timer above needs no queue; this one is for the case that timers of every annealer hang. A store that was flushed
+  // has forgotten it: it is said again each minute.
+  const schedule = () => doorbell.scheduleSweeps(SCHEDULED_SWEEP_MS).catch((err: unknown) => log.warn({ err }, 'sweeps not scheduled'));
+  await schedule();
+  const again = setInterval(() => void schedule(), SCHEDULE_AGAIN_MS);
   return {
     async close() {
+      clearInterval(again);
+      await sweeper.close();
       await worker.close();
       await annealer.close();
     },

@@ -18,9 +18,13 @@ export class Annealer {
   }
 
   start(): void {
-    this.timer = setInterval(() => {
-      this.sweeping ??= this.sweepAndAnneal().finally(() => (this.sweeping = undefined));
-    }, this.deps.sweepMs);
+    this.timer = setInterval(() => void this.sweep(), this.deps.sweepMs);
+  }
+
+  /** Sweeps, then runs a pass; one asked for during a sweep is that sweep. */
+  sweep(): Promise<void> {
+    this.sweeping ??= this.sweepAndAnneal().finally(() => (this.sweeping = undefined));
+    return this.sweeping;
   }
 
   /** Runs a pass; one asked for during a pass makes that pass run once more. Resolves when nothing more is asked for. */

@@ -14,6 +14,7 @@ import { createFailedAuth, type FailedAuth } from './failed-auth.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { mountRoutes, refuseUnknownPath } from './mount.js';
 import { openApiDocument } from './openapi.js';
+import { createQueueBoard, QUEUES_PATH } from './queue-board.js';
 import { defineStream, type Route } from './route.js';
 import { barclampRoutes } from './routes/barclamps.js';
 import { attribRoutes } from './routes/attribs.js';
@@ -50,7 +51,7 @@ export type ApiApp = {
   /** Every declared route with its prefix, as in the OpenAPI document. */
   mounted: { prefix: string; routes: Route[] }[];
   /** Ends event streams and long polls, so that the server can close. Safe to repeat. */
-  close: () => void;
+  close: () => Promise<void>;
 };
 
 /** Builds the application. `webDirectory` defaults to the built page of this package. */
@@ -75,15 +76,18 @@ export function createApp(deps: ApiDeps & { webDirectory?: string }): ApiApp {
   app.get('/metrics', metricsHandler(deps, failures, metrics));
   app.use(createNodeRouter({ ...deps, closing: closing.signal }));
   app.use(API_PREFIX, mountRoutes(mounted[0]?.routes ?? [], { db, failures }), refuseUnknownPath);
+  const board = deps.queueBackend === undefined ? undefined : createQueueBoard({ db, failures, backend: deps.queueBackend });
+  if (board !== undefined) app.use(QUEUES_PATH, board.router);
   app.use(staticRouter(deps.webDirectory ?? path.join(findPackageRoot(), 'dist', 'web')));
   app.use((req, _res, next) => next(new NotFoundError('path', req.path.slice(0, 200))));
   app.use(createErrorHandler(log));
   return {
     app,
     mounted,
-    close() {
+    async close() {
       stopCounting();
       closing.abort();
+      await board?.close();
     },
   };
 }

@@ -5,6 +5,7 @@ import type { EventFeed } from '../events/feed.js';
 import type { PowerAsk } from '../power/act.js';
 import type { Secrets } from '../power/secrets.js';
 import type { RoleCode } from '../roles/code.js';
+import type { QueueBackend } from '../queue/backend.js';
 import type { Logger } from '../shared/logger.js';
 import type { WorkWake } from './work-wake.js';
 
@@ -28,6 +29,8 @@ export type ApiDeps = {
   /** Whether Prybar brought its own PostgreSQL; without it, whether DATABASE_URL is set decides. */
   databaseKind?: 'embedded' | 'external';
   queueInfo: QueueInfo;
+  /** For the board at /queues; without it there is none. */
+  queueBackend?: Pick<QueueBackend, 'inspect' | 'kind'>;
   wakeWork: WorkWake;
   power?: Power;
   /** What an imported role may ask of code; unset: not checked. */

@@ -23,7 +23,7 @@ export function createErrorHandler(log: Logger): ErrorRequestHandler {
 
 /** Writes the problem document of an error. */
 export function sendProblem(res: Response, error: AppError): void {
-  if (error.status === 401) res.set('WWW-Authenticate', 'Bearer realm="prybar"');
+  if (error.status === 401) res.set('WWW-Authenticate', res.get('WWW-Authenticate') ?? 'Bearer realm="prybar"');
   const retryAfter = error.details['retryAfterSeconds'];
   if (typeof retryAfter === 'number') res.set('Retry-After', String(retryAfter));
   res

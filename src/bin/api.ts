@@ -36,6 +36,7 @@ export async function startApi(context: Context): Promise<Part> {
           () => false,
         ),
     },
+    queueBackend: backend,
     wakeWork,
     power: (action) => powerAction(db, action, { secrets, locks }),
     secrets,
@@ -55,12 +56,13 @@ export async function startApi(context: Context): Promise<Part> {
   });
   return {
     async close() {
-      close();
+      const closed = close();
       server.close();
       server.closeIdleConnections();
       // Streams have been told to end; what still hangs is cut.
       setTimeout(() => server.closeAllConnections(), 1000).unref();
       await once(server, 'close');
+      await closed;
       await feed.close();
       await locks.close();
     },

@@ -8,8 +8,12 @@ import type { Logger } from '../shared/logger.js';
 
 export type QueueJob = { name: string; data: object; opts: { jobId?: string; deduplication?: { id: string; keepLastIfActive: boolean } } };
 
-/** Where jobs are put. */
-export type JobQueue = { addBulk(jobs: QueueJob[]): Promise<void>; close(): Promise<void> };
+/** Where jobs are put. `schedule`: one job every so often from now on, however many processes ask for it. */
+export type JobQueue = {
+  addBulk(jobs: QueueJob[]): Promise<void>;
+  schedule(id: string, everyMs: number, job: { name: string; data: object }): Promise<void>;
+  close(): Promise<void>;
+};
 
 /** What takes them. `pause` stops taking and waits for what runs; `close` also lets go of the connections. */
 export type JobWorker = { pause(): Promise<void>; close(force?: boolean): Promise<void>; readonly running: () => boolean };
@@ -20,16 +24,25 @@ export type QueueBackend = {
   kind: 'redis' | 'postgres';
   queue(name: string): JobQueue;
   worker(name: string, handler: (data: unknown) => Promise<void>, tuning: WorkerTuning): JobWorker;
+  /** The queue as BullMQ knows it, to be looked at (`/queues`); whoever asks closes it. */
+  inspect(name: string): InspectedQueue;
   /** Rejects when the store does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
 };
 
-type AnyQueue = Pick<RedisQueue, 'addBulk' | 'close' | 'on'>;
+/** BullMQ's queue, whatever it runs on. */
+export type InspectedQueue = RedisQueue;
+
+type AnyQueue = Pick<RedisQueue, 'addBulk' | 'upsertJobScheduler' | 'close' | 'on'>;
 type AnyWorker = Pick<RedisWorker, 'pause' | 'close' | 'on' | 'isRunning'>;
 
 // Our tables are the history; a job that is kept would only swallow a later ring of the same id (engine-rules 5).
 const forget = { removeOnComplete: true, removeOnFail: true, attempts: 1 } as const;
+
+// A job whose worker is gone is not given to another: BullMQ's lock and our lease are different clocks (engine-rules 4). The
+// fence would refuse its start anyway; the sweep, which knows the lease, makes the next ring.
+const neverTwice = { maxStalledCount: 0 } as const;
 
 /** Opens the back end. Connections are made by the queues and workers as they are asked for. */
 export function openQueueBackend(options: { redisUrl: string | undefined; databaseUrl: string; prefix: string; log: Logger }): QueueBackend {
@@ -41,8 +54,15 @@ export function openQueueBackend(options: { redisUrl: string | undefined; databa
       async addBulk(jobs) {
         await queue.addBulk(jobs.map((job) => ({ ...job, opts: { ...forget, ...job.opts } })));
       },
+      async schedule(id, everyMs, job) {
+        await queue.upsertJobScheduler(id, { every: everyMs }, { ...job, opts: forget });
+      },
       close: () => queue.close(),
     };
+  };
+  const quiet = (queue: InspectedQueue): InspectedQueue => {
+    queue.on('error', (err) => log.warn({ err }, 'queue error'));
+    return queue;
   };
   const wrapWorker = (worker: AnyWorker): JobWorker => {
     worker.on('error', (err) => log.warn({ err }, 'queue worker error'));
@@ -56,13 +76,14 @@ export function openQueueBackend(options: { redisUrl: string | undefined; databa
     return {
       kind: 'redis',
       queue: (name) => wrapQueue(new RedisQueue(full(name), shared)),
+      inspect: (name) => quiet(new RedisQueue(full(name), shared)),
       worker: (name, handler, tuning) =>
         wrapWorker(
           new RedisWorker(full(name), (job) => handler(job.data), {
             ...shared,
             concurrency: tuning.concurrency,
             lockDuration: tuning.lockMs,
-            maxStalledCount: 0,
+            ...neverTwice,
             drainDelay: 1,
           }),
         ),
@@ -77,13 +98,15 @@ export function openQueueBackend(options: { redisUrl: string | undefined; databa
   return {
     kind: 'postgres',
     queue: (name) => wrapQueue(new postgres.Queue(full(name), { connection: connection(2) }) as unknown as AnyQueue),
+    // The classes differ in the connection they take, not in what they answer.
+    inspect: (name) => quiet(new postgres.Queue(full(name), { connection: connection(1) }) as unknown as InspectedQueue),
     worker: (name, handler, tuning) =>
       wrapWorker(
         new postgres.Worker(full(name), (job) => handler(job.data), {
           connection: connection(Math.min(4, tuning.concurrency)),
           concurrency: tuning.concurrency,
           lockDuration: tuning.lockMs,
-          maxStalledCount: 0,
+          ...neverTwice,
         }) as unknown as AnyWorker,
       ),
     ping: async () => undefined,

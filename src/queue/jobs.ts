@@ -1,6 +1,7 @@
 /**
  * Every job DEFINITION: queue, payload, id. No handlers here, so producers do not drag them in. A job carries
- * identities, never decisions (DESIGN rule 3), and never a secret. Queue names are `<prefix>-<queue>`.
+ * identities, never decisions (DESIGN rule 3), and never a secret: `/queues` shows payloads. Queue names are
+ * `<prefix>-<queue>`. docs/queue.md is this file in words; a test holds them together.
  */
 import { z } from 'zod';
 
@@ -22,3 +23,14 @@ export const runJobId = (job: RunJob) => `r-${job.runId}-${job.dispatch}`;
 
 /** Asks an annealer for a pass. Carries nothing: the pass reads what is true then. */
 export const annealQueue = 'anneal';
+export const annealJob = z.object({});
+/** One kick waits at most; one that comes during a pass causes one more (engine-rules 5). */
+export const annealDeduplication = { id: 'anneal', keepLastIfActive: true } as const;
+
+/** Asks an annealer for a sweep: the second source beside each annealer's own timer (engine-rules 11). */
+export const sweepQueue = 'sweep';
+export const sweepJob = z.object({});
+export const sweepSchedulerId = 'sweep';
+
+/** Every queue there is, for the board and the documentation. */
+export const queueNames: readonly string[] = [annealQueue, sweepQueue, ...jobClasses.map(runQueue)];

@@ -1,6 +1,6 @@
 /** Rings: puts jobs for runs and kicks for the annealer. Called after commit only, never inside a transaction. */
 import type { QueueBackend, JobQueue } from './backend.js';
-import { annealQueue, runJobId, runQueue, type Ring } from './jobs.js';
+import { annealDeduplication, annealQueue, runJobId, runQueue, sweepQueue, sweepSchedulerId, type Ring } from './jobs.js';
 
 /** The doorbell: losing a ring costs one sweep, never work. */
 export class Doorbell {
@@ -22,7 +22,12 @@ export class Doorbell {
 
   /** Asks for an anneal pass. A kick that comes during a pass causes one more (engine-rules 5). */
   async kick(): Promise<void> {
-    await this.open(annealQueue).addBulk([{ name: 'anneal', data: {}, opts: { deduplication: { id: 'anneal', keepLastIfActive: true } } }]);
+    await this.open(annealQueue).addBulk([{ name: 'anneal', data: {}, opts: { deduplication: annealDeduplication } }]);
+  }
+
+  /** Has the queue itself ask for a sweep every so often. Safe to repeat, and repeated: a flushed store forgets it. */
+  async scheduleSweeps(everyMs: number): Promise<void> {
+    await this.open(sweepQueue).schedule(sweepSchedulerId, everyMs, { name: 'sweep', data: {} });
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Db, Queryable } from '../db/client.js';
 import { currentPosition } from '../events/read.js';
+import { sequence } from '../events/sequencer.js';
 import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.js';
 import { addressPolicy, type AddressPolicy } from './address-policy.js';
 
@@ -33,18 +34,7 @@ export async function createWebhook(db: Db, box: Pick<SecretBox, 'encrypt'>, spe
     const { rows } = await db.pool.query<{ id: number }>(
       `INSERT INTO webhooks (name, url, kinds, states, deployment_id, node_id, role_id, active, secret, from_pos)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`,
-      [
-        spec.name,
-        spec.url,
-        spec.kinds,
-        spec.states,
-        spec.deploymentId,
-        spec.nodeId,
-        spec.roleId,
-        spec.active,
-        box.encrypt(spec.secret),
-        await currentPosition(db.pool),
-      ],
+      [spec.name, spec.url, spec.kinds, spec.states, spec.deploymentId, spec.nodeId, spec.roleId, spec.active, box.encrypt(spec.secret), await positionNow(db)],
     );
     return rows[0]?.id ?? 0;
   } catch (error) {
@@ -52,12 +42,18 @@ export async function createWebhook(db: Db, box: Pick<SecretBox, 'encrypt'>, spe
   }
 }
 
+/** What was committed before this call stands at or before it: all of it is given its position first. */
+async function positionNow(db: Db): Promise<number> {
+  await sequence(db.pool);
+  return currentPosition(db.pool);
+}
+
 /**
  * Changes what is given. Turned on again, it goes on with what comes from then on and with what is still pending.
  * Throws NotFoundError, ConflictError when the name is taken.
  */
 export async function updateWebhook(db: Db, box: Pick<SecretBox, 'encrypt'>, id: number, change: Partial<WebhookSpec> & { secret?: string }): Promise<void> {
-  const from = change.active === true ? await currentPosition(db.pool) : 0;
+  const from = change.active === true ? await positionNow(db) : 0;
   try {
     const { rowCount } = await db.pool.query(
       `UPDATE webhooks SET name = coalesce($2, name), url = coalesce($3, url), kinds = coalesce($4, kinds), states = coalesce($5, states),

@@ -1,4 +1,7 @@
-/** `/webhooks`: events sent to URLs of the users. Who subscribes makes this server speak to the address given: administrators. */
+/**
+ * `/webhooks`: events sent to URLs of the users. Who subscribes makes this server speak to the address given: administrators.
+ * A URL often is a secret itself (it carries a token of the chat it leads to): viewers do not see it.
+ */
 import { z } from 'zod';
 import type { Db } from '../../db/client.js';
 import { notify } from '../../events/outbox.js';
@@ -35,7 +38,7 @@ function subscriptionRoutes({ db, secrets, config }: Deps): Route[] {
     defineRoute({
       method: 'get',
       path: '/webhooks',
-      scope: 'viewer',
+      scope: 'operator',
       tag,
       summary: 'List webhooks',
       query: pageQuerySchema,
@@ -45,7 +48,7 @@ function subscriptionRoutes({ db, secrets, config }: Deps): Route[] {
     defineRoute({
       method: 'get',
       path: '/webhooks/:key',
-      scope: 'viewer',
+      scope: 'operator',
       tag,
       summary: 'Read a webhook',
       params: byKey,
@@ -138,7 +141,7 @@ function deliveryRoutes(db: Db): Route[] {
     defineRoute({
       method: 'get',
       path: '/webhooks/:key/deliveries',
-      scope: 'viewer',
+      scope: 'operator',
       tag,
       summary: 'List what was sent and what came back, the newest first',
       params: byKey,
@@ -149,7 +152,7 @@ function deliveryRoutes(db: Db): Route[] {
     defineRoute({
       method: 'get',
       path: '/webhooks/:key/deliveries/:delivery',
-      scope: 'viewer',
+      scope: 'operator',
       tag,
       summary: 'Read one delivery with its body and its attempts',
       params: byDelivery,

@@ -78,9 +78,10 @@ export async function startApi(deps: Partial<ApiDeps> & { webDirectory?: string 
     as: (scope) => callerOf(baseUrl, scope === 'nobody' ? undefined : tokens[scope]),
     sequence: async () => void (await sequence(db.pool)),
     async close() {
-      api.close();
+      const closed = api.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      await closed;
       await feed.close();
       await db.close();
       await database.drop();

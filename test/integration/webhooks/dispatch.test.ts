@@ -6,7 +6,7 @@ import { writeEvents } from '../../../src/events/outbox.js';
 import { sequence } from '../../../src/events/sequencer.js';
 import { secretsOf } from '../../../src/power/secrets.js';
 import { createLogger } from '../../../src/shared/logger.js';
-import { addTestDelivery, replayDeliveries } from '../../../src/webhooks/deliveries.js';
+import { addTestDelivery, PENDING_MAX, replayDeliveries } from '../../../src/webhooks/deliveries.js';
 import { createWebhookDispatcher, type WebhookDispatcher } from '../../../src/webhooks/dispatch.js';
 import { isSigned } from '../../../src/webhooks/signature.js';
 import { createWebhook, updateWebhook, type WebhookSpec } from '../../../src/webhooks/store.js';
@@ -204,6 +204,32 @@ describe('webhooks', () => {
     await Promise.all([dispatcher().drain(), dispatcher().drain(), dispatcher().drain()]);
     expect(receiver.received).toHaveLength(40);
     expect(new Set(receiver.received.map((got) => got.headers['prybar-delivery'])).size).toBe(40);
+  });
+
+  it('pauses a webhook whose endpoint does not keep up, with an alarm', async () => {
+    const id = await subscribe({ name: 'slow', kinds: ['node-changed'] });
+    await db.pool.query(
+      `INSERT INTO webhook_deliveries (uid, webhook_id, kind, subject_type, subject_id, body, not_before)
+       SELECT gen_random_uuid(), $1, 'node-changed', 'node', i, '{}', clock_timestamp() + interval '1 day' FROM generate_series(1, $2::int) i`,
+      [id, PENDING_MAX],
+    );
+    await emit(nodeChanged(7, 1, ['alive']));
+    await dispatcher().drain();
+    const { rows } = await db.pool.query('SELECT active, paused_reason FROM webhooks');
+    expect(rows).toEqual([{ active: false, paused_reason: expect.stringContaining('does not keep up') }]);
+    expect((await eventsOf(db, 'alarm')).map((event) => event.data.code)).toEqual(['webhook-paused']);
+    expect(receiver.received).toEqual([]);
+  });
+
+  it('misses nothing that comes after it was made, although nobody looked for webhooks before', async () => {
+    const main = dispatcher();
+    main.start();
+    await emit(nodeChanged(7, 1, ['alive']));
+    await main.drain();
+    await subscribe();
+    await emit(nodeChanged(7, 2, ['alive']));
+    await waitFor(() => receiver.received.length === 1, { what: 'the event after the subscription' });
+    expect(JSON.parse(receiver.received[0]?.body ?? '')).toMatchObject({ event: { version: 2 } });
   });
 
   it('an attempt that outlived its lease changes nothing', async () => {
