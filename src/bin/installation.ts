@@ -18,7 +18,7 @@ export async function prepareInstallation(context: Context, options: { rack: boo
   const { db, config } = context;
   await mkdir(config.home, { recursive: true, mode: 0o755 });
   await importInstalledBarclamps(context);
-  await ensureSystem(db);
+  for (const { role, problem } of await ensureSystem(db)) context.log.error({ role, problem }, 'bootstrap role not bound to the admin node');
   const { registry, refused } = await loadBootenvs({ home: config.home });
   for (const { folder, problem } of refused) context.log.error({ folder, problem }, 'bootenv refused');
   if (options.rack) {

@@ -1,14 +1,16 @@
 /** What every installation has: the system deployment, the admin node, and on it the roles flagged `bootstrap`. */
 import os from 'node:os';
 import { withTransaction } from '../db/client.js';
-import { bindRole } from '../noderoles/bind.js';
-import { commitNodeRoles } from '../noderoles/discovery.js';
+import { bindEach } from '../noderoles/discovery.js';
 import type { Governed } from '../noderoles/vetoes.js';
 
 const SEED_LOCK = 728_003;
 
-/** Idempotent, and safe when two processes start together. Roles must have been imported. */
-export async function ensureSystem(db: Governed): Promise<void> {
+/**
+ * Idempotent, and safe when two processes start together. Roles must have been imported. Answers the bootstrap roles that
+ * could not be bound, with the reason: one that somebody imported must not stop the start.
+ */
+export async function ensureSystem(db: Governed): Promise<{ role: string; problem: string }[]> {
   const { deploymentId, adminId } = await withTransaction(db.pool, async (tx) => {
     await tx.query('SELECT pg_advisory_xact_lock($1)', [SEED_LOCK]);
     await tx.query(
@@ -28,12 +30,14 @@ export async function ensureSystem(db: Governed): Promise<void> {
     );
     return { deploymentId, adminId };
   });
-  const { rows } = await db.pool.query<{ id: number }>(
-    `SELECT ro.id FROM roles ro WHERE 'bootstrap' = ANY(ro.flags) AND ro.retired_at IS NULL AND NOT EXISTS (SELECT 1 FROM node_roles nr WHERE nr.role_id = ro.id AND nr.node_id = $1 AND nr.committed) ORDER BY ro.cohort, ro.id`,
+  const { rows } = await db.pool.query<{ id: number; name: string }>(
+    `SELECT ro.id, ro.name FROM roles ro WHERE 'bootstrap' = ANY(ro.flags) AND ro.retired_at IS NULL AND NOT EXISTS (SELECT 1 FROM node_roles nr WHERE nr.role_id = ro.id AND nr.node_id = $1 AND nr.committed) ORDER BY ro.cohort, ro.id`,
     [adminId],
   );
-  for (const role of rows) {
-    const bound = await bindRole(db, { roleId: role.id, nodeId: adminId, deploymentId, actor: 'system' });
-    await commitNodeRoles(db, [bound.nodeRoleId, ...bound.created]);
-  }
+  const refused = await bindEach(
+    db,
+    rows.map((role) => ({ roleId: role.id, nodeId: adminId, deploymentId })),
+    'system',
+  );
+  return refused.map(({ roleId, error }) => ({ role: rows.find((role) => role.id === roleId)?.name ?? String(roleId), problem: error.message }));
 }

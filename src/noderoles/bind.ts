@@ -52,7 +52,7 @@ export async function bindMany(tx: Tx, requests: readonly BindRequest[], vetoes:
       return { role, nodeId: request.nodeId ?? servicePlace(snapshot.roles.get(role), phantoms.get(request.deploymentId)), deploymentId: request.deploymentId };
     }),
   );
-  const ids = await writeBinding(tx, plan, proposals(plan, accepted));
+  const ids = await writeBinding(tx, plan, proposals(plan, accepted)).catch(refuseRemovedRole);
   const toId = (ref: Ref) => (ref > 0 ? ref : (ids[-ref - 1]?.id ?? 0));
   if (vetoes) for (const deploymentId of deploymentIds) await ask(tx, vetoes, deploymentId, ids);
   await writeEvents(
@@ -74,6 +74,13 @@ export async function bindMany(tx: Tx, requests: readonly BindRequest[], vetoes:
  */
 export async function lockBinds(tx: Tx, deploymentIds: readonly number[]): Promise<void> {
   for (const id of deploymentIds) await tx.query('SELECT pg_advisory_xact_lock($1, $2)', [BIND_LOCK, id]);
+}
+
+/** An import took a role away between the read and the write. */
+function refuseRemovedRole(error: unknown): never {
+  const isOfRole = error instanceof Error && 'constraint' in error && /_role_id_fkey$/.test(String(error.constraint));
+  if (!isOfRole) throw error;
+  throw new ConflictError('a role of this binding was taken away by an import at this moment', { code: 'role-missing', cause: error });
 }
 
 const sorted = (ids: number[]) => [...new Set(ids)].sort((a, b) => a - b);

@@ -1,6 +1,7 @@
 /** Roles flagged `discovery` go onto every discovered machine, and are committed at once (engine.md 1.3). */
 import type { Tx } from '../db/client.js';
 import { withRetriedTransaction } from '../db/passing.js';
+import { AppError } from '../shared/errors.js';
 import { bindRole } from './bind.js';
 import type { Governed, VetoPort } from './vetoes.js';
 
@@ -24,7 +25,7 @@ async function askAll(tx: Tx, vetoes: VetoPort, ids: number[]): Promise<void> {
   for (const row of rows) await vetoes.onCommit(tx, { deploymentId: row.deployment_id, nodeRoleIds: row.ids });
 }
 
-/** Binds and commits the discovery roles of a machine in its own deployment. Safe to repeat. */
+/** Binds and commits the discovery roles of a machine in its own deployment, each by itself. Safe to repeat. Throws the first refusal, after the others. */
 export async function bindDiscoveryRoles(db: Governed, nodeId: number): Promise<void> {
   const { rows } = await db.pool.query<{ role_id: number; deployment_id: number }>(
     `SELECT ro.id AS role_id, n.deployment_id FROM roles ro, nodes n
@@ -33,8 +34,32 @@ export async function bindDiscoveryRoles(db: Governed, nodeId: number): Promise<
       ORDER BY ro.cohort, ro.id`,
     [nodeId],
   );
-  for (const row of rows) {
-    const bound = await bindRole(db, { roleId: row.role_id, nodeId, deploymentId: row.deployment_id, actor: 'discovery' });
-    await commitNodeRoles(db, [bound.nodeRoleId, ...bound.created]);
+  const refused = await bindEach(
+    db,
+    rows.map((row) => ({ roleId: row.role_id, nodeId, deploymentId: row.deployment_id })),
+    'discovery',
+  );
+  if (refused[0] !== undefined) throw refused[0].error;
+}
+
+/**
+ * Binds and commits each wish in a transaction of its own: one role that cannot be bound, because it conflicts with
+ * another or a role of it objects, must not keep the others from the node. Answers what was refused.
+ */
+export async function bindEach(
+  db: Governed,
+  wishes: readonly { roleId: number; nodeId: number; deploymentId: number }[],
+  actor: string,
+): Promise<{ roleId: number; error: AppError }[]> {
+  const refused: { roleId: number; error: AppError }[] = [];
+  for (const wish of wishes) {
+    try {
+      const bound = await bindRole(db, { ...wish, actor });
+      await commitNodeRoles(db, [bound.nodeRoleId, ...bound.created]);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      refused.push({ roleId: wish.roleId, error });
+    }
   }
+  return refused;
 }

@@ -105,6 +105,8 @@ export const roleDefinition = roleFields.superRefine((role, ctx) => {
   if (role.provides.includes(role.name)) refuse('provides', 'the role provides itself; every role does');
   if (role.conflicts.includes(role.name)) refuse('conflicts', 'the role conflicts with itself');
   if (role.precedes.some((next) => next.role === role.name)) refuse('precedes', 'the role precedes itself');
+  if (role.flags.includes('abstract') && role.flags.some((flag) => flag === 'discovery' || flag === 'bootstrap'))
+    refuse('flags', 'an abstract role cannot be bound, so it is neither discovery nor bootstrap; give the flag to a role that provides it');
   if (!isCluster && role.barrier !== 'all') refuse('barrier', 'only a role with the flag cluster has a barrier');
   if (role.name.startsWith(COMPANION_PREFIX))
     refuse('name', `names that begin with ${COMPANION_PREFIX} are for the barriers that Prybar makes of cluster roles`);

@@ -44,6 +44,7 @@ describe('up', () => {
     [[], '[]'],
     [['--rack', '200', '--until-active', '--plain'], '["--rack","200","--until-active","--plain"]'],
     [['--timeout', '90', '--seed', 'x'], '["--timeout","90","--seed","x"]'],
+    [['--no-rack', '--barclamps', 'mine'], '["--no-rack","--barclamps","mine"]'],
     [['--no-rack', '--interface', 'eth1', '--split'], '["--no-rack","--interface","eth1","--split"]'],
   ])('hands its arguments to the server and ends as it ends: %j', async (args, expected) => {
     putServer(`process.exit(JSON.stringify(process.argv.slice(2)) === ${JSON.stringify(expected)} ? 7 : 1);`);

@@ -1,5 +1,6 @@
 /** Barclamps into the database: what an import writes, what it refuses, what becomes of roles that are gone. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { ensureSystem } from '../../../src/deployments/system.js';
 import { bindDiscoveryRoles } from '../../../src/noderoles/discovery.js';
 import { parseBarclamp } from '../../../src/roles/load.js';
 import { importBarclamps, type ImportOptions } from '../../../src/roles/store.js';
@@ -184,5 +185,36 @@ describe('a role that its barclamp defines no more', () => {
     await importOf('y', { app: { requires: ['b'] } });
     await expect(importOf('x', { a: {} })).rejects.toMatchObject({ code: 'role-dangling', message: expect.stringContaining("role 'app' requires 'b'") });
     expect(await row('b')).toBeDefined();
+  });
+});
+
+describe('roles that are bound by themselves', () => {
+  it('are bound each by itself: one that cannot be keeps no other from the machine, and is told', async () => {
+    await importOf('x', { good: { flags: ['discovery'] }, bad: { flags: ['discovery'], conflicts: ['good'] }, last: { flags: ['discovery'] } });
+    const [node] = await addMachines(engine.db, 1);
+    await expect(bindDiscoveryRoles(engine.db, node ?? 0)).rejects.toMatchObject({ code: 'role-conflict' });
+    const { rows: bound } = await engine.db.pool.query('SELECT ro.name FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id WHERE nr.committed ORDER BY 1');
+    expect(bound).toEqual([{ name: 'good' }, { name: 'last' }]);
+  });
+
+  it('do not stop the start when one of them cannot be bound to the admin node', async () => {
+    await importOf('x', { good: { flags: ['bootstrap'] }, bad: { flags: ['bootstrap'], conflicts: ['good'] } });
+    expect(await ensureSystem(engine.db)).toEqual([{ role: 'bad', problem: expect.stringContaining("'good'") }]);
+  });
+});
+
+describe('an import and a bind at once', () => {
+  it('leave the role bound and retired, or removed and the bind refused', async () => {
+    const nodes = await addMachines(engine.db, 12);
+    for (const node of nodes) {
+      await importOf('x', { a: {}, b: { requires: ['a'] } });
+      const id = await idOf('b');
+      const [bound, gone] = await Promise.allSettled([bind(engine, id, node), importOf('x', { a: {} })]);
+      expect(gone).toMatchObject({ status: 'fulfilled' });
+      if (bound.status === 'rejected') expect(bound.reason).toMatchObject({ code: expect.stringMatching(/^(role-missing|role-retired|not-found)$/) });
+      const left = await engine.db.pool.query<{ retired: boolean }>(`SELECT ro.retired_at IS NOT NULL AS retired FROM roles ro WHERE ro.name = 'b'`);
+      expect(left.rows).toEqual(bound.status === 'fulfilled' ? [{ retired: true }] : []);
+      await engine.db.pool.query('DELETE FROM node_roles');
+    }
   });
 });

@@ -57,6 +57,7 @@ describe('a barclamp file', () => {
     ['a barrier without a cluster', withRole('barrier: { quorum: 2 }'), ['(front).barrier', 'cluster']],
     ['a quorum of none', withRole('flags: [cluster]\nbarrier: { quorum: 0 }'), ['(front).barrier']],
     ['an unknown flag', withRole('flags: [implict]'), ['(front).flags.0', 'implicit']],
+    ['an abstract role that is to be bound by itself', withRole('flags: [abstract, bootstrap]'), ['(front).flags', 'provides it']],
     ['a name that is a number', withRole('').replace('front', '"12"'), ['number']],
     ['a name of a barrier', withRole('').replace('front', 'barrier-x'), ['barrier-']],
     ['a longest pause below the first', withRole('backoff-seconds: 9\nbackoff-max-seconds: 3'), ['backoff_max_seconds', 'less']],

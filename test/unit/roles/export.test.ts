@@ -18,7 +18,7 @@ const role = fc.record(
     name: fc.constant('self'),
     jig: name,
     description: text,
-    flags: fc.uniqueArray(fc.constantFrom(...roleFlags.filter((flag) => flag !== 'cluster')), { maxLength: 3 }),
+    flags: fc.uniqueArray(fc.constantFrom(...roleFlags.filter((flag) => flag !== 'cluster' && flag !== 'abstract')), { maxLength: 3 }),
     requires: names,
     attaches: names,
     provides: names,
