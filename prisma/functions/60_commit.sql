@@ -86,14 +86,17 @@ BEGIN
       FROM (SELECT o.id, o.committed_data FROM deployment_roles o WHERE o.deployment_id = p_deployment AND o.proposed_data IS NOT NULL) old
      WHERE dr.id = old.id
     RETURNING dr.role_id, old.committed_data AS before, dr.committed_data AS after
+  ), below AS MATERIALIZED (
+    SELECT ro.id AS role_id, pairs.role_id IS NOT NULL AS is_pair,
+           data_below(ro.attribs, ro.template, coalesce(dr.wall, '{}'), coalesce(pairs.before, dr.committed_data, '{}')) AS before,
+           data_below(ro.attribs, ro.template, coalesce(dr.wall, '{}'), coalesce(pairs.after, dr.committed_data, '{}')) AS after
+      FROM roles ro LEFT JOIN pairs ON pairs.role_id = ro.id LEFT JOIN deployment_roles dr ON dr.deployment_id = p_deployment AND dr.role_id = ro.id
+     WHERE pairs.role_id IS NOT NULL OR ro.id IN (SELECT o.role_id FROM node_roles o WHERE o.deployment_id = p_deployment AND o.proposed_data IS NOT NULL)
   ), subject AS (
     SELECT nr.id, nr.state = 'PROPOSED' AS is_proposed, nr.sysdata, nr.wall, nr.committed_data AS before, coalesce(nr.proposed_data, nr.committed_data) AS after,
-           data_below(ro.attribs, ro.template, coalesce(dr.wall, '{}'), coalesce(pairs.before, dr.committed_data, '{}')) AS below_before,
-           data_below(ro.attribs, ro.template, coalesce(dr.wall, '{}'), coalesce(pairs.after, dr.committed_data, '{}')) AS below_after,
-           nr.proposed_data IS NOT NULL AS has_proposal
-      FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id LEFT JOIN pairs ON pairs.role_id = nr.role_id
-      LEFT JOIN deployment_roles dr ON dr.deployment_id = p_deployment AND dr.role_id = nr.role_id
-     WHERE nr.deployment_id = p_deployment AND (nr.proposed_data IS NOT NULL OR pairs.role_id IS NOT NULL)
+           b.before AS below_before, b.after AS below_after, nr.proposed_data IS NOT NULL AS has_proposal
+      FROM node_roles nr JOIN below b ON b.role_id = nr.role_id
+     WHERE nr.deployment_id = p_deployment AND (nr.proposed_data IS NOT NULL OR b.is_pair)
   ), judged AS MATERIALIZED (
     SELECT s.*, s.is_proposed AND s.has_proposal
              OR overlay_json(overlay_json(s.below_before, s.sysdata), s.before) <> overlay_json(overlay_json(s.below_after, s.sysdata), s.after) AS counts
