@@ -25,6 +25,7 @@ export async function startAnnealer(context: Context): Promise<Part> {
     doorbell,
     aliveGraceSeconds: config.aliveGraceSeconds,
     stopDeadlineSeconds: config.stopDeadlineSeconds,
+    retention: { runs: config.runsKeep, days: config.runsKeepDays, logDays: config.logKeepDays },
     sweepMs: config.sweepMs,
     sweepAlive,
     publishServed,

@@ -4,6 +4,7 @@
  * is logged and does not keep the others from running.
  */
 import type { Db } from '../db/client.js';
+import { HistoryCleaner, type Retention } from '../runs/retention.js';
 import { applyCancels } from '../runs/unabortable.js';
 import type { Logger } from '../shared/logger.js';
 
@@ -13,6 +14,8 @@ export type SweepDeps = {
   aliveGraceSeconds: number;
   /** How long a run may be STOPPING before that is an alarm. Seconds, default 120. */
   stopDeadlineSeconds?: number;
+  /** How long history is kept; without it, for ever. */
+  retention?: Retention;
   /** Nodes domain: heartbeats that stopped; who changed. */
   sweepAlive: (db: Db, graceSeconds: number) => Promise<number[]>;
   /** Nodes domain: raises the `served` facts that have come true. */
@@ -36,8 +39,11 @@ const AUDIT_WINDOW = 2000;
 
 export class Sweeper {
   private auditFrom = 0;
+  private readonly history: HistoryCleaner | undefined;
 
-  constructor(private readonly deps: SweepDeps) {}
+  constructor(private readonly deps: SweepDeps) {
+    this.history = deps.retention && new HistoryCleaner(deps.db.pool, deps.retention);
+  }
 
   /** One sweep. Returns whether anything was repaired, so that the caller anneals at once. */
   async sweep(): Promise<boolean> {
@@ -59,6 +65,7 @@ export class Sweeper {
       ['removals', () => count('finish_removals()')],
       ['links', () => count('relink_attribs()')],
       ['drift', () => count('repair_drift()')],
+      ['history', () => this.history?.step().then(() => 0) ?? Promise.resolve(0)],
       ['counters', () => this.audit()],
       // What is forgotten makes no work.
       ['retention', () => (this.deps.forget?.() ?? Promise.resolve(0)).then(() => 0)],

@@ -10,6 +10,7 @@ import { moveResultSchema, targetSchema, type TargetPut } from '../api/node-move
 import { deletionSchema, type CascadeQuery, type NodeDeleteQuery } from '../api/removal-schemas.js';
 import { rolloutSchema, type RolloutPut } from '../api/rollout-schemas.js';
 import { batchResultSchema, type Batch } from '../api/batch-schemas.js';
+import { runDetailSchema, type ForceEnd } from '../api/run-schemas.js';
 import * as b from '../api/barclamp-schemas.js';
 import * as a from '../api/attribs-schemas.js';
 import * as p from '../api/plan-schemas.js';
@@ -149,7 +150,8 @@ export function createClient(options: ClientOptions) {
     },
     runs: {
       list: (query?: s.RunListQuery, call?: CallOptions) => get('/runs', s.pageOf(s.runSchema), call, query),
-      get: (id: number, call?: CallOptions) => get(`/runs/${segment(id)}`, s.runSchema, call),
+      get: (id: number, call?: CallOptions) => get(`/runs/${segment(id)}`, runDetailSchema, call),
+      forceEnd: (id: number, body: ForceEnd, call?: CallOptions) => write('POST', `/runs/${segment(id)}/force-end`, runDetailSchema, body, call),
       logs: (id: number, query?: s.LogQuery, call?: CallOptions) => get(`/runs/${segment(id)}/logs`, s.runLogSchema, call, query),
     },
     hooks: {

@@ -135,10 +135,13 @@ function verbRoutes(db: Db): Route[] {
       params: byKey,
       answer: s.nodeRoleSchema,
       refusals: [409],
-      async handle({ params, actor }) {
+      async handle({ params, actor, call }) {
         const id = await nodeRoleId(db, params.key);
-        await act(db, id, actor.name);
-        return await readNodeRole(db, id);
+        const moved = await act(db, id, actor.name);
+        const view = await readNodeRole(db, id);
+        // Accepted, not done: it takes effect when a step that cannot be broken off is over (engine-rules 17).
+        if (moved.later !== undefined) call.res.status(202).json(view);
+        return view;
       },
     }),
   );

@@ -2,11 +2,14 @@
 import { z } from 'zod';
 import type { Db } from '../../db/client.js';
 import type { Prisma } from '../../generated/prisma/client.js';
+import { forceEnd } from '../../runs/force-end.js';
 import { NotFoundError } from '../../shared/errors.js';
 import { nodeId, roleId } from '../lookup.js';
 import { defineRoute, type Route } from '../route.js';
 import * as s from '../schemas.js';
-import { listRuns, readRun, storedOutcome } from '../views/run.js';
+import { forceEndSchema, runDetailSchema } from '../run-schemas.js';
+import { listRuns, storedOutcome } from '../views/run.js';
+import { readRunDetail } from '../views/run-detail.js';
 
 const byId = z.object({ id: s.runIdSchema });
 const tag = 'runs';
@@ -28,10 +31,25 @@ export function runRoutes({ db }: { db: Db }): Route[] {
       path: '/runs/:id',
       scope: 'viewer',
       tag,
-      summary: 'Read a run with its frozen inputs',
+      summary: 'Read a run: what it was given, what it said, what it left',
       params: byId,
-      answer: s.runSchema,
-      handle: ({ params }) => readRun(db, params.id),
+      answer: runDetailSchema,
+      handle: ({ params }) => readRunDetail(db, params.id),
+    }),
+    defineRoute({
+      method: 'post',
+      path: '/runs/:id/force-end',
+      scope: 'operator',
+      tag,
+      summary: 'End a run that is being stopped, on your word that nothing of it is on the machine any more (audited)',
+      params: byId,
+      body: forceEndSchema,
+      answer: runDetailSchema,
+      refusals: [409],
+      async handle({ params, body, actor }) {
+        await forceEnd(db, { runId: params.id, actor: actor.name, reason: body.reason });
+        return await readRunDetail(db, params.id);
+      },
     }),
     defineRoute({
       method: 'get',

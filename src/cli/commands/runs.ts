@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { everyItem } from '../../client/client.js';
-import type { Run } from '../answers.js';
+import type { Run, RunDetail } from '../answers.js';
 import { pause } from '../board/until.js';
 import { CliError, ExitCode } from '../failure.js';
 import { oneOf, printList, readList, withPaging, type ListOptions } from '../listing.js';
@@ -67,7 +67,7 @@ function columnsAt(now: number): Column<Run>[] {
   ];
 }
 
-function runFields(run: Run, now: number): [string, string][] {
+function runFields(run: RunDetail, now: number): [string, string][] {
   return [
     ['run', String(run.id)],
     ['noderole', `${run.role.name}@${run.node.name} (${run.noderole_id})`],
@@ -76,13 +76,51 @@ function runFields(run: Run, now: number): [string, string][] {
     ['jig', `${run.jig} (class ${run.job_class})`],
     ['error', run.error === null ? '-' : printableLine(`${run.error.message} (${run.error.code})`)],
     ['exit status', run.exit_status === null ? '-' : String(run.exit_status)],
+    ['unabortable', run.unabortable ?? '-'],
+    [
+      'cancel asked',
+      run.cancel_asked === null ? '-' : `by ${printableLine(run.cancel_asked.by)} at ${run.cancel_asked.at}, takes effect at the end of that step`,
+    ],
+    ...stopFields(run),
     ['waits', run.wait === null ? '-' : `for ${run.wait.key} until ${run.wait.deadline}, keeps ${run.wait.keeps}`],
     ['created', run.created_at],
     ['started', run.started_at ?? '-'],
     ['ended', run.ended_at ?? '-'],
     ['took', tookText(run, now)],
-    ['inputs', run.inputs === undefined ? '-' : printableLine(JSON.stringify(run.inputs))],
+    ...run.turns.map((turn): [string, string] => [turn.to === 'wait' ? '  waits' : '  goes on', turnText(turn)]),
+    ['attempts', run.attempts.map((one) => `${one.id} ${one.outcome ?? one.status}`).join(' -> ')],
+    ['given', run.inputs === undefined ? '-' : printableLine(JSON.stringify(run.inputs))],
+    ['left', leftText(run)],
+    ...run.late_results.map((late): [string, string] => ['late result', `${late.at} ${printableLine(JSON.stringify(late.body))}`]),
   ];
+}
+
+const turnText = (turn: RunDetail['turns'][number]): string =>
+  turn.to === 'wait' ? `${turn.at} for ${printableLine(turn.key ?? '?')}, keeps ${turn.keeps ?? '?'}` : `${turn.at} (${turn.reason ?? 'rung'})`;
+
+function leftText(run: RunDetail): string {
+  const parts = [
+    run.wall === null || run.wall === undefined ? '' : `wall ${JSON.stringify(run.wall)}`,
+    run.result === null || run.result === undefined ? '' : `result ${JSON.stringify(run.result)}`,
+  ];
+  return printableLine(parts.filter(Boolean).join('; ')) || '-';
+}
+
+function stopFields({ stop, id }: RunDetail): [string, string][] {
+  if (stop === null) return [];
+  const fields: [string, string][] = [['stopped', `since ${stop.since}: ${printableLine(stop.reason)}`]];
+  if (stop.step !== null) fields.push(['  undoing', `${stop.step}, ${stop.tries} tries${stop.note === null ? '' : `: ${printableLine(stop.note)}`}`]);
+  const missing = 'nothing yet: the machine stays taken until its agent confirms, it boots anew, or its BMC says off';
+  fields.push(['  proof', stop.proof === null ? missing : printableLine(stop.proof)]);
+  if (stop.stuck_since !== null && stop.proof === null)
+    fields.push(['  stuck', `since ${stop.stuck_since}; when you know that nothing of it runs: prybar runs force-end ${id} --reason <why>`]);
+  return fields;
+}
+
+/** The fields, and under them the end of the log. */
+function showText(run: RunDetail, session: Session): string {
+  const fields = renderFields(runFields(run, session.now()), session.output.look);
+  return run.log_tail === '' ? fields : `${fields}\n\nsaid (the end; all of it: prybar runs logs ${run.id})\n${chunkText({ text: run.log_tail })}`;
 }
 
 /** The run's id; of a noderole (role@node) it is the newest run's. */
@@ -164,16 +202,32 @@ export function addRuns(program: Command, cli: Cli): void {
     );
   runs
     .command('show')
-    .description('one run: outcome, error, frozen inputs')
+    .description('one run: what it was given, what it said, what it left')
     .argument('<run>', 'id, or role@node for its newest run')
     .action((key: string, _options: unknown, command: Command) =>
       cli.run(
         command,
         async (session) => {
-          const { client, output, signal, now } = session;
-          output.print(await client().runs.get(await findRun(session, key), { signal }), (run) => renderFields(runFields(run, now()), output.look));
+          const { client, output, signal } = session;
+          output.print(await client().runs.get(await findRun(session, key), { signal }), (run) => showText(run, session));
         },
         LOOK_FOR_RUNS,
+      ),
+    );
+  runs
+    .command('force-end')
+    .description('end a run that is being stopped and does not come to its end: on your word, audited')
+    .argument('<run>', 'id, or role@node for its newest run')
+    .requiredOption('--reason <why>', 'why nothing of it is on the machine any more')
+    .action((key: string, options: { reason: string }, command: Command) =>
+      cli.run(
+        command,
+        async (session) => {
+          const { client, output, signal } = session;
+          const run = await client().runs.forceEnd(await findRun(session, key), { reason: options.reason }, { signal });
+          output.print(run, () => `run ${run.id} ended as ${run.outcome}; node ${run.node.name} is free for others`);
+        },
+        'prybar runs list --status STOPPING',
       ),
     );
   runs

@@ -1,5 +1,5 @@
 /** One answer of the API for each thing, with every field the contract has. */
-import type { Plan, Rollout, Deployment, Node, NodeRole, NodeRoleState, Role, Run, Status, StateCounts, Matrix } from '../../../src/cli/answers.js';
+import type { Plan, Rollout, Deployment, Node, NodeRole, NodeRoleState, Role, Run, RunDetail, Status, StateCounts, Matrix } from '../../../src/cli/answers.js';
 
 const AT = '2026-11-21T10:00:00.000Z';
 
@@ -205,6 +205,19 @@ export const run: Run = {
   created_at: AT,
   started_at: AT,
   ended_at: '2026-11-21T10:00:04.000Z',
+};
+
+export const runDetail: RunDetail = {
+  ...run,
+  result: null,
+  wall: null,
+  turns: [{ at: AT, to: 'wait', key: 'work:31', keeps: 'node' }],
+  log_tail: 'installing nginx\n',
+  attempts: [{ id: 31, attempt: 3, status: 'ENDED', outcome: 'failed', ended_at: AT }],
+  late_results: [],
+  unabortable: null,
+  cancel_asked: null,
+  stop: null,
 };
 
 export const why = {

@@ -101,7 +101,8 @@ function fillFleet({ answers }: StubApi): void {
   put('DELETE /api/v2/node_roles/12/attribs/packages');
   put('GET /api/v2/runs/31/inputs', answer.runInputs);
   put('GET /api/v2/runs', answer.page([answer.run]));
-  put('GET /api/v2/runs/31', answer.run);
+  put('GET /api/v2/runs/31', answer.runDetail);
+  put('POST /api/v2/runs/31/force-end', answer.runDetail);
   put('GET /api/v2/runs/31/logs', {
     items: [{ seq: 0, at: '2026-11-21T10:00:01.000Z', text: 'installing nginx\n' }],
     ended: true,

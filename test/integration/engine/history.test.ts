@@ -1,0 +1,101 @@
+/** What is kept of runs, for how long, and how it is shown. */
+import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { readRunDetail } from '../../../src/api/views/run-detail.js';
+import { cancelNodeRole } from '../../../src/noderoles/verbs.js';
+import { settle, type Settlement } from '../../../src/noderoles/settle.js';
+import { forceEnd } from '../../../src/runs/force-end.js';
+import { appendRunLog } from '../../../src/runs/log.js';
+import { HistoryCleaner } from '../../../src/runs/retention.js';
+import { addMachines, addRoles, bind, call, claimAndBegin, commit, openDirectEngine, type DirectEngine } from '../../support/direct-engine.js';
+
+let engine: DirectEngine;
+let id: number;
+beforeAll(async () => {
+  engine = await openDirectEngine();
+});
+beforeEach(async () => {
+  await engine.reset();
+  const roles = await addRoles(engine.db, { a: [] }, { a: { max_attempts: 100 } });
+  id = await bind(engine, roles.a, (await addMachines(engine.db, 1))[0]);
+  await commit(engine);
+});
+afterAll(() => engine.close());
+
+/** One attempt, with a line of log; answers its id. */
+async function attempt(outcome: Settlement['outcome']): Promise<number> {
+  const turn = (await claimAndBegin(engine.db)).get(id);
+  if (!turn) throw new Error('nothing was claimed');
+  await appendRunLog(engine.db.pool, { ...turn, seq: null, text: `run ${turn.runId}\n` });
+  await settle(engine.db.pool, [{ ...turn, outcome }], 0);
+  return turn.runId;
+}
+const fail: Settlement['outcome'] = { kind: 'fail', code: 'told', message: 'no', retryable: true };
+const kept = async (table: string, column: string) =>
+  (await engine.db.pool.query<{ id: number }>(`SELECT DISTINCT ${column} AS id FROM ${table} ORDER BY 1`)).rows.map((row) => Number(row.id));
+
+it('rule 20: an old run goes with all it left; not one that lives, that wrote the wall, the last, nor the newest few; logs go sooner', async () => {
+  const wrote = await attempt({ kind: 'done', wall: { a: 1 } });
+  await engine.db.pool.query(`UPDATE node_roles SET state = 'TODO', force_run = true, want_gen = want_gen + 1 WHERE id = $1`, [id]);
+  const failed: number[] = [];
+  for (let n = 0; n < 5; n++) failed.push(await attempt(fail));
+  const live = (await claimAndBegin(engine.db)).get(id)?.runId ?? 0;
+  await appendRunLog(engine.db.pool, { runId: live, fence: 2, seq: null, text: 'goes on\n' });
+  // An ended run does not change: its age is made by another clock.
+  await engine.db.pool
+    .query(`ALTER TABLE runs DISABLE TRIGGER runs_ended_is_final; UPDATE runs SET ended_at = ended_at - interval '40 days' WHERE status = 'ENDED';
+    UPDATE runs SET ended_at = clock_timestamp() - interval '20 days' WHERE id = ${failed[1]}; ALTER TABLE runs ENABLE TRIGGER runs_ended_is_final`);
+  await engine.db.pool.query(`INSERT INTO late_results (run_id, fence, body) VALUES ($1, 1, '{}')`, [failed[0]]);
+  const cleaner = new HistoryCleaner(engine.db.pool, { runs: 2, days: 30, logDays: 14 });
+  expect(await cleaner.step(0)).toBeGreaterThan(0);
+  // Two newer ones are kept by number: the last attempt and the live one.
+  expect(await kept('runs', 'id')).toEqual([wrote, failed[1], failed[4], live]);
+  expect(await kept('run_logs', 'run_id')).toEqual([live]);
+  expect(await kept('late_results', 'run_id')).toEqual([]);
+  // At the end it rests.
+  expect(await cleaner.step(1)).toBe(0);
+});
+
+it('a run shows what it was given, what it said, what it left, its attempts, its waits and how it was stopped', async () => {
+  const first = await attempt(fail);
+  const turn = (await claimAndBegin(engine.db)).get(id)!;
+  await appendRunLog(engine.db.pool, { ...turn, seq: null, text: 'waiting for it\n' });
+  await settle(
+    engine.db.pool,
+    [{ ...turn, outcome: { kind: 'wait', key: 'k', minGeneration: 1, deadlineSeconds: 60, keeps: 'node', survivesReboot: true, memo: {} } }],
+    0,
+  );
+  await cancelNodeRole(engine.db, id, 'ann');
+  await settle(engine.db.pool, [{ ...turn, outcome: { kind: 'done' } }], 0);
+  const run = await readRunDetail(engine.db, turn.runId);
+  expect(run).toMatchObject({
+    status: 'STOPPING',
+    retry_of: first,
+    log_tail: 'waiting for it\n',
+    turns: [{ to: 'wait', key: 'k', keeps: 'node' }],
+    attempts: [
+      { id: first, attempt: 1, outcome: 'retryable' },
+      { id: turn.runId, attempt: 2, status: 'STOPPING' },
+    ],
+    late_results: [{ fence: turn.fence, body: { kind: 'succeed' } }],
+    stop: { reason: 'cancel by ann', step: null, proof: null, stuck_since: null },
+  });
+  expect(run.inputs).toMatchObject({ node: { name: expect.stringMatching(/^machine/) } });
+});
+
+it('rule 17: an operator ends a run whose stop nothing proves, with a reason, and only such a run', async () => {
+  const turn = (await claimAndBegin(engine.db)).get(id)!;
+  const force = () => forceEnd(engine.db, { runId: turn.runId, actor: 'ann', reason: 'it is in the bin' });
+  await expect(force()).rejects.toThrow('is RUNNING and not being stopped; cancel it first');
+  await settle(
+    engine.db.pool,
+    [{ ...turn, outcome: { kind: 'wait', key: 'k', minGeneration: 1, deadlineSeconds: 60, keeps: 'node', survivesReboot: true, memo: {} } }],
+    0,
+  );
+  await cancelNodeRole(engine.db, id, 'ann');
+  expect(await call(engine.db, `prove_stopped('0')`)).toBe(0);
+  await force();
+  expect((await readRunDetail(engine.db, turn.runId)).stop?.proof).toBe('ann says so: it is in the bin');
+  const { rows } = await engine.db.pool.query(`SELECT actor, target, detail FROM audit WHERE action = 'run.force-end'`);
+  expect(rows).toEqual([{ actor: 'ann', target: `run/${turn.runId}`, detail: { reason: 'it is in the bin' } }]);
+  await expect(force()).rejects.toThrow('has ended');
+});
