@@ -2,7 +2,8 @@
 
 -- Locks what a commit of these noderoles reads and writes, in the order of every writer, in one statement: noderoles of the
 -- deployment and those taken along, with their children.
-CREATE OR REPLACE FUNCTION lock_for_commit(p_deployment int, p_along int[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION lock_for_commit(p_deployment int, p_along int[]) RETURNS void LANGUAGE plpgsql
+  SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 BEGIN
   PERFORM 1 FROM deployment_roles WHERE deployment_id = p_deployment ORDER BY id FOR NO KEY UPDATE;
   PERFORM 1 FROM node_roles WHERE id IN (
@@ -13,7 +14,8 @@ END $$;
 
 -- Writes the revision that the commit is about to make. p_only: the noderoles that are taken along by the commit of another
 -- deployment; NULL: all that is proposed. The caller holds the locks. Returns the revision's number.
-CREATE OR REPLACE FUNCTION record_revision(p_deployment int, p_only int[], p_author text, p_comment text) RETURNS int LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION record_revision(p_deployment int, p_only int[], p_author text, p_comment text) RETURNS int LANGUAGE plpgsql
+  SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 DECLARE
   v_revision int;
 BEGIN
@@ -32,12 +34,13 @@ BEGIN
   SELECT p_deployment, v_revision, dr.role_id, ro.name, 'data', dr.committed_data, dr.proposed_data
     FROM deployment_roles dr JOIN roles ro ON ro.id = dr.role_id
    WHERE dr.deployment_id = p_deployment AND dr.proposed_data <> dr.committed_data ORDER BY ro.name;
-  -- What earlier revisions bound and is here no more: unbound, deleted with its node, or moved away.
+  -- What earlier revisions bound and is here no more: unbound, deleted with its node, or moved away. The sum keeps the planner
+  -- from walking all of the deployment's noderoles for each of them, which it takes for few in a deployment that is new.
   INSERT INTO deployment_changes (deployment_id, revision, node_role_id, role_id, node_id, role, node, change, before, after)
   SELECT p_deployment, v_revision, last.node_role_id, last.role_id, last.node_id, last.role, last.node, 'unbound', last.after, NULL
     FROM (SELECT DISTINCT ON (c.node_role_id) c.* FROM deployment_changes c
            WHERE c.deployment_id = p_deployment AND c.node_role_id IS NOT NULL ORDER BY c.node_role_id, c.revision DESC) last
-   WHERE last.change <> 'unbound' AND NOT EXISTS (SELECT 1 FROM node_roles nr WHERE nr.id = last.node_role_id AND nr.deployment_id = p_deployment)
+   WHERE last.change <> 'unbound' AND NOT EXISTS (SELECT 1 FROM node_roles nr WHERE nr.id = last.node_role_id AND nr.deployment_id + 0 = p_deployment)
    ORDER BY last.role, last.node;
   RETURN v_revision;
 END $$;

@@ -1,0 +1,98 @@
+/**
+ * What the hot path costs must not grow with the tables (spikes.md, the planner trap): counted in pages touched, not in
+ * time. Once as a fresh database plans, without statistics, and once with them.
+ */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { commitDeployment } from '../../../src/deployments/verbs.js';
+import { seedChains } from '../../../scripts/bench/annealer/graph.js';
+import { addSlots, openDirectEngine, type DirectEngine } from '../../support/direct-engine.js';
+
+/** Ten times the noderoles; a B-tree is one level higher then, so a row costs a little more. */
+const SMALL = 100;
+const LARGE = 1_000;
+const MOST_GROWTH = 1.6;
+const ROLES = 10;
+const TABLES = ['node_roles', 'node_role_edges', 'runs', 'nodes', 'outbox_events', 'run_logs'];
+
+type Cost = { pages: number; whole: string[] };
+
+describe('the plans of the hot path', () => {
+  let engine: DirectEngine;
+  beforeAll(async () => {
+    // One connection: what is counted is counted where it was done.
+    engine = await openDirectEngine({ poolSize: 1 });
+  });
+  afterAll(() => engine.close());
+
+  async function seed(nodes: number, analyze: boolean): Promise<void> {
+    await engine.reset();
+    await addSlots(engine.db, 'fast-2', 1);
+    for (const id of (await seedChains(engine.db, nodes, ROLES)).deployments) await commitDeployment(engine.db, id, 'test');
+    if (analyze) await engine.db.pool.query('ANALYZE');
+  }
+
+  /** How often each table was read from end to end until now. */
+  const wholeReads = async (): Promise<Map<string, number>> => {
+    const { pool } = engine.db;
+    await pool.query('SELECT pg_stat_force_next_flush()');
+    const { rows } = await pool.query<{ name: string; n: number }>('SELECT relname AS name, seq_scan AS n FROM pg_stat_user_tables WHERE relname = ANY($1)', [
+      TABLES,
+    ]);
+    return new Map(rows.map((row) => [row.name, row.n]));
+  };
+
+  /** Pages that a call touches, those of the statements in its functions too, and the tables that it reads from end to end. */
+  async function cost(call: string, values: unknown[] = []): Promise<Cost> {
+    const before = await wholeReads();
+    const { rows } = await engine.db.pool.query<{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }>(
+      `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${call}`,
+      values,
+    );
+    const plan = rows[0]['QUERY PLAN'][0].Plan;
+    const after = await wholeReads();
+    return { pages: plan['Shared Hit Blocks'] + plan['Shared Read Blocks'], whole: TABLES.filter((name) => after.get(name) !== before.get(name)) };
+  }
+
+  const runsThat = async (status: string) => {
+    const { rows } = await engine.db.pool.query<{ id: number; fence: number }>('SELECT id, fence FROM runs WHERE status::text = $1 ORDER BY id LIMIT 50', [
+      status,
+    ]);
+    return { ids: rows.map((row) => row.id), fences: rows.map((row) => row.fence) };
+  };
+
+  /** Fifty noderoles through claim, start and settle, twice, because the first call of a connection reads the catalog; then the sweep. */
+  async function costs(nodes: number, analyze: boolean): Promise<Map<string, Cost>> {
+    await seed(nodes, analyze);
+    const seen = new Map<string, Cost>();
+    for (let turn = 0; turn < 2; turn++) {
+      seen.set('claim', await cost('SELECT * FROM claim(NULL, 50)'));
+      const queued = await runsThat('QUEUED');
+      seen.set('read', await cost('SELECT start_read($1)', [queued.ids]));
+      await engine.db.pool.query(
+        `UPDATE runs SET status = 'RUNNING', fence = fence + 1, gen = 1, inputs = '{}', inputs_hash = 'x', started_at = clock_timestamp(), lease_until = clock_timestamp() + interval '1 hour' WHERE id = ANY($1)`,
+        [queued.ids],
+      );
+      const running = await runsThat('RUNNING');
+      const bodies = running.ids.map(() => '{"kind":"succeed"}');
+      seen.set('settle', await cost('SELECT * FROM settle($1, $2, $3::jsonb[], 500)', [running.ids, running.fences, bodies]));
+      for (const repair of ['expire_leases(5)', 'expire_waits()', "prove_stopped(interval '2 seconds')", 'repair_drift()', 'propagate_errors(200)'])
+        seen.set(repair, await cost(`SELECT ${repair}`));
+      seen.set('claim_is_due', await cost('SELECT claim_is_due($1)', [['fast']]));
+    }
+    return seen;
+  }
+
+  it.each([
+    ['without statistics', false],
+    ['with statistics', true],
+  ])('claim, start, settle and sweep touch no more pages with ten times the noderoles, %s', async (_name, analyze) => {
+    const small = await costs(SMALL, analyze);
+    const large = await costs(LARGE, analyze);
+    const grown = [...large].flatMap(([name, { pages }]) => {
+      const before = small.get(name)?.pages ?? 0;
+      return pages > 50 + MOST_GROWTH * before ? [`${name}: ${before} pages, then ${pages}`] : [];
+    });
+    expect(grown).toEqual([]);
+    expect([...large].filter(([, { whole }]) => whole.length > 0)).toEqual([]);
+  });
+});
