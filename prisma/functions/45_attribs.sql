@@ -112,3 +112,33 @@ BEGIN
   RETURN ARRAY[p_noderole] || coalesce((SELECT array_agg(DISTINCT l.child_id) FROM attrib_links l
     WHERE l.parent_id = p_noderole AND v.sysdata->l.attrib IS DISTINCT FROM p_data->l.attrib), '{}');
 END $$;
+
+-- Writes the wall of a role in a deployment: what code of the role found out for all of its noderoles there. Answers who
+-- reads it anew: noderoles of the pair whose effective data is another one now, and those that want such an attrib of one;
+-- null when nobody is given anything else than before.
+CREATE OR REPLACE FUNCTION set_deployment_wall(p_deployment int, p_role int, p_wall jsonb, p_run bigint) RETURNS int[] LANGUAGE plpgsql AS $$
+DECLARE
+  v record;
+  v_readers int[];
+BEGIN
+  PERFORM 1 FROM node_roles WHERE id IN (
+    SELECT nr.id FROM node_roles nr WHERE nr.deployment_id = p_deployment AND nr.role_id = p_role
+    UNION SELECT l.child_id FROM attrib_links l JOIN node_roles nr ON nr.id = l.parent_id WHERE nr.deployment_id = p_deployment AND nr.role_id = p_role
+  ) ORDER BY id FOR NO KEY UPDATE;
+  INSERT INTO deployment_roles (deployment_id, role_id) VALUES (p_deployment, p_role) ON CONFLICT DO NOTHING;
+  SELECT data_below(ro.attribs, ro.template, dr.wall, dr.committed_data) AS before, data_below(ro.attribs, ro.template, p_wall, dr.committed_data) AS after INTO v
+    FROM deployment_roles dr JOIN roles ro ON ro.id = dr.role_id WHERE dr.deployment_id = p_deployment AND dr.role_id = p_role FOR NO KEY UPDATE OF dr;
+  UPDATE deployment_roles SET wall = p_wall, wall_run_id = p_run WHERE deployment_id = p_deployment AND role_id = p_role;
+  IF v.before = v.after THEN RETURN NULL; END IF;
+  WITH subject AS (
+    SELECT nr.id, nr.wall, nr.sysdata, nr.committed_data FROM node_roles nr WHERE nr.deployment_id = p_deployment AND nr.role_id = p_role
+  )
+  SELECT array_agg(DISTINCT r.id) INTO v_readers FROM (
+    SELECT s.id FROM subject s
+     WHERE overlay_json(overlay_json(v.before, s.sysdata), s.committed_data) <> overlay_json(overlay_json(v.after, s.sysdata), s.committed_data)
+    UNION ALL
+    SELECT l.child_id FROM subject s JOIN attrib_links l ON l.parent_id = s.id
+     WHERE overlay_json(overlay_json(overlay_json(v.before, s.wall), s.sysdata), s.committed_data)->l.attrib
+           IS DISTINCT FROM overlay_json(overlay_json(overlay_json(v.after, s.wall), s.sysdata), s.committed_data)->l.attrib) r;
+  RETURN v_readers;
+END $$;

@@ -1,6 +1,7 @@
 /** What an operator may do to a deployment: create, commit, recall, delete, set the data of a role in it. */
 import { acceptData } from '../attribs/accept.js';
 import type { Attrib } from '../attribs/names.js';
+import { problemsOfWall, refuseProblems } from '../attribs/schema.js';
 import { maskData } from '../attribs/secrets.js';
 import type { Pool, Tx } from '../db/client.js';
 import { withRetriedTransaction } from '../db/passing.js';
@@ -75,4 +76,36 @@ export async function setDeploymentRoleDataIn(tx: Tx, { deploymentId, roleId, da
     `deployment_role/${id}`,
     JSON.stringify(maskData(role.attribs, accepted)),
   ]);
+}
+
+/**
+ * Writes what code of a role found out for all of its noderoles in a deployment; `runId`: the run that did. Those that are
+ * given another value by it run again. Answers whether anybody is. Throws ValidationError when it is off a schema.
+ */
+export async function setDeploymentRoleWall(
+  db: HasPool,
+  request: { deploymentId: number; roleId: number; wall: JsonObject; runId: number | null; actor: string },
+): Promise<boolean> {
+  const { deploymentId, roleId, wall, runId, actor } = request;
+  return withRetriedTransaction(db.pool, async (tx) => {
+    const { rows } = await tx.query<{ attribs: Attrib[] }>('SELECT attribs FROM roles WHERE id = $1', [roleId]);
+    const role = rows[0];
+    if (!role) throw new NotFoundError('role', roleId);
+    refuseProblems(problemsOfWall(role.attribs, wall));
+    const readers = await tx.query<{ ids: number[] | null }>('SELECT set_deployment_wall($1, $2, $3, $4) AS ids', [
+      deploymentId,
+      roleId,
+      JSON.stringify(wall),
+      runId,
+    ]);
+    const ids = readers.rows[0]?.ids;
+    if (!ids) return false;
+    await tx.query(`INSERT INTO audit (actor, action, target, detail) VALUES ($1, 'deployment-role.wall', $2, $3)`, [
+      actor,
+      `deployment_role/${deploymentId}/${roleId}`,
+      JSON.stringify(maskData(role.attribs, wall)),
+    ]);
+    await tx.query(`SELECT emit_events(want_again($1, 'the wall of its deployment role changed'))`, [ids]);
+    return true;
+  });
 }

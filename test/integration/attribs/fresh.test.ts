@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { commitDeployment } from '../../../src/deployments/commit.js';
-import { setDeploymentRoleData } from '../../../src/deployments/verbs.js';
+import { setDeploymentRoleData, setDeploymentRoleWall } from '../../../src/deployments/verbs.js';
 import { claim } from '../../../src/noderoles/claim.js';
 import { settle, type Settlement } from '../../../src/noderoles/settle.js';
 import { moveNodeRole } from '../../../src/noderoles/store.js';
@@ -29,7 +29,7 @@ const roles = fc.tuple(
     }),
   ),
 );
-const ops = ['wall', 'wall', 'wall', 'data', 'data', 'pair', 'system', 'hint', 'commit', 'commit', 'poke', 'bind'] as const;
+const ops = ['wall', 'wall', 'wall', 'data', 'data', 'pair', 'system', 'pair-wall', 'hint', 'commit', 'commit', 'poke', 'bind'] as const;
 const steps = fc.array(fc.record({ op: fc.constantFrom(...ops), at: fc.nat(1000), value: fc.nat(2), also: fc.boolean() }), {
   minLength: 10,
   maxLength: 25,
@@ -112,6 +112,7 @@ it(`every noderole at rest was last given what it would be given now (seed ${SEE
         if (op === 'data') await setNodeRoleData(db, one, also ? change : {}, 'test');
         if (op === 'pair') await setDeploymentRoleData(db, { deploymentId, roleId: roleIds[at % 5], data: change, actor: 'test' });
         if (op === 'system') await setSystemData(db, one, also ? change : {}, 'test');
+        if (op === 'pair-wall') await setDeploymentRoleWall(db, { deploymentId, roleId: roleIds[at % 5], wall: change, runId: null, actor: 'test' });
         if (op === 'hint') await updateNode(db, nodeIds[at % 3], { hint: { rack: value, other: at } });
         if (op === 'commit') await commit();
         if (op === 'poke') await moveNodeRole(db.pool, one, { kind: 'poke' }, 'test');

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import fc from 'fast-check';
 import { overlay } from '../../../src/attribs/overlay.js';
 import { sourcesOf, type Provenance } from '../../../src/attribs/provenance.js';
-import { setDeploymentRoleData } from '../../../src/deployments/verbs.js';
+import { setDeploymentRoleData, setDeploymentRoleWall } from '../../../src/deployments/verbs.js';
 import { claim } from '../../../src/noderoles/claim.js';
 import { settle, type Settlement } from '../../../src/noderoles/settle.js';
 import { moveNodeRole } from '../../../src/noderoles/store.js';
@@ -161,6 +161,23 @@ describe('a value that changes', () => {
     expect((await drive()).sort()).toEqual(['database', 'other']);
     expect(await setSystemData(engine.db, noderoles.database, { user: 'root' }, 'test')).toBe(false);
     await expect(setSystemData(engine.db, noderoles.database, { user: [] }, 'test')).rejects.toMatchObject({ code: 'validation-failed' });
+  });
+
+  it('of a deployment role that code found out reaches those of the pair that it changes, and who wants it', async () => {
+    const { ids, noderoles } = await family();
+    await drive();
+    const wall = (data: JsonObject) =>
+      setDeploymentRoleWall(engine.db, { deploymentId: engine.deploymentId, roleId: ids.database, wall: data, runId: null, actor: 'test' });
+    expect(await wall({ port: 9 })).toBe(true);
+    expect((await drive()).sort()).toEqual(['database', 'reader', 'reader']);
+    expect((await given(noderoles.reader)).inputs.db).toEqual({ port: 9 });
+    expect(await wall({ port: 9 })).toBe(false);
+    await expect(wall({ port: [] })).rejects.toMatchObject({ code: 'validation-failed' });
+    await setNodeRoleData(engine.db, noderoles.database, { port: 1 }, 'test');
+    await commit(engine);
+    await drive();
+    expect(await wall({ port: 10 })).toBe(false);
+    expect(await drive()).toEqual([]);
   });
 
   it('while its reader runs is read when that run has ended', async () => {
