@@ -140,7 +140,7 @@ describe('an event stream that is cut', () => {
     const fixture = await startApi();
     const answer = await fetch(`${fixture.baseUrl}${API}/events`, { headers: { authorization: `Bearer ${fixture.tokens.admin}` } });
     const text = answer.text();
-    fixture.api.close();
+    await fixture.api.close();
     expect(await text).toContain('the server stops');
     await fixture.close();
   });

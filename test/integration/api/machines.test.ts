@@ -335,7 +335,7 @@ describe('machines', () => {
       what: 'the poll to begin',
     });
     const begun = Date.now();
-    fixture.api.close();
+    await fixture.api.close();
     expect(await waiting).toBe(204);
     expect(Date.now() - begun).toBeLessThan(5_000);
   });

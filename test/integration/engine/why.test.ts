@@ -32,7 +32,10 @@ const fail = (turn: Turn, retryable = false): Settlement => ({
 const node = (set: string, id: number) => engine.db.pool.query(`UPDATE nodes SET ${set} WHERE id = $1`, [id]);
 
 /** Roles in a chain or as given, each bound to a machine of its own or all to one; committed. */
-async function deploy(roles: Record<string, string[]>, { together = false, more = {} as Record<string, Record<string, unknown>> } = {}) {
+async function deploy(
+  roles: Record<string, string[]>,
+  { together = false, more = {} }: { together?: boolean; more?: Record<string, Record<string, unknown>> } = {},
+) {
   const roleIds = await addRoles(engine.db, roles, more);
   const nodes = await addMachines(engine.db, together ? 1 : Object.keys(roles).length);
   const ids: Record<string, number> = {};
