@@ -57,9 +57,24 @@ export type WhyView = {
   jobClass: string;
   workersAlive: boolean;
   /** The noderole's own live run. */
-  run: { id: number; status: string; since: Date; wait: { key: string; deadline: Date; detail: string[] } | null; worker: string | null } | null;
+  run: {
+    id: number;
+    status: string;
+    since: Date;
+    wait: { key: string; deadline: Date; detail: string[] } | null;
+    worker: string | null;
+    unabortable?: string | null;
+    cancelBy?: string | null;
+  } | null;
   /** Another run that holds this machine. */
-  slot: { runId: number; name: string; status: string; since: Date } | null;
+  slot: {
+    runId: number;
+    name: string;
+    status: string;
+    since: Date;
+    /** Being stopped for longer than that may take. */ stuck?: boolean;
+    note?: string | null;
+  } | null;
   /** The way up: pending parents, each with its own pending parent, to the root; the first is the nearest. */
   ancestors: { id: number; name: string; state: NodeRoleState; error: { code: string; message: string } | null; waitsFor: string | null }[];
   /** Which noderole of the same node goes first, when several are TODO. */
@@ -148,12 +163,13 @@ function todo(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {
       text: `run ${view.slot.runId} of ${view.slot.name} holds the node since ${ago(view.now, view.slot.since)} (${view.slot.status})`,
       run_id: view.slot.runId,
     });
+    if (view.slot.note) chain.push({ kind: 'slot', text: view.slot.note, run_id: view.slot.runId });
     return say(
       view.slot.status === 'STOPPING'
         ? `The node is held by run ${view.slot.runId} of ${view.slot.name}, which is being stopped; its end is not proven yet.`
         : `Another noderole of this node runs: ${view.slot.name} (run ${view.slot.runId}). One jig at a time per node.`,
       view.slot.status === 'STOPPING'
-        ? 'It goes on when the agent confirms the stop, the node boots anew, or its BMC says off.'
+        ? `It goes on when the agent confirms the stop, the node boots anew, or its BMC says off${view.slot.stuck ? `; when you know that nothing of it runs: prybar runs force-end ${view.slot.runId} --reason <why>` : '.'}`
         : 'It goes on by itself when that ends.',
     );
   }
@@ -209,6 +225,10 @@ function running(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {
     text: `run ${run.id} is ${run.status} since ${ago(view.now, run.since)}${run.worker ? ` on worker ${run.worker}` : ''}`,
     run_id: run.id,
   });
+  if (run.unabortable) {
+    chain.push({ kind: 'run', text: `it may not be broken off now: ${run.unabortable}`, run_id: run.id });
+    if (run.cancelBy) return say(`It was cancelled by ${run.cancelBy}, which takes effect when this is over: ${run.unabortable}.`, 'It stops by itself then.');
+  }
   if (run.wait) {
     chain.push({ kind: 'wait', text: `waits for ${run.wait.key}, until ${run.wait.deadline.toISOString()} at the latest`, run_id: run.id });
     for (const text of run.wait.detail) chain.push({ kind: 'wait', text, run_id: run.id });
