@@ -61,7 +61,7 @@ BEGIN
   INSERT INTO rollout_groups (rollout_id, key, nodes, max_in_flight)
   SELECT v_id, m.group_key, count(DISTINCT m.node_id), rollout_amount(v_policy->'limit', count(DISTINCT m.node_id)::int) FROM rollout_members m WHERE m.rollout_id = v_id GROUP BY m.group_key;
 
-  -- The canaries, and whatever of this rollout they wait for: they could not end without it.
+  -- The canaries, and whatever of this rollout they wait for, hard or softly: they could not end without it.
   WITH RECURSIVE wanted AS (
     SELECT c.node_id FROM (
       SELECT n.id AS node_id, row_number() OVER (ORDER BY NOT (n.alive AND n.available), n.id) AS place, count(*) OVER () AS nodes
@@ -72,7 +72,11 @@ BEGIN
   ), upward AS (
     SELECT m.node_role_id AS id FROM rollout_members m JOIN wanted ON wanted.node_id = m.node_id WHERE m.rollout_id = v_id
     UNION
-    SELECT p.id FROM upward u JOIN node_role_edges e ON e.child_id = u.id JOIN node_roles p ON p.id = e.parent_id AND p.deployment_id = p_deployment AND p.state::text <> 'ACTIVE'
+    SELECT p.id FROM upward u CROSS JOIN LATERAL (
+      SELECT e.parent_id AS id FROM node_role_edges e WHERE e.child_id = u.id
+      UNION ALL SELECT b.id FROM node_roles c JOIN roles cr ON cr.id = c.role_id AND cr.soft_after <> '{}' JOIN node_roles b ON b.node_id = c.node_id AND b.role_id = ANY(cr.soft_after) WHERE c.id = u.id
+      UNION ALL SELECT b.id FROM node_roles c JOIN roles cr ON cr.id = c.role_id AND cr.soft_after_deployment <> '{}' JOIN node_roles b ON b.deployment_id = c.deployment_id AND b.role_id = ANY(cr.soft_after_deployment) WHERE c.id = u.id
+    ) before JOIN node_roles p ON p.id = before.id AND p.deployment_id = p_deployment AND p.state::text <> 'ACTIVE'
   )
   UPDATE rollout_members m SET canary = true FROM upward u WHERE m.node_role_id = u.id AND m.rollout_id = v_id;
   UPDATE rollouts SET phase = 'canary' WHERE id = v_id AND EXISTS (SELECT 1 FROM rollout_members WHERE rollout_id = v_id AND canary);
@@ -81,12 +85,15 @@ BEGIN
 END $$;
 
 -- Places given back where nothing of the group moves on the node any more, taken where something already runs; then
--- counted anew, so that the number cannot drift.
+-- counted anew, so that the number cannot drift. What is TODO but may not go before others have gone (the canaries, soft
+-- order) keeps no place: those others may be waiting for it.
 CREATE OR REPLACE FUNCTION rollout_places_now(p_rollout int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM rollout_places p WHERE p.rollout_id = p_rollout AND NOT EXISTS (
-    SELECT 1 FROM rollout_members m JOIN node_roles nr ON nr.id = m.node_role_id
-     WHERE m.rollout_id = p_rollout AND m.node_id = p.node_id AND m.group_key = p.group_key AND nr.state::text IN ('TODO', 'TRANSITION'));
+    SELECT 1 FROM rollout_members m JOIN rollouts r ON r.id = m.rollout_id JOIN node_roles nr ON nr.id = m.node_role_id JOIN roles ro ON ro.id = nr.role_id
+     WHERE m.rollout_id = p_rollout AND m.node_id = p.node_id AND m.group_key = p.group_key
+       AND (nr.state::text = 'TRANSITION' OR nr.state::text = 'TODO' AND (r.phase = 'fleet' OR m.canary)
+            AND (ro.soft_after = '{}' AND ro.soft_after_deployment = '{}' OR soft_predecessor(nr.id, nr.node_id, nr.deployment_id, ro.soft_after, ro.soft_after_deployment) IS NULL)));
   INSERT INTO rollout_places (rollout_id, group_key, node_id)
   SELECT DISTINCT p_rollout, m.group_key, m.node_id FROM rollout_members m JOIN node_roles nr ON nr.id = m.node_role_id
    WHERE m.rollout_id = p_rollout AND nr.state::text = 'TRANSITION'

@@ -4,8 +4,8 @@
  * lock of the rollout; a property test holds one against the other, and `why` explains with this one.
  *
  * What is limited is a group: a role, a failure domain (a hint of the node), or the whole deployment. A node that begins
- * work of a group takes a place in it and keeps it while something of that group on the node is TODO or TRANSITION. When
- * all that is left is BLOCKED, the place is given back: a node that kept its place while it waits for one that waits for
+ * work of a group takes a place in it and keeps it while something of that group on the node is TRANSITION, or TODO and
+ * its turn. When all that is left waits for others, the place is given back: a node that kept its place while it waits for one that waits for
  * a place would wait for ever. To go on it takes a place again.
  */
 import type { NodeRoleState } from '../noderoles/state.js';
@@ -28,6 +28,8 @@ export type Member = {
   state: NodeRoleState;
   /** It is in ERROR, or BLOCKED by one that is. */
   fault: Fault;
+  /** TODO, but soft order keeps it behind another. */
+  yields?: boolean;
 };
 
 export type RolloutView = {
@@ -74,9 +76,14 @@ function standings(members: Member[], countUnbegun: boolean): NodeStanding[] {
   });
 }
 
-/** Places as they are now: given back where nothing moves, taken where something already runs. */
+/**
+ * Places as they are now: given back where nothing moves, taken where something already runs. What is TODO but may not go
+ * before others have gone (the canaries, soft order) keeps no place: those others may be waiting for it.
+ */
 function placesNow(view: RolloutView): Set<string> {
-  const moving = new Set(view.members.filter((member) => isMoving(member.state)).map((member) => placeKey(member.group, member.nodeId)));
+  const keeps = (member: Member) =>
+    member.state === 'TRANSITION' || (member.state === 'TODO' && (view.phase === 'fleet' || member.canary) && member.yields !== true);
+  const moving = new Set(view.members.filter(keeps).map((member) => placeKey(member.group, member.nodeId)));
   const places = new Set([...view.places].filter((key) => moving.has(key)));
   for (const member of view.members) if (member.state === 'TRANSITION') places.add(placeKey(member.group, member.nodeId));
   return places;

@@ -192,7 +192,7 @@ describe('limits', () => {
       while (left > 0) {
         await pauseRollout(engine.db, engine.deploymentId, 'op').catch(() => undefined);
         await resumeRollout(engine.db, engine.deploymentId, 'op').catch(() => undefined);
-        await pool.query('SELECT pg_sleep(0.05)');
+        await pool.query('SELECT 1');
       }
     };
     await Promise.all([annealer(), annealer(), settler(), settler(), operator()]);
@@ -254,6 +254,40 @@ describe('canaries', () => {
     await finish();
     await pass();
     expect(await flying()).toEqual([nodes[1], nodes[3]]);
+  });
+
+  it('take along what goes before them in soft order', async () => {
+    pending.length = 0;
+    const roles = await addRoles(engine.db, { first: [], second: [] });
+    const [a, b] = (await addMachines(engine.db, 2)) as [number, number];
+    await engine.db.pool.query(`UPDATE roles SET soft_after_deployment = ARRAY[$1::int] WHERE id = $2`, [roles.first, roles.second]);
+    await bind(engine, roles.second, a);
+    await bind(engine, roles.first, b);
+    await set({ canaries: { nodes: [a] }, limit: { count: 1 } });
+    await commit(engine);
+    for (const node of [b, a]) {
+      await pass();
+      expect(await flying()).toEqual([node]);
+      await finish();
+    }
+  });
+
+  // The node kept its place for what had to wait for the canaries, and the canaries waited for the place.
+  it('are not held up by the place of a node that has done its part for them', async () => {
+    pending.length = 0;
+    const roles = await addRoles(engine.db, { base: [], extra: [], client: ['base'] });
+    const [first, second] = (await addMachines(engine.db, 2)) as [number, number];
+    await bind(engine, roles.base, first);
+    const extra = await bind(engine, roles.extra, first);
+    await bind(engine, roles.client, second);
+    await set({ canaries: { nodes: [second] }, limit: { count: 1 } });
+    await commit(engine);
+    for (const node of [first, second, first]) {
+      await pass();
+      expect(await flying()).toEqual([node]);
+      await finish();
+    }
+    expect((await nodeRole(engine.db, extra)).state).toBe('ACTIVE');
   });
 
   it('are chosen among nodes that are alive', async () => {
