@@ -69,7 +69,7 @@ const deliveries = async () => (await db.pool.query<Row>('SELECT id, webhook_id,
 /** What backs off becomes due. */
 const skipBackoff = () => db.pool.query(`UPDATE webhook_deliveries SET not_before = clock_timestamp() - interval '1 s' WHERE status = 'pending'`);
 
-describe('webhooks', () => {
+describe('rule 19: webhooks', () => {
   it('sends each event once, signed, in the words of the stream, with an id of its own', async () => {
     await subscribe({ name: 'board' });
     await emit(nodeChanged(7, 3, ['alive']), nodeChanged(8, 1, ['nics']));
