@@ -20,6 +20,8 @@ type Problem = {
   exitCode: number;
   code: string;
   detail: string;
+  /** HTTP status of a refusal that is told in other words. */
+  status?: number;
   next?: string;
   errors?: { field: string; message: string }[];
   reasons?: string[];
@@ -55,7 +57,7 @@ function nextOf(error: ClientError, baseUrl: string): string | undefined {
 }
 
 function toProblem(error: unknown, context: { baseUrl: string; next: string | undefined }): Problem & { status: number } {
-  if (error instanceof CliError) return { ...error.problem, status: 0 };
+  if (error instanceof CliError) return { status: 0, ...error.problem };
   if (error instanceof ClientError) {
     const { code, detail, status, errors } = error;
     const next = nextOf(error, context.baseUrl) ?? (status === 404 || status === 400 || status === 409 ? context.next : undefined);

@@ -11,7 +11,8 @@ export function heldBack(index: PlanIndex, reasons: ReadonlyMap<number, RunReaso
     // Work of other deployments that is under way may carry parents of ours.
     const goes = reasons.has(nr.id) || isUnderway(nr);
     if (!goes) continue;
-    const why = gate(index, nr, installs) ?? parentsWhy(index, nr, reasons, held);
+    // What keeps a parent keeps this one: told once, at its root.
+    const why = parentsWhy(index, nr, reasons, held) ?? gate(index, nr, installs);
     if (why !== undefined) held.set(nr.id, { why });
     else if (isDestructive(index, nr)) installs.add(nr.nodeId);
   }
@@ -40,7 +41,7 @@ function gate(index: PlanIndex, nr: PlanNodeRole, installs: ReadonlySet<number>)
 }
 
 function parentsWhy(index: PlanIndex, nr: PlanNodeRole, reasons: ReadonlyMap<number, RunReason>, held: ReadonlyMap<number, Held>): string | undefined {
-  const parents = index.parents(nr.id).filter((parent) => parent.committed || index.commits(parent));
+  const parents = index.parents(nr.id).filter((parent) => parent.committed || index.commits(parent) || index.commits(nr));
   const whys = parents.flatMap((parent) => parentWhy(index, parent, reasons, held) ?? []);
   // Parents that the snapshot does not hold are known by the counter alone.
   const known = parents.filter((parent) => parent.committed && parent.state !== 'ACTIVE').length;

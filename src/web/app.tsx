@@ -7,6 +7,8 @@ import { LiveBoard, type Live } from './live.js';
 import { DeploymentPage } from './pages/deployment.js';
 import { FleetPage } from './pages/fleet.js';
 import { LoginPage } from './pages/login.js';
+import { HistoryPanel } from './pages/deployment-history.js';
+import { PlanPanel } from './pages/deployment-plan.js';
 import { NodePanel } from './pages/node-panel.js';
 import { NodeRolePanel } from './pages/noderole-panel.js';
 import { keepToken, readToken } from './session.js';
@@ -88,6 +90,8 @@ function Session({ token, onEnd }: { token: string; onEnd: (reason: string | nul
           {route.page === 'home' && <Loading what="the deployments" />}
         </main>
         {route.panel?.kind === 'noderole' && <NodeRolePanel id={route.panel.id} version={nodeRoleVersion(live, route.panel.id)} {...panelProps} />}
+        {route.panel?.kind === 'plan' && <PlanPanel id={route.panel.id} version={deploymentVersion(live, route.panel.id)} onClose={panelProps.onClose} />}
+        {route.panel?.kind === 'history' && <HistoryPanel id={route.panel.id} version={deploymentVersion(live, route.panel.id)} {...panelProps} />}
         {route.panel?.kind === 'node' && <NodePanel id={route.panel.id} version={nodeVersion(live, route.panel.id)} {...panelProps} />}
       </div>
     </ClientContext.Provider>
@@ -105,6 +109,12 @@ function nodeRoleVersion(live: Live, id: number): string {
 function nodeVersion(live: Live, id: number): string {
   const node = live.board.fleet?.get(id) ?? live.board.matrix?.nodes.find((each) => each.id === id);
   return `${node?.phase ?? ''} ${node?.alive ?? ''} ${Math.floor(live.now / PANEL_REREAD_MS)}`;
+}
+
+/** A plan is read again when something was bound or committed; not each second: it may be thousands of noderoles. */
+function deploymentVersion(live: Live, id: number): string {
+  const head = live.board.deployments?.find((deployment) => deployment.id === id);
+  return `${head?.revision ?? ''} ${head?.counts.PROPOSED ?? ''} ${head?.counts.ERROR ?? ''}`;
 }
 
 function indexOrAll(board: Board, key: string): number | undefined {

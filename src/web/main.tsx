@@ -11,6 +11,7 @@ import './styles/header.css';
 import './styles/fleet.css';
 import './styles/matrix.css';
 import './styles/panel.css';
+import './styles/plan.css';
 
 const root = document.getElementById('app');
 if (root !== null) render(<App />, root);

@@ -1,6 +1,8 @@
 import { Option, type Command } from 'commander';
 import type { Plan } from '../answers.js';
+import { ClientError } from '../../client/client.js';
 import { confirm } from '../confirm.js';
+import { CliError, ExitCode } from '../failure.js';
 import type { Cli, Session } from '../session.js';
 import { wholeNumber } from '../listing.js';
 import { renderTable } from '../table.js';
@@ -103,11 +105,12 @@ export function addCommit(deployments: Command, cli: Cli): void {
         async (session) => {
           const { client, output, signal } = session;
           const planHash = options.plan === true ? await reviewed(session, key, options) : undefined;
-          const result = await client().deployments.commit(
-            key,
-            { comment: options.comment, plan_hash: planHash, with_parents: options.withParents },
-            { signal },
-          );
+          const body = { comment: options.comment, plan_hash: planHash, with_parents: options.withParents };
+          const result = await client()
+            .deployments.commit(key, body, { signal })
+            .catch((error: unknown) => {
+              throw withNext(error, key);
+            });
           const text = (): string => `${result.deployment.name} committed, revision ${result.revision}: ${countText(result.committed, 'noderole')}`;
           if (options.watch !== true) {
             output.print(result, text);
@@ -120,6 +123,19 @@ export function addCommit(deployments: Command, cli: Cli): void {
         `bind something first: prybar deployments bind ${key} NODE --role ROLE; deployments: prybar deployments list`,
       ),
     );
+}
+
+const NEXT: Record<string, (key: string) => string> = {
+  'parents-proposed': (key) => `look at it: prybar plan ${key} --with-parents; take them along: prybar deployments commit ${key} --with-parents`,
+  'plan-changed': (key) => `prybar deployments commit ${key} --plan`,
+  'nothing-to-commit': (key) => `prybar deployments watch ${key}`,
+};
+
+/** The refusals of a commit that need something else than a bind. */
+function withNext(error: unknown, key: string): unknown {
+  const next = error instanceof ClientError ? NEXT[error.code] : undefined;
+  if (!(error instanceof ClientError) || next === undefined) return error;
+  return new CliError({ exitCode: ExitCode.failed, code: error.code, status: error.status, detail: error.detail, next: next(key) }, error);
 }
 
 /** Shows the plan on stderr, where hints are, and answers its hash when it was agreed to. Throws CliError when not. */

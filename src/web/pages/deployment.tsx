@@ -1,6 +1,4 @@
 import { useCallback, useState } from 'preact/hooks';
-import { problemWords, useClient } from '../api.js';
-import { ConfirmButton } from '../components/confirm-button.js';
 import { Choice, Toolbar } from '../components/header/toolbar.js';
 import { MatrixGrid } from '../components/matrix/matrix-grid.js';
 import { Loading, Message } from '../components/message.js';
@@ -60,6 +58,16 @@ export function DeploymentPage({ live, name, panel, filter, onFilter, onOpen }: 
         onFilter={onFilter}
         summary={`${some} × ${countWords(matrix.roles.length, 'role')}${silent > 0 ? `, ${silent} silent` : ''}`}
       >
+        {head !== undefined && (
+          <>
+            <button type="button" class="button" aria-pressed={panel?.kind === 'plan'} onClick={() => onOpen({ kind: 'plan', id: head.id })}>
+              Plan
+            </button>
+            <button type="button" class="button" aria-pressed={panel?.kind === 'history'} onClick={() => onOpen({ kind: 'history', id: head.id })}>
+              History
+            </button>
+          </>
+        )}
         <Choice
           label="Density of the matrix"
           values={[
@@ -72,7 +80,9 @@ export function DeploymentPage({ live, name, panel, filter, onFilter, onOpen }: 
         />
       </Toolbar>
       <RolloutLine name={name} version={Math.floor(live.now / ROLLOUT_EVERY_MS)} />
-      {head !== undefined && !head.system && totals.PROPOSED > 0 && <CommitBar deployment={head} proposed={totals.PROPOSED} />}
+      {head !== undefined && !head.system && totals.PROPOSED > 0 && (
+        <CommitBar deployment={head} proposed={totals.PROPOSED} onPlan={() => onOpen({ kind: 'plan', id: head.id })} />
+      )}
       {nodes.length === 0 ? (
         <NoMatch onClear={() => onFilter({ text: '', state: null })} />
       ) : (
@@ -82,30 +92,17 @@ export function DeploymentPage({ live, name, panel, filter, onFilter, onOpen }: 
   );
 }
 
-/** What is proposed does nothing until it is committed: the most common "why does nothing happen". */
-function CommitBar({ deployment, proposed }: { deployment: DeploymentHead; proposed: number }) {
-  const client = useClient();
-  const [problem, setProblem] = useState<string | null>(null);
-  const commit = async (): Promise<void> => {
-    setProblem(null);
-    try {
-      await client.deployments.commit(deployment.id);
-    } catch (error) {
-      setProblem(problemWords(error));
-    }
-  };
+/** What is proposed does nothing until it is committed: the most common "why does nothing happen". The plan comes first. */
+function CommitBar({ deployment, proposed, onPlan }: { deployment: DeploymentHead; proposed: number; onPlan: () => void }) {
   return (
     <div class="commit-bar">
       <span>
-        {countWords(proposed, 'noderole')} {proposed === 1 ? 'is' : 'are'} proposed: nothing happens to {proposed === 1 ? 'it' : 'them'} before the deployment
-        is committed.
+        {countWords(proposed, 'noderole')} {proposed === 1 ? 'is' : 'are'} proposed: nothing happens to {proposed === 1 ? 'it' : 'them'} before{' '}
+        {deployment.name} is committed.
       </span>
-      <ConfirmButton label="Commit" question={`Commit ${deployment.name}?`} answer="Commit it" tone="good" act={commit} />
-      {problem !== null && (
-        <span class="bad-text" role="alert">
-          {problem}
-        </span>
-      )}
+      <button type="button" class="button good" onClick={onPlan}>
+        Review the plan and commit
+      </button>
     </div>
   );
 }

@@ -1,6 +1,7 @@
 /** What the address bar says. Hash routes, so that the page needs no rewriting server and a link to one noderole can be sent to a colleague. */
 
-export type Panel = { readonly kind: 'node' | 'noderole'; readonly id: number } | null;
+/** `plan` and `history` are of the deployment with that id. */
+export type Panel = { readonly kind: 'node' | 'noderole' | 'plan' | 'history'; readonly id: number } | null;
 
 export interface Route {
   /** `home` until we know whether there is a deployment worth opening. */
@@ -25,7 +26,7 @@ export function formatRoute(route: Route): string {
 }
 
 function parsePanel(query: URLSearchParams): Panel {
-  for (const kind of ['noderole', 'node'] as const) {
+  for (const kind of ['noderole', 'node', 'plan', 'history'] as const) {
     const id = Number(query.get(kind));
     if (Number.isSafeInteger(id) && id > 0) return { kind, id };
   }
