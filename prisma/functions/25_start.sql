@@ -1,18 +1,20 @@
 -- What a batch of jobs is started with, and the start itself (the rule in words: src/runs/start.ts). Functions, so that they
 -- are planned like the rest of the hot path (00_types.sql).
 
--- All that the inputs of these runs are frozen from, in one snapshot: an object for each run that is QUEUED or WAKING.
+-- All that the inputs of these runs are frozen from, in one statement and so in one snapshot: `run`, an object for each that
+-- is QUEUED or WAKING, and `role`, one for each of their roles, because thousands of runs are of few roles.
 -- What is read of others (45_attribs.sql says who reads what; docs/attribs.md tells it in words). Roles that want nothing
 -- pay for none of it. Thousands of parents must not copy all their walls into every child's inputs: the nearest sixteen,
 -- who is in a cluster before all, then the node's own.
-CREATE OR REPLACE FUNCTION start_read(p_runs bigint[]) RETURNS SETOF jsonb LANGUAGE plpgsql STABLE
+DROP FUNCTION IF EXISTS start_read(bigint[]);
+CREATE FUNCTION start_read(p_runs bigint[]) RETURNS TABLE (run json, role json) LANGUAGE plpgsql STABLE
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 BEGIN
-  RETURN QUERY SELECT to_jsonb(t) FROM (
+  RETURN QUERY
+  WITH read AS MATERIALIZED (
     SELECT r.id, r.fence, r.attempt, r.jig, r.inputs, r.memo, r.wake_reason, r.expected_boot, nr.id AS noderole_id, nr.want_gen, nr.pending_parents, nr.slack,
            nr.last_ok_hash, nr.last_ok_epoch, nr.force_run, nr.committed_data, nr.sysdata,
-           nr.data_revisions AS revisions,
-           ro.name AS role_name, ro.template, ro.attribs, ro.jig_config, ro.timeout_seconds, ro.validity, 'destructive' = ANY(ro.flags) AS destructive,
+           nr.data_revisions AS revisions, nr.role_id,
            dr.committed_data AS deployment_data, dr.data_revisions AS deployment_revisions, dr.wall AS deployment_wall,
            n.id AS node_id, n.name AS node_name, n.arch AS node_arch, n.kind AS node_kind, n.boot_epoch,
            CASE WHEN r.inputs IS NULL AND NOT nr.barrier THEN (
@@ -25,7 +27,13 @@ BEGIN
            CASE WHEN ro.wants <> '[]' THEN wanted_values(nr.id, ro.wants, n.discovery, n.hint) END AS wanted
       FROM runs r JOIN node_roles nr ON nr.id = r.node_role_id JOIN roles ro ON ro.id = r.role_id JOIN nodes n ON n.id = r.node_id
       LEFT JOIN deployment_roles dr ON dr.deployment_id = nr.deployment_id AND dr.role_id = nr.role_id
-     WHERE r.id = ANY(p_runs) AND r.status::text IN ('QUEUED', 'WAKING')) t;
+     WHERE r.id = ANY(p_runs) AND r.status::text IN ('QUEUED', 'WAKING')
+  )
+  SELECT row_to_json(read), NULL::json FROM read
+  UNION ALL
+  SELECT NULL::json, row_to_json(t) FROM (
+    SELECT ro.id AS role_id, ro.name AS role_name, ro.template, ro.attribs, ro.jig_config, ro.timeout_seconds, ro.validity, 'destructive' = ANY(ro.flags) AS destructive
+      FROM roles ro WHERE ro.id IN (SELECT read.role_id FROM read)) t;
 END $$;
 
 -- Consuming the fence is what lets a job start once, however often the queue delivers it (engine-rules 4). Answers who has

@@ -35,7 +35,7 @@ export type StartAnswer =
   | { kind: 'supersede'; runId: number; fence: number }
   | { kind: 'dropped' };
 
-type Row = {
+type RunRow = {
   id: number;
   fence: number;
   attempt: number;
@@ -45,6 +45,7 @@ type Row = {
   wake_reason: string | null;
   expected_boot: { class: string; otherwise: 'fail' | 'wake' } | null;
   noderole_id: number;
+  role_id: number;
   want_gen: number;
   pending_parents: number;
   slack: number;
@@ -53,13 +54,6 @@ type Row = {
   force_run: boolean;
   committed_data: JsonObject;
   sysdata: JsonObject;
-  role_name: string;
-  template: JsonObject;
-  attribs: Attrib[];
-  jig_config: JsonObject;
-  timeout_seconds: number;
-  validity: string;
-  destructive: boolean;
   revisions: JsonObject;
   deployment_data: JsonObject | null;
   deployment_revisions: JsonObject | null;
@@ -74,6 +68,20 @@ type Row = {
   wanted: Wanted[] | null;
 };
 
+/** Shared by the runs of a batch: nobody writes to it. */
+type RoleRow = {
+  role_id: number;
+  role_name: string;
+  template: JsonObject;
+  attribs: Attrib[];
+  jig_config: JsonObject;
+  timeout_seconds: number;
+  validity: string;
+  destructive: boolean;
+};
+
+type Row = RunRow & RoleRow;
+
 /**
  * Starts the jobs of a batch for `worker`, each under a lease of `leaseSeconds`. `stops` says whether a jig has something
  * to undo for a role. Answers in the order of the jobs.
@@ -85,8 +93,10 @@ export async function startRuns(
   leaseSeconds: number,
   stops: (jig: string, role: string) => boolean = () => false,
 ): Promise<StartAnswer[]> {
-  const { rows } = await db.query<{ row: Row }>({ name: 'start-read', text: 'SELECT start_read($1) AS row', values: [jobs.map((job) => job.runId)] });
-  const byId = new Map(rows.map(({ row }) => [row.id, row]));
+  const byId = await readRuns(
+    db,
+    jobs.map((job) => job.runId),
+  );
   const frozen = jobs.flatMap((job) => {
     const row = byId.get(job.runId);
     if (!row || row.fence !== job.fence) return [];
@@ -122,6 +132,22 @@ export async function startRuns(
     answers.delete(job.runId);
     return answer ?? { kind: 'dropped' };
   });
+}
+
+/** What runs are frozen from, by id; those that cannot be started have none. */
+async function readRuns(db: Queryable, ids: number[]): Promise<Map<number, Row>> {
+  const { rows } = await db.query<{ run: RunRow | null; role: RoleRow | null }>({
+    name: 'start-read',
+    text: 'SELECT run, role FROM start_read($1)',
+    values: [ids],
+  });
+  const roles = new Map(rows.flatMap(({ role }) => (role === null ? [] : [[role.role_id, role]])));
+  return new Map(
+    rows.flatMap(({ run }) => {
+      const role = run === null ? undefined : roles.get(run.role_id);
+      return run === null || role === undefined ? [] : [[run.id, { ...role, ...run }]];
+    }),
+  );
 }
 
 /** A first start shows by its noderole's TRANSITION; going on after a wait changes no state, so it has an event of its own. */

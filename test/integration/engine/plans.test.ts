@@ -67,7 +67,7 @@ describe('the plans of the hot path', () => {
     for (let turn = 0; turn < 2; turn++) {
       seen.set('claim', await cost('SELECT * FROM claim(NULL, 50)'));
       const queued = await runsThat('QUEUED');
-      seen.set('read', await cost('SELECT start_read($1)', [queued.ids]));
+      seen.set('read', await cost('SELECT * FROM start_read($1)', [queued.ids]));
       await engine.db.pool.query(
         `UPDATE runs SET status = 'RUNNING', fence = fence + 1, gen = 1, inputs = '{}', inputs_hash = 'x', started_at = clock_timestamp(), lease_until = clock_timestamp() + interval '1 hour' WHERE id = ANY($1)`,
         [queued.ids],
