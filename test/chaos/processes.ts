@@ -12,7 +12,8 @@ export class Supervised {
   private child: ChildProcess | undefined;
   private isWanted = false;
   private holdUntil = 0;
-  private ready: Promise<void> = Promise.resolve();
+  private isReady: () => void = () => undefined;
+  private readonly ready = new Promise<void>((resolve) => (this.isReady = resolve));
   /** How often it was started. */
   starts = 0;
 
@@ -26,7 +27,8 @@ export class Supervised {
   /** Starts it, and again whenever it ends, until `stop`. Resolves when it is ready the first time. */
   start(): Promise<void> {
     this.isWanted = true;
-    return this.launch();
+    this.launch();
+    return this.ready;
   }
 
   /** SIGKILL; it is started again after `downMs`. */
@@ -59,11 +61,7 @@ export class Supervised {
     return ended.finally(() => clearTimeout(overdue));
   }
 
-  whenReady(): Promise<void> {
-    return this.ready;
-  }
-
-  private launch(): Promise<void> {
+  private launch(): void {
     this.starts++;
     const log = openSync(path.join(this.logFolder, `${this.name}.log`), 'a');
     // The tables are there after the first start; a supervisor says so too, and a start is the quicker for it.
@@ -76,10 +74,9 @@ export class Supervised {
     this.child = child;
     child.on('exit', () => {
       if (!this.isWanted) return;
-      setTimeout(() => this.isWanted && void this.launch(), Math.max(AGAIN_AFTER_MS, this.holdUntil - Date.now()));
+      setTimeout(() => this.isWanted && this.launch(), Math.max(AGAIN_AFTER_MS, this.holdUntil - Date.now()));
     });
-    this.ready = new Promise((resolve) => child.once('message', () => resolve()));
-    return this.ready;
+    child.once('message', () => this.isReady());
   }
 }
 
