@@ -23,6 +23,7 @@ DECLARE
   v_active int[];
   v_error int[];
   v_settled bigint[];
+  v_held bigint[] := '{}';
   v_blocked int[];
   v_walls int[];
   v_installed int[];
@@ -78,20 +79,37 @@ BEGIN
     INTO v_events, v_rings, v_settled, v_nodes
     FROM waiting w;
 
+  -- What an agent has in hand is not over because its run is (a deadline that came first): that run keeps the machine,
+  -- STOPPING, until the agent has let go (engine-rules 1). Runs before their work, as every writer of both.
+  IF EXISTS (SELECT 1 FROM agent_work w WHERE w.run_id = ANY(p_runs) AND w.status IN ('offered', 'taken')) THEN
+    PERFORM 1 FROM runs WHERE id IN (SELECT w.run_id FROM agent_work w WHERE w.run_id = ANY(p_runs)) ORDER BY id FOR NO KEY UPDATE;
+    WITH over AS (
+      SELECT i.id FROM unnest(p_runs, p_fences, p_bodies) AS i(id, fence, body) JOIN runs r ON r.id = i.id AND r.fence = i.fence AND r.status::text = 'RUNNING'
+       WHERE i.body->>'kind' <> 'wait'
+    ), revoked AS (
+      UPDATE agent_work w SET status = 'revoked' FROM over WHERE w.run_id = over.id AND w.status IN ('offered', 'taken') RETURNING w.run_id, w.boot_id
+    )
+    SELECT coalesce(array_agg(v.run_id), '{}') INTO v_held FROM revoked v WHERE v.boot_id IS NOT NULL;
+  END IF;
+
   -- Ends: the runs by CAS, their noderoles where this run is still theirs. Every number used is of the row being written.
   WITH input AS (
     SELECT i.id, i.fence, i.body FROM unnest(p_runs, p_fences, p_bodies) AS i(id, fence, body) WHERE i.body->>'kind' <> 'wait'
   ), ended AS (
-    UPDATE runs r SET status = 'ENDED', ended_at = clock_timestamp(), lease_until = NULL,
-           outcome = CASE i.body->>'kind'
-             WHEN 'succeed' THEN 'succeeded'::run_outcome WHEN 'skip' THEN 'skipped' WHEN 'supersede' THEN 'superseded' WHEN 'lost' THEN 'lease-lost'
-             -- What is the infrastructure's fault uses up none of the role's tries; fifty in a row are given up all the same.
-             ELSE CASE WHEN (i.body->>'retryable')::boolean AND CASE WHEN i.body->>'class' = 'infrastructure' THEN nr.infra_failures < 50 ELSE nr.failures + 1 < ro.max_attempts END AND coalesce(i.body->>'code', '') <> ALL(ro.no_retry_on) THEN 'retryable'::run_outcome ELSE 'failed' END END,
+    UPDATE runs r SET lease_until = NULL,
+           status = CASE WHEN o.held THEN 'STOPPING'::run_status ELSE 'ENDED' END,
+           ended_at = CASE WHEN NOT o.held THEN clock_timestamp() END, outcome = CASE WHEN NOT o.held THEN o.outcome END,
+           fence = CASE WHEN o.held THEN r.fence + 1 ELSE r.fence END, stop_outcome = CASE WHEN o.held THEN o.outcome END,
+           stop_reason = CASE WHEN o.held THEN 'ended while the agent was at its work' END, stopping_at = CASE WHEN o.held THEN clock_timestamp() END,
            error_code = i.body->>'code', error_message = left(i.body->>'message', 4000),
            exit_status = (i.body->>'exit_status')::int, result = i.body->'result'
-      FROM input i, node_roles nr, roles ro
+      FROM input i, node_roles nr, roles ro, LATERAL (
+        SELECT i.id = ANY(v_held) AS held, CASE i.body->>'kind'
+             WHEN 'succeed' THEN 'succeeded'::run_outcome WHEN 'skip' THEN 'skipped' WHEN 'supersede' THEN 'superseded' WHEN 'lost' THEN 'lease-lost'
+             -- What is the infrastructure's fault uses up none of the role's tries; fifty in a row are given up all the same.
+             ELSE CASE WHEN (i.body->>'retryable')::boolean AND CASE WHEN i.body->>'class' = 'infrastructure' THEN nr.infra_failures < 50 ELSE nr.failures + 1 < ro.max_attempts END AND coalesce(i.body->>'code', '') <> ALL(ro.no_retry_on) THEN 'retryable'::run_outcome ELSE 'failed' END END AS outcome) o
      WHERE r.id = i.id AND r.fence = i.fence AND r.status::text = 'RUNNING' AND nr.id = r.node_role_id AND ro.id = r.role_id
-    RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, r.outcome, r.gen, r.boot_epoch, r.inputs_hash, r.error_code, r.error_message, i.body, ro.backoff_seconds, ro.backoff_max_seconds, coalesce(i.body->>'class' = 'infrastructure', false) AS infra,
+    RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, o.outcome, o.held, r.gen, r.boot_epoch, r.inputs_hash, r.error_code, r.error_message, i.body, ro.backoff_seconds, ro.backoff_max_seconds, coalesce(i.body->>'class' = 'infrastructure', false) AS infra,
               CASE WHEN i.body ? 'wall' AND i.body->'wall' <> nr.wall THEN nr.wall END AS old_wall, 'destructive' = ANY(ro.flags) AS destructive
   ), settled AS (
     UPDATE node_roles nr SET
@@ -122,7 +140,7 @@ BEGIN
     RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, e.outcome, CASE WHEN e.outcome = 'succeeded' THEN e.old_wall END AS old_wall, e.outcome = 'succeeded' AND e.destructive AS installed
   )
   SELECT v_events
-           || coalesce((SELECT array_agg(run_ended_event(e.id, e.dispatch, e.node_role_id, e.node_id, e.outcome, e.error_code) ORDER BY e.id) FROM ended e), '{}')
+           || coalesce((SELECT array_agg(run_ended_event(e.id, e.dispatch, e.node_role_id, e.node_id, e.outcome, e.error_code) ORDER BY e.id) FROM ended e WHERE NOT e.held), '{}')
            || coalesce((SELECT array_agg(noderole_event(s.id, s.version, 'TRANSITION', s.state, s.node_id, s.role_id, s.deployment_id, s.outcome::text) ORDER BY s.id) FROM settled s), '{}'),
          v_settled || coalesce((SELECT array_agg(e.id) FROM ended e), '{}'),
          v_nodes || coalesce((SELECT array_agg(e.node_id) FROM ended e), '{}'),

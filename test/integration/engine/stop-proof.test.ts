@@ -3,8 +3,21 @@ import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { claim } from '../../../src/noderoles/claim.js';
 import { settle, type Settlement } from '../../../src/noderoles/settle.js';
 import { cancelNodeRole } from '../../../src/noderoles/verbs.js';
-import { agentPort, pollWork } from '../../../src/runs/agent-work.js';
-import { addMachines, addRoles, bind, begin, call, claimAndBegin, commit, openDirectEngine, runsOf, type DirectEngine } from '../../support/direct-engine.js';
+import { agentPort, pollWork, renewWork } from '../../../src/runs/agent-work.js';
+import {
+  addMachines,
+  addRoles,
+  bind,
+  begin,
+  call,
+  claimAndBegin,
+  commit,
+  openDirectEngine,
+  runsOf,
+  stateOf,
+  unsound,
+  type DirectEngine,
+} from '../../support/direct-engine.js';
 
 let engine: DirectEngine;
 beforeAll(async () => {
@@ -63,4 +76,31 @@ it('rule 17: after a wait, only the executor that went on proves it', async () =
   await settle(db.pool, [{ ...again, outcome: { kind: 'done' } }], 0);
   expect((await runsOf(db, id)).map((row) => row.outcome)).toEqual(['cancelled']);
   expect(await claim(db.pool, 10)).toEqual([]);
+});
+
+// The simulation found it: a script that was taken late outlived the deadline of its run, which failed and gave the machine
+// to the next run while the agent was at work.
+it('rule 1: a run that fails at its deadline keeps the machine until the agent has let go of its work', async () => {
+  const { db } = engine;
+  const { id, node, run } = await oneRunning();
+  const { key } = await agentPort(db.pool, { ...run, node: { id: node } }).offer({ script: 'true', env: {}, timeoutSeconds: 60 });
+  await settle(db.pool, [{ ...run, outcome: { kind: 'wait', key, minGeneration: 1, deadlineSeconds: 0, keeps: 'node', memo: {} } }], 0);
+  const work = await pollWork(db, { nodeId: node, bootId: `boot-${node}` });
+  expect(await call(db, 'expire_waits()')).toBe(1);
+  const { rows } = await db.pool.query<{ run_id: number; dispatch: number; fence: number }>(`SELECT * FROM ring_again(interval '0', 10)`);
+  const again = await begin(db, { runId: rows[0].run_id, dispatch: rows[0].dispatch, fence: rows[0].fence });
+  const late: Settlement = { ...again, outcome: { kind: 'fail', code: 'timeout', message: 'no result in time', retryable: true } };
+  expect(await settle(db.pool, [late], 10)).toEqual([]);
+  expect(await stateOf(db, id)).toBe('TODO');
+  expect((await runsOf(db, id)).map(({ status, holds_slot }) => ({ status, holds_slot }))).toEqual([{ status: 'STOPPING', holds_slot: true }]);
+  // The same result sent again is no proof either, nor is time.
+  await settle(db.pool, [late], 10);
+  expect(await call(db, `prove_stopped(interval '2 seconds')`)).toBe(0);
+  expect(await claim(db.pool, 10)).toEqual([]);
+  await expect(renewWork(db, { nodeId: node, runId: run.runId, fence: work?.fence ?? 0 })).rejects.toThrow(/stop it/);
+  expect(await pollWork(db, { nodeId: node, bootId: `boot-${node}` })).toBeNull();
+  expect(await call(db, `prove_stopped(interval '2 seconds')`)).toBe(1);
+  expect((await runsOf(db, id)).map((row) => row.outcome)).toEqual(['retryable']);
+  expect(await claim(db.pool, 10)).toHaveLength(1);
+  expect(await unsound(db)).toEqual([]);
 });

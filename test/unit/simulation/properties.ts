@@ -76,7 +76,8 @@ export class Properties {
     for (const turn of acting) {
       const other = first.get(turn.key);
       // A run that goes on reads what its agent is at; it does not touch the machine then.
-      if (other !== undefined && other.run !== turn.run) this.broken(`double run on ${turn.key}: run ${other.run} by ${other.by} and run ${turn.run} by ${turn.by}`);
+      if (other !== undefined && other.run !== turn.run)
+        this.broken(`double run on ${turn.key}: run ${other.run} by ${other.by} and run ${turn.run} by ${turn.by}`);
       first.set(turn.key, turn);
     }
   }
