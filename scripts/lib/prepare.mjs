@@ -51,6 +51,9 @@ function copyAssets(sources) {
   }
 }
 
+/** The compiler trusts its record even when somebody has removed what it tells of. @param {string} path */
+const isNotEmitted = (path) => /^(src|jigs|workers)\/.*(?<!\.d)\.ts$/.test(path) && !existsSync(inProject('dist', path.replace(/\.ts$/, '.js')));
+
 /** Removes what an earlier build left of sources that are gone: a deleted jig must not be loaded from dist. @param {string[]} sources */
 function removeLeftovers(sources) {
   const known = new Set([...sources, ...listFiles(['src/generated'])].map((file) => file.replace(/\.tsx?$/, '')));
@@ -68,7 +71,12 @@ async function ensureServerBuild() {
   await step('compiling', async () => {
     // The compiler trusts its record and would not emit again what somebody removed from dist.
     if (!existsSync(inProject('dist/src'))) rmSync(inProject('dist/.tsbuildinfo'), { force: true });
-    await run(process.execPath, [inProject('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json', '--pretty', 'false'], { cwd: projectRoot });
+    const compile = () => run(process.execPath, [inProject('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json', '--pretty', 'false'], { cwd: projectRoot });
+    await compile();
+    if (sources.some(isNotEmitted)) {
+      rmSync(inProject('dist/.tsbuildinfo'), { force: true });
+      await compile();
+    }
     removeLeftovers(sources);
     copyAssets(sources);
   });

@@ -33,8 +33,8 @@ export type RunEvent =
   | { kind: 'renew'; fence: number; now: number; leaseMs: number }
   /** Its executor says that it waits; `isTrue`: what it waits for has come already. */
   | { kind: 'wait'; fence: number; keeps: 'node' | 'nothing'; isTrue: boolean; now: number }
-  /** Its executor says how it ended. */
-  | { kind: 'end'; fence: number; outcome: string }
+  /** Its executor says how it ended; `atAgent`: the agent of the machine has work of it in hand. */
+  | { kind: 'end'; fence: number; outcome: string; atAgent: boolean }
   /** What it waits for has come, or the deadline has. */
   | { kind: 'wake' }
   /** The claim gives a woken run its slot back. */
@@ -87,7 +87,9 @@ export function nextRun(run: RunLife, event: RunEvent): RunLife | null {
     }
 
     case 'end':
-      return status === 'RUNNING' && run.fence === event.fence ? ended(run, event.outcome) : provenByItself(run, event.fence);
+      if (status !== 'RUNNING' || run.fence !== event.fence) return provenByItself(run, event.fence);
+      // What the agent is at is not over because the run is: the machine is kept until it has let go.
+      return event.atAgent ? { ...run, status: 'STOPPING', fence: run.fence + 1, leaseUntil: null, stopOutcome: event.outcome } : ended(run, event.outcome);
 
     case 'wake':
       return status === 'WAITING' ? { ...run, status: 'WAKING', rungAt: null } : null;

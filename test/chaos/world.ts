@@ -20,6 +20,7 @@ import { createSite, type Site } from './site.js';
 import { freePort, Postgres, Redis } from './stores.js';
 
 export const LEASE_SECONDS = 4;
+const START_LIMIT_MS = 120_000;
 
 export type World = {
   folder: string;
@@ -87,7 +88,8 @@ export async function openWorld(options: Options, folder: string, closers: Close
   if (api === undefined) throw new Error('no api');
   for (const child of processes.values()) closers.add(child.name, () => child.stop());
   // The API first: it makes the roles of the catalog and the token.
-  await api.start();
+  const isReady = await Promise.race([api.start().then(() => true), sleep(START_LIMIT_MS, false, { ref: false })]);
+  if (!isReady) throw new Error(`the API did not start within ${START_LIMIT_MS / 1000} s: ${path.join(folder, 'logs', 'api.log')}`);
 
   const random = randomOf(options.seed);
   const site: Site = { ...(await createSite(db, random, { nodes: options.nodes, roles: options.roles, deployments: 4 })), told: [] };

@@ -18,6 +18,7 @@ export function buildGraph(world: World, random: Random, { nodes, roles }: Shape
       boot: random.chance(0.15),
       maxAttempts: random.between(1, 4),
       backoffMs: random.pick([0, 0, 1000, 3000]),
+      softAfter: role > 0 && random.chance(0.3) ? [random.below(role)] : [],
     };
     const requires = [...new Set(Array.from({ length: role === 0 ? 0 : random.between(0, 3) }, () => random.below(role)))].sort((a, b) => a - b);
     // A role that others gather behind: its noderoles are members of one barrier, on a node of its own.
@@ -33,7 +34,7 @@ export function buildGraph(world: World, random: Random, { nodes, roles }: Shape
     world.addNode(PHANTOM + role, 'phantom');
     const members = Array.from({ length: nodes }, (_, n) => placed.get(`${role} ${n + 1}`) ?? 0);
     // The barrier's own role: nothing of it may fail to be remembered by another boot.
-    world.roles[roles + role] = { destructive: false, stay: false, boot: false, maxAttempts: 3, backoffMs: 0 };
+    world.roles[roles + role] = { destructive: false, stay: false, boot: false, maxAttempts: 3, backoffMs: 0, softAfter: [] };
     world.addNodeRole(++id, PHANTOM + role, roles + role, members, { quorum: random.chance(0.4) ? random.between(1, nodes) : null });
     placed.set(`barrier ${role}`, id);
   }

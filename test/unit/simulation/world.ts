@@ -7,7 +7,7 @@ import { pickRunnable, type Candidate, type NodeView } from '../../../src/anneal
 import { isRefusal, next as nextState, type NodeRoleEvent, type NodeRoleState } from '../../../src/noderoles/state.js';
 import { newRun, nextRun, type RunEvent, type RunLife } from '../../../src/runs/life.js';
 
-export type RoleShape = { destructive: boolean; stay: boolean; boot: boolean; maxAttempts: number; backoffMs: number };
+export type RoleShape = { destructive: boolean; stay: boolean; boot: boolean; maxAttempts: number; backoffMs: number; softAfter: number[] };
 export type NodeRole = {
   id: number;
   node: number;
@@ -69,6 +69,7 @@ export class World {
   children = new Map<number, number[]>();
   parents = new Map<number, number[]>();
   runs = new Map<number, Run>();
+  private readonly alive = new Set<Run>();
   facts = new Map<string, number>();
   /** What agents were given, by run: a run that they may be at is not proven to have stopped. */
   work = new Map<number, 'taken' | 'revoked' | 'done'>();
@@ -112,11 +113,11 @@ export class World {
   }
 
   shape(row: NodeRole): RoleShape {
-    return this.roles[row.role] ?? { destructive: false, stay: false, boot: false, maxAttempts: 3, backoffMs: 0 };
+    return this.roles[row.role] ?? { destructive: false, stay: false, boot: false, maxAttempts: 3, backoffMs: 0, softAfter: [] };
   }
 
   live(): Run[] {
-    return [...this.runs.values()].filter((run) => run.life.status !== 'ENDED');
+    return [...this.alive];
   }
 
   /** Claims for every node; answers the jobs to ring. */
@@ -136,9 +137,16 @@ export class World {
     const queued = this.live().filter((run) => (run.life.status === 'QUEUED' || run.life.status === 'WAKING') && run.life.holdsSlot).length;
     const candidates = [...this.noderoles.values()].map((row): Candidate => ({
       ...{ id: row.id, nodeId: row.node, roleId: row.role, state: row.state, cohort: row.cohort, notBefore: row.notBefore },
-      ...{ deploymentCommitted: this.committed, deploymentPaused: this.paused, jobClass: 'fast', runsIn: 'any' },
+      ...{ deploymentCommitted: this.committed, deploymentPaused: this.paused, jobClass: 'fast', runsIn: 'any', deploymentId: 1 },
+      ...{ softAfter: this.shape(row).softAfter, softAfterDeployment: [], blockedForGood: this.isBlockedForGood(row) },
     }));
-    const picked = this.rules.pick(candidates, { nodes: this.nodes, busyKeys, room: new Map([['fast', 2 * this.slots - queued]]), now: this.now });
+    const picked = this.rules.pick(candidates, {
+      nodes: this.nodes,
+      busyKeys,
+      room: new Map([['fast', 2 * this.slots - queued]]),
+      total: Infinity,
+      now: this.now,
+    });
     for (const { id } of picked) {
       const row = this.row(id);
       const run = this.insertRun(row);
@@ -177,7 +185,7 @@ export class World {
   /** Settles a batch. A result that comes too late changes nothing, or proves that its executor has stopped. */
   settle(batch: Settlement[]): void {
     this.write('settle', batch);
-    const ends: { run: Run; outcome: Outcome }[] = [];
+    const ends: { run: Run; outcome: Outcome; word: string }[] = [];
     const changed: number[] = [];
     for (const { run: id, fence, outcome } of batch) {
       const run = this.runs.get(id);
@@ -195,9 +203,11 @@ export class World {
       const word = { done: 'succeeded', skip: 'skipped', supersede: 'superseded', lost: 'lease-lost', fail: isRetryable ? 'retryable' : 'failed' }[
         outcome.kind
       ];
-      if (this.step(run, { kind: 'end', fence, outcome: word }) && isTaken && row?.run === run.id) ends.push({ run, outcome });
+      const isEnded = this.step(run, { kind: 'end', fence, outcome: word, atAgent: this.work.get(id) === 'taken' }) && isTaken;
+      if (isEnded && this.work.get(id) === 'taken') this.work.set(id, 'revoked');
+      if (isEnded && row?.run === run.id) ends.push({ run, outcome, word });
     }
-    const deltas = ends.map(({ run, outcome }) => this.settled(run, outcome, changed));
+    const deltas = ends.map(({ run, outcome, word }) => this.settled(run, outcome, word, changed));
     ends.forEach(({ run }, n) => this.tell(run.noderole, deltas[n] ?? 0));
     for (const { run } of ends) if (this.row(run.noderole).state === 'BLOCKED') this.joinWaves(run.noderole);
     const told = new Set(changed.flatMap((id) => this.children.get(id) ?? []));
@@ -344,6 +354,23 @@ export class World {
     return (this.parents.get(row.id) ?? []).filter((parent) => this.row(parent).committed && this.row(parent).state !== 'ACTIVE').length;
   }
 
+  /** BLOCKED, and nothing will release it by itself: above it stands an ERROR, or a parent that was taken back. */
+  private isBlockedForGood(row: NodeRole): boolean {
+    if (row.state !== 'BLOCKED') return false;
+    const seen = new Set<number>();
+    const open = [row.id];
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      for (const id of this.parents.get(at) ?? []) {
+        const parent = this.row(id);
+        if (seen.has(id) || !parent.committed || parent.state === 'ACTIVE') continue;
+        if (parent.state === 'ERROR' || parent.state === 'PROPOSED') return true;
+        seen.add(id);
+        if (parent.state === 'BLOCKED') open.push(id);
+      }
+    }
+    return false;
+  }
+
   private slackOf(barrier: number): number {
     const { quorum } = this.row(barrier);
     const members = (this.parents.get(barrier) ?? []).filter((parent) => this.row(parent).committed).length;
@@ -366,13 +393,14 @@ export class World {
       wait: null,
     };
     this.runs.set(run.id, run);
+    this.alive.add(run);
     return run;
   }
 
-  private settled(run: Run, outcome: Outcome, changed: number[]): number {
+  private settled(run: Run, outcome: Outcome, word: string, changed: number[]): number {
     const row = this.row(run.noderole);
-    const failed = run.life.outcome === 'failed' || run.life.outcome === 'retryable';
-    if (run.life.outcome === 'retryable') row.notBefore = this.now + this.shape(row).backoffMs * 2 ** Math.min(10, row.failures);
+    const failed = word === 'failed' || word === 'retryable';
+    if (word === 'retryable') row.notBefore = this.now + this.shape(row).backoffMs * 2 ** Math.min(10, row.failures);
     if (failed) row.failures++;
     if (failed || outcome.kind === 'lost') row.okHash = null;
     if (outcome.kind === 'done' || outcome.kind === 'skip') Object.assign(row, { failures: 0, okHash: run.hash, okEpoch: run.epoch });
@@ -383,7 +411,7 @@ export class World {
     if (outcome.kind === 'supersede') return this.own(row.id, { kind: 'supersede' }) ?? 0;
     if (outcome.kind === 'lost') return this.own(row.id, { kind: 'release' }) ?? 0;
     if (!failed) return this.own(row.id, { kind: 'succeed' }) ?? 0;
-    return this.own(row.id, { kind: run.life.outcome === 'retryable' ? 'fail-retryable' : 'fail-final' }) ?? 0;
+    return this.own(row.id, { kind: word === 'retryable' ? 'fail-retryable' : 'fail-final' }) ?? 0;
   }
 
   /** One event with all that follows from it. */
@@ -405,7 +433,7 @@ export class World {
     if (isRefusal(move)) return null;
     const from = row.state;
     Object.assign(row, { state: move.to, p: move.pendingParents, slack: move.slack, want: move.wantGen });
-    if (move.run === 'stop' && run !== null) {
+    if (move.run !== 'keep' && run !== null) {
       this.step(run, { kind: 'stop', outcome: 'cancelled' });
       row.okHash = null;
     }
@@ -454,6 +482,7 @@ export class World {
     run.life = life;
     if (life.status !== 'WAITING') run.wait = null;
     if (event.kind === 'stop' && this.work.get(run.id) === 'taken') this.work.set(run.id, 'revoked');
+    if (life.status === 'ENDED') this.alive.delete(run);
     if (life.status === 'ENDED' && !hadEnded) this.onEnd(run);
     return true;
   }
