@@ -1,16 +1,15 @@
 /**
- * The engine's core under a hundred seeds, and under one thousand virtual mistakes of our own: the simulation must find
- * each rule that is broken on purpose. Many more seeds: npm run simulate -- --seeds 5000.
+ * The engine's core under some seeds; and with one rule at a time broken on purpose, which the simulation must find. Many more seeds: npm run simulate -- --seeds 5000.
  */
 import { describe, expect, it } from '@jest/globals';
 import { pickRunnable } from '../../../src/annealer/model.js';
 import { isRefusal, next, type Move, type NodeRoleEvent } from '../../../src/noderoles/state.js';
 import { nextRun, type RunEvent, type RunLife } from '../../../src/runs/life.js';
 import { describeFailure, search, shrink } from './report.js';
-import { optionsOf, simulate } from './simulate.js';
+import { DISTURBANCES, optionsOf, simulate, type Options } from './simulate.js';
 import { RULES, type Rules } from './world.js';
 
-const SEEDS = Number(process.env.PRYBAR_TEST_SIMULATIONS ?? 80);
+const SEEDS = Number(process.env.PRYBAR_TEST_SIMULATIONS ?? 30);
 const SEED = Number(process.env.PRYBAR_TEST_SEED ?? Date.now() & 0xffffff);
 
 describe('the core on a virtual clock', () => {
@@ -47,7 +46,10 @@ const lived =
     return changed === undefined ? nextRun(run, event) : changed;
   };
 
-const mistakes: [what: string, more: { rules?: Partial<Rules>; drift?: number }, found: RegExp][] = [
+/** Where a mistake shows rarely: a long history of one machine, with only what it needs to disturb it. */
+const RARE: Partial<Options> = { disturbances: ['doubled-messages', 'waits', 'operators'], nodes: 1, roles: 4, durationMs: 400_000 };
+
+const mistakes: [what: string, more: Partial<Omit<Options, 'rules'>> & { rules?: Partial<Rules> }, found: RegExp][] = [
   ['a slot is given back while its executor may be at work', { rules: { stopMarginMs: -4000 } }, /double run/],
   [
     'a stop counts as proven at once',
@@ -64,6 +66,7 @@ const mistakes: [what: string, more: { rules?: Partial<Rules>; drift?: number },
   [
     'a wait that is settled twice counts as a proof',
     {
+      ...RARE,
       rules: {
         nextRun: lived((run, event) =>
           event.kind === 'wait' && run.status === 'STOPPING' && run.fence === event.fence + 1 ? { ...run, status: 'ENDED', outcome: 'stopped' } : undefined,
@@ -74,12 +77,16 @@ const mistakes: [what: string, more: { rules?: Partial<Rules>; drift?: number },
   ],
   [
     'a run ends though the agent is at its work',
-    { rules: { nextRun: lived((run, event) => (event.kind === 'end' ? nextRun(run, { ...event, atAgent: false }) : undefined)) } },
+    {
+      disturbances: RARE.disturbances ?? [],
+      rules: { nextRun: lived((run, event) => (event.kind === 'end' ? nextRun(run, { ...event, atAgent: false }) : undefined)) },
+    },
     /double run/,
   ],
   [
     'the fence is not looked at when a run is settled',
     {
+      ...RARE,
       rules: {
         nextRun: lived((run, event) =>
           event.kind === 'wait' || event.kind === 'end' ? nextRun(run, { ...event, fence: run.status === 'RUNNING' ? run.fence : event.fence }) : undefined,
@@ -88,7 +95,7 @@ const mistakes: [what: string, more: { rules?: Partial<Rules>; drift?: number },
     },
     /double run|noderole|counter/,
   ],
-  ['the clock of a worker goes at half the speed', { drift: 0.9 }, /double run/],
+  ['the clock of a worker goes at half the speed', { disturbances: DISTURBANCES, drift: 0.9 }, /double run/],
   [
     'taken machines are not looked at',
     { rules: { pick: (candidates, snapshot) => pickRunnable(candidates, { ...snapshot, busyKeys: new Set() }) } },
@@ -132,9 +139,9 @@ describe('finds a mistake in the rules', () => {
   });
 
   it('and makes the history smaller that shows it', () => {
-    const rules = { ...RULES, nextRun: lived((_run, event) => (event.kind === 'ring' ? null : undefined)) };
+    const rules = { ...RULES, next: moved('succeed', (move) => ({ childrenDelta: move.childrenDelta === -1 ? 1 : 0 })) };
     const failure = search(1, 200, { rules });
-    expect(failure?.options.disturbances).toEqual(['lost-messages']);
+    expect(failure?.options).toMatchObject({ disturbances: [], nodes: 1 });
     expect(describeFailure(shrink(failure?.seed ?? 0, failure?.options ?? optionsOf(0)))).toContain('replay: npm run simulate -- --seed');
   });
 });
