@@ -18,11 +18,10 @@ export async function readPlan(db: Queryable, deploymentId: number, options: Pla
 }
 
 /** What an operator agrees to. Left out: what changes by itself while he reads, such as which machine is alive or how long runs took. */
-function hashOf({ deployment, revision, refusals, willRun, waves, erases, data, drift, held }: Plan): string {
+function hashOf({ deployment, revision, refusals, waves, erases, data, drift, held }: Plan): string {
   const waiting = held.flatMap((one) => one.noderoles).sort();
   const groups = waves.flat().filter((group) => group.reason !== 'underway');
   const disks = erases.filter((erase) => !erase.underway).map(({ noderole, disk }) => ({ noderole, disk: disk?.name ?? null }));
-  void willRun;
   // A plan is JSON: what is undefined in it is absent.
   return hashInputs(JSON.parse(JSON.stringify({ deployment, revision, refusals, groups, waiting, disks, data, drift })) as Json);
 }
