@@ -11,11 +11,11 @@ import type { Logger } from '../shared/logger.js';
 import { Executor } from './execute.js';
 import { SlotHeartbeat } from './slots.js';
 
-/** How many jobs of each class one process runs at once; agent work and installs wait without a slot, so few suffice. */
+/** How many jobs of each class one process runs at once; agent work and installs wait without a slot, so few suffice. BMCs are slow, and each is another. */
 const slotsOf = (fast: number): [JobClass, number][] => [
   ['fast', fast],
   ['ssh', 20],
-  ['power', 8],
+  ['power', 32],
   ['image', 2],
 ];
 

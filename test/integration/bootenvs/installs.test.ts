@@ -61,7 +61,7 @@ describe('life of an install', () => {
     expect(await findToken(fixture.db, armed.bootToken, 'boot')).toBeNull();
   });
 
-  it('keeps the id on a retry before the disk was touched, and refuses one after', async () => {
+  it('rule 15: keeps the id on a retry before the disk was touched, and refuses one after', async () => {
     const armed = await fetched();
     const again = () => withTransaction(fixture.db.pool, (tx) => armInstall(tx, { nodeId: armed.nodeId, nodeRoleId: 1, bootenv: 'debian-12', spec: {} }));
     expect(await again()).toEqual({ installId: armed.installId, status: 'armed' });
@@ -74,7 +74,7 @@ describe('life of an install', () => {
     expect((await again()).installId).toBeGreaterThan(armed.installId);
   });
 
-  it('never arms what is complete', async () => {
+  it('rule 15: never arms what is complete', async () => {
     const armed = await fetched();
     await complete(armed);
     const again = await withTransaction(fixture.db.pool, (tx) => armInstall(tx, { nodeId: armed.nodeId, nodeRoleId: 1, bootenv: 'debian-12', spec: {} }));
@@ -89,7 +89,7 @@ describe('life of an install', () => {
     expect(await statusOf(armed.installId)).toBe('completed');
   });
 
-  it('lets nobody else install the node meanwhile', async () => {
+  it('rule 15: lets nobody else install the node meanwhile', async () => {
     const armed = await fetched();
     await expect(
       withTransaction(fixture.db.pool, (tx) => armInstall(tx, { nodeId: armed.nodeId, nodeRoleId: 2, bootenv: 'rocky-9', spec: {} })),
