@@ -8,9 +8,11 @@ DROP FUNCTION IF EXISTS judge_bulk(text, int[]);
 CREATE FUNCTION judge_bulk(p_verb text, p_ids int[]) RETURNS TABLE (id int, node_id int, state node_role_state, verdict text, reason text) LANGUAGE sql STABLE AS $$
   SELECT nr.id, nr.node_id, nr.state, split_part(v.word, ' ', 1), nullif(substr(v.word, strpos(v.word, ' ') + 1), '')
     FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id
-   CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM runs s WHERE s.node_role_id = nr.id AND s.status = 'STOPPING') AS stopping, 'destructive' = ANY(ro.flags) AS destructive) t
+   CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM runs s WHERE s.node_role_id = nr.id AND s.status = 'STOPPING') AS stopping, 'destructive' = ANY(ro.flags) AS destructive,
+     coalesce((SELECT i.status IN ('wiping', 'unknown') FROM installs i WHERE i.node_id = nr.node_id AND i.node_role_id = nr.id ORDER BY i.id DESC LIMIT 1), false) AS unproven) t
    CROSS JOIN LATERAL (SELECT CASE
      WHEN t.stopping AND (p_verb = 'retry' OR nr.state = 'ERROR') THEN 'refuse its last run is still being stopped'
+     WHEN nr.state = 'ERROR' AND t.unproven THEN 'refuse its installation may have touched the disk; the machine has to report that it is installed, or redeploy it, which erases the disk'
      WHEN nr.state = 'ERROR' THEN 'move '
      WHEN p_verb = 'retry' AND nr.state = 'TODO' THEN CASE WHEN nr.not_before IS NULL THEN 'stay it is already TODO' ELSE 'mark ' END
      WHEN p_verb = 'retry' THEN 'refuse only ERROR is retried, it is ' || nr.state

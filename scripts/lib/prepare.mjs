@@ -71,7 +71,8 @@ async function ensureServerBuild() {
   await step('compiling', async () => {
     // The compiler trusts its record and would not emit again what somebody removed from dist.
     if (!existsSync(inProject('dist/src'))) rmSync(inProject('dist/.tsbuildinfo'), { force: true });
-    const compile = () => run(process.execPath, [inProject('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json', '--pretty', 'false'], { cwd: projectRoot });
+    const compile = () =>
+      run(process.execPath, [inProject('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json', '--pretty', 'false'], { cwd: projectRoot });
     await compile();
     if (sources.some(isNotEmitted)) {
       rmSync(inProject('dist/.tsbuildinfo'), { force: true });

@@ -67,6 +67,8 @@ export type NodeRoleView = {
   stopping: boolean;
   /** What its run is in the middle of and may not be broken off; null or absent when it may (engine-rules 17). */
   unabortable?: string | null;
+  /** Its installation has or may have touched the disk, and nobody knows how it ended (engine-rules 15). */
+  installUnproven?: boolean;
 };
 
 /** What becomes of it. `run: 'stop'`: take the live run from its executor, `stop-later`: when its unabortable step is over; `wave`: start an ERROR wave at this noderole. */
@@ -155,6 +157,8 @@ export function next(view: NodeRoleView, event: NodeRoleEvent): Move | Refusal {
 
     case 'retry': {
       if (view.stopping) return { refused: 'its last run is still being stopped; retry when the node is free' };
+      if (view.installUnproven && state === 'ERROR')
+        return { refused: 'its installation may have touched the disk; the machine has to report that it is installed, or redeploy it, which erases the disk' };
       if (state === 'ERROR') return { ...stay, to: ready(p, slack) };
       return state === 'TODO' ? stay : { refused: `only ERROR is retried, it is ${state}` };
     }

@@ -23,6 +23,7 @@ type Row = {
   run_gen: number | null;
   destructive: boolean;
   stopping: boolean;
+  install_unproven: boolean;
   unabortable: string | null;
 };
 
@@ -48,6 +49,7 @@ export async function moveNodeRoleIn(tx: Tx, id: number, event: NodeRoleEvent, a
       destructive: row.destructive,
       stopping: row.stopping,
       unabortable: row.unabortable,
+      installUnproven: row.install_unproven,
     },
     event,
   );
@@ -59,6 +61,9 @@ export async function moveNodeRoleIn(tx: Tx, id: number, event: NodeRoleEvent, a
   const version = await write(tx, row, event, move, actor);
   return { id, from: row.state, to: move.to, version };
 }
+
+/** The same as in prisma/functions/66_bulk.sql. */
+const INSTALL_UNPROVEN = `coalesce((SELECT i.status IN ('wiping', 'unknown') FROM installs i WHERE i.node_id = nr.node_id AND i.node_role_id = nr.id ORDER BY i.id DESC LIMIT 1), false)`;
 
 async function lockWithChildren(tx: Tx, id: number, withRun: boolean): Promise<Row> {
   const found = await tx.query<{ node_id: number }>('SELECT node_id FROM node_roles WHERE id = $1', [id]);
@@ -75,7 +80,8 @@ async function lockWithChildren(tx: Tx, id: number, withRun: boolean): Promise<R
             r.gen AS run_gen, 'destructive' = ANY(ro.flags) AS destructive,
             -- Woken, the step that could not be broken off is over.
             CASE WHEN r.status IN ('RUNNING', 'WAITING') THEN r.unabortable END AS unabortable,
-            EXISTS (SELECT 1 FROM runs s WHERE s.node_role_id = nr.id AND s.status = 'STOPPING') AS stopping
+            EXISTS (SELECT 1 FROM runs s WHERE s.node_role_id = nr.id AND s.status = 'STOPPING') AS stopping,
+            ${INSTALL_UNPROVEN} AS install_unproven
        FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id LEFT JOIN runs r ON r.id = nr.current_run_id WHERE nr.id = $1`,
     [id],
   );

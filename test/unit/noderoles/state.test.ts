@@ -85,6 +85,11 @@ describe('the transition table', () => {
     expect(next(view('ACTIVE', { destructive: true }), { kind: 'redeploy' })).toMatchObject({ to: 'TODO', wantGen: 2, childrenDelta: 1, run: 'keep' });
     expect(next(view('TRANSITION', { destructive: true }), { kind: 'redeploy' })).toMatchObject({ to: 'TODO', wantGen: 2, childrenDelta: 0, run: 'stop' });
   });
+  it('rule 15: a retry is refused while nobody knows whether the installation has touched the disk; a redeploy is not', () => {
+    expect(to('ERROR', 'retry', { destructive: true, installUnproven: true })).toBe('refused');
+    expect(to('ERROR', 'rerun', { destructive: true, installUnproven: true })).toBe('refused');
+    expect(to('ERROR', 'redeploy', { destructive: true, installUnproven: true })).toBe('TODO');
+  });
   it('rule 17: a retry is refused while the last run is being stopped', () => expect(to('ERROR', 'retry', { stopping: true })).toBe('refused'));
   it('has the numbers of OpenCrowbar on the wire', () => expect(stateCode).toEqual({ ERROR: -1, ACTIVE: 0, TODO: 1, TRANSITION: 2, BLOCKED: 3, PROPOSED: 4 }));
 
