@@ -77,6 +77,8 @@ export function failureClass(failure: { code: string; retryable?: boolean; exitS
   if (code === 'exit-status' && exitStatus !== undefined && EXIT_STATUSES[exitStatus] !== undefined) return EXIT_STATUSES[exitStatus];
   if (PASSING_SQLSTATE.test(code)) return 'infrastructure';
   const known = Object.hasOwn(CLASSES, code) ? CLASSES[code] : undefined;
+  // Not sent because the lease was over: no use in trying on within this run, and no failure of the role.
+  if (code === 'lease-over') return 'infrastructure';
   // A jig that says that more tries are of no use knows its case better.
   if (retryable === false) return 'final';
   if (known !== undefined && !(known === 'final' && retryable === true)) return known;

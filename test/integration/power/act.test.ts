@@ -8,6 +8,7 @@ import { openDb, type Db } from '../../../src/db/client.js';
 import { createBmcLocks, type BmcLocks } from '../../../src/power/exclusive.js';
 import { powerAction, readPower, type PowerAsk, type PowerDeps } from '../../../src/power/act.js';
 import { setBmc } from '../../../src/power/bmcs.js';
+import { programAfter } from '../../../src/power/ipmi.js';
 import { openDriver } from '../../../src/power/drivers.js';
 import { openSecrets } from '../../../src/power/secrets.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
@@ -109,6 +110,34 @@ describe('powerAction', () => {
     await powerAction(db, ask('cycle', { nextBoot: 'pxe' }), deps);
     expect(bmcSwitch.actions).toEqual([{ action: 'cycle', next_boot: 'pxe' }]);
     expect(await row()).toEqual({ power: 'on', last_error: null, alive: false });
+  });
+
+  it('rule 1: sends nothing for a run whose lease is over, though the machine is asked how it is', async () => {
+    await expect(powerAction(db, ask('cycle', { nextBoot: 'pxe', mayAct: () => false }), deps)).rejects.toMatchObject({ code: 'lease-over' });
+    expect(bmcSwitch.actions).toEqual([]);
+    expect((await row()).alive).toBe(true);
+    // It is over between two tries: the one that would come after it is not made.
+    let may = true;
+    const driver = {
+      status: async () => 'on' as const,
+      setNextBoot: async () => undefined,
+      on: async () => undefined,
+      off: async () => undefined,
+      cycle: async () => {
+        if (!may) throw new Error('sent too late');
+        may = false;
+        throw new Error('no answer');
+      },
+    };
+    const slow = { ...deps, openDriver: () => ({ driver, timing: { spacingMs: 0, verifyEveryMs: 5, verifyTimeoutMs: 300 } }) };
+    await expect(powerAction(db, ask('cycle', { mayAct: () => may }), slow)).rejects.toMatchObject({ code: 'lease-over' });
+  });
+
+  it('rule 1: a program for a BMC is not begun when that is forbidden just before', async () => {
+    const never = programAfter(() => {
+      throw new Error('the lease is over');
+    });
+    await expect(never('false', [], { env: {}, signal: AbortSignal.timeout(1000), timeout: 1000 })).rejects.toThrow('the lease is over');
   });
 
   it('waits until the BMC agrees', async () => {

@@ -12,6 +12,7 @@ describe('the class of a failure', () => {
     ['a deadlock that retries did not end', { code: '40P01' }, 'infrastructure'],
     ['a value the database refuses', { code: '22P02', retryable: false }, 'final'],
     ['boot servers of ours that do not serve', { code: 'not-served', retryable: true }, 'infrastructure'],
+    ['a command that was not sent because the lease was over', { code: 'lease-over', retryable: false }, 'infrastructure'],
     ['a script that says nothing by its status', { code: 'exit-status', retryable: true, exitStatus: 1 }, 'retryable'],
     ['a script whose command is not found', { code: 'exit-status', retryable: true, exitStatus: 127 }, 'final'],
     ['a script that says: wrong configuration', { code: 'exit-status', retryable: true, exitStatus: 78 }, 'final'],
