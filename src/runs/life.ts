@@ -32,7 +32,7 @@ export type RunEvent =
   | { kind: 'start'; fence: number; now: number; leaseMs: number }
   | { kind: 'renew'; fence: number; now: number; leaseMs: number }
   /** Its executor says that it waits; `isTrue`: what it waits for has come already. */
-  | { kind: 'wait'; fence: number; keeps: 'node' | 'nothing'; isTrue: boolean; now: number }
+  | { kind: 'wait'; fence: number; keeps: 'node' | 'nothing'; isTrue: boolean; atAgent: boolean; now: number }
   /** Its executor says how it ended; `atAgent`: the agent of the machine has work of it in hand. */
   | { kind: 'end'; fence: number; outcome: string; atAgent: boolean }
   /** What it waits for has come, or the deadline has. */
@@ -73,7 +73,7 @@ export function nextRun(run: RunLife, event: RunEvent): RunLife | null {
       return status === 'RUNNING' && run.fence === event.fence ? { ...run, leaseUntil: event.now + event.leaseMs } : null;
 
     case 'wait': {
-      if (status !== 'RUNNING' || run.fence !== event.fence) return provenByItself(run, event.fence);
+      if (status !== 'RUNNING' || run.fence !== event.fence) return provenByItself(run, event);
       const holdsSlot = event.keeps === 'node';
       const rings = event.isTrue && holdsSlot;
       return {
@@ -87,7 +87,7 @@ export function nextRun(run: RunLife, event: RunEvent): RunLife | null {
     }
 
     case 'end':
-      if (status !== 'RUNNING' || run.fence !== event.fence) return provenByItself(run, event.fence);
+      if (status !== 'RUNNING' || run.fence !== event.fence) return provenByItself(run, event);
       // What the agent is at is not over because the run is: the machine is kept until it has let go.
       return event.atAgent ? { ...run, status: 'STOPPING', fence: run.fence + 1, leaseUntil: null, stopOutcome: event.outcome } : ended(run, event.outcome);
 
@@ -117,8 +117,9 @@ export function nextRun(run: RunLife, event: RunEvent): RunLife | null {
 
 /**
  * A result of the executor that was running when the run was stopped: it has stopped itself. Only a run that was RUNNING
- * then had one; for a run that was waiting it is a result sent again, and says nothing about the machine.
+ * then had one; for a run that was waiting it is a result sent again, and says nothing about the machine. Nor does it while
+ * the agent has not let go of what was taken back.
  */
-function provenByItself(run: RunLife, fence: number): RunLife | null {
-  return run.status === 'STOPPING' && run.fence === fence + 1 && run.leaseUntil !== null ? ended(run, run.stopOutcome) : null;
+function provenByItself(run: RunLife, { fence, atAgent }: { fence: number; atAgent: boolean }): RunLife | null {
+  return run.status === 'STOPPING' && run.fence === fence + 1 && run.leaseUntil !== null && !atAgent ? ended(run, run.stopOutcome) : null;
 }

@@ -104,3 +104,24 @@ it('rule 1: a run that fails at its deadline keeps the machine until the agent h
   expect(await claim(db.pool, 10)).toHaveLength(1);
   expect(await unsound(db)).toEqual([]);
 });
+
+// The simulation found it: a run that had gone on at its deadline was cancelled, and its executor's result freed the
+// machine while the agent was still at the work that had just been taken back.
+it("rule 1: the word of a run's executor is no proof while its agent has work in hand", async () => {
+  const { db } = engine;
+  const { id, node, run } = await oneRunning();
+  const { key } = await agentPort(db.pool, { ...run, node: { id: node } }).offer({ script: 'true', env: {}, timeoutSeconds: 60 });
+  await settle(db.pool, [{ ...run, outcome: { kind: 'wait', key, minGeneration: 1, deadlineSeconds: 0, keeps: 'node', memo: {} } }], 0);
+  await pollWork(db, { nodeId: node, bootId: `boot-${node}` });
+  await call(db, 'expire_waits()');
+  const { rows } = await db.pool.query<{ run_id: number; dispatch: number; fence: number }>(`SELECT * FROM ring_again(interval '0', 10)`);
+  const again = await begin(db, { runId: rows[0].run_id, dispatch: rows[0].dispatch, fence: rows[0].fence });
+  await cancelNodeRole(db, id, 'test');
+  await settle(db.pool, [{ ...again, outcome: { kind: 'lost', message: 'aborted' } }], 0);
+  expect((await runsOf(db, id)).map(({ status, holds_slot }) => ({ status, holds_slot }))).toEqual([{ status: 'STOPPING', holds_slot: true }]);
+  // Its executor has stopped: what is left to wait for is the agent, not the lease.
+  expect(await call(db, `prove_stopped(interval '2 seconds')`)).toBe(0);
+  expect(await pollWork(db, { nodeId: node, bootId: `boot-${node}` })).toBeNull();
+  expect(await call(db, `prove_stopped(interval '2 seconds')`)).toBe(1);
+  expect((await runsOf(db, id)).map((row) => row.outcome)).toEqual(['cancelled']);
+});

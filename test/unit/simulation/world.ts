@@ -193,7 +193,7 @@ export class World {
       const isTaken = run.life.status === 'RUNNING' && run.life.fence === fence;
       if (outcome.kind === 'wait') {
         const isTrue = (this.facts.get(outcome.key) ?? 0) >= outcome.minGeneration;
-        const isWaiting = this.step(run, { kind: 'wait', fence, keeps: outcome.keeps, isTrue, now: this.now }) && isTaken;
+        const isWaiting = this.step(run, { kind: 'wait', fence, keeps: outcome.keeps, isTrue, atAgent: this.isAtAgent(run), now: this.now }) && isTaken;
         if (isWaiting && !isTrue) run.wait = { key: outcome.key, minGeneration: outcome.minGeneration, deadline: this.now + outcome.deadlineMs };
         continue;
       }
@@ -203,7 +203,7 @@ export class World {
       const word = { done: 'succeeded', skip: 'skipped', supersede: 'superseded', lost: 'lease-lost', fail: isRetryable ? 'retryable' : 'failed' }[
         outcome.kind
       ];
-      const isEnded = this.step(run, { kind: 'end', fence, outcome: word, atAgent: this.work.get(id) === 'taken' }) && isTaken;
+      const isEnded = this.step(run, { kind: 'end', fence, outcome: word, atAgent: this.isAtAgent(run) }) && isTaken;
       if (isEnded && this.work.get(id) === 'taken') this.work.set(id, 'revoked');
       if (isEnded && row?.run === run.id) ends.push({ run, outcome, word });
     }
