@@ -131,7 +131,8 @@ BEGIN
            wall = CASE WHEN e.outcome = 'succeeded' AND e.body ? 'wall' THEN e.body->'wall' ELSE nr.wall END,
            wall_run_id = CASE WHEN e.outcome = 'succeeded' AND e.body ? 'wall' THEN e.id ELSE nr.wall_run_id END,
            -- What failed may have left half of its work behind: the last success says nothing about that any more.
-           last_ok_hash = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN e.inputs_hash WHEN e.outcome IN ('failed', 'retryable', 'lease-lost') THEN NULL ELSE nr.last_ok_hash END,
+           -- What is installed was made of the inputs it was made of, whatever they are now.
+           last_ok_hash = CASE WHEN e.outcome = 'skipped' AND e.destructive THEN nr.last_ok_hash WHEN e.outcome IN ('succeeded', 'skipped') THEN e.inputs_hash WHEN e.outcome IN ('failed', 'retryable', 'lease-lost') THEN NULL ELSE nr.last_ok_hash END,
            last_ok_epoch = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN e.boot_epoch ELSE nr.last_ok_epoch END,
            -- A rerun asked for while this run was at work is not answered by it.
            force_run = CASE WHEN e.outcome = 'succeeded' AND nr.want_gen <= coalesce(e.gen, 0) THEN false ELSE nr.force_run END

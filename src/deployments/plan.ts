@@ -95,7 +95,7 @@ function whyRun(index: PlanIndex, changed: ReadonlyMap<number, RunReason>): Map<
     const standsOnIt = index.parents(nr.id).some((parent) => parent.nodeId === nr.nodeId && installed.has(parent.id));
     const reason = reasonOf(nr, standsOnIt);
     if (reason !== undefined) reasons.set(nr.id, reason);
-    if (standsOnIt || (reason !== undefined && isDestructive(index, nr))) installed.add(nr.id);
+    if (standsOnIt || (reason !== undefined && isDestructive(index, nr) && nr.install !== 'completed')) installed.add(nr.id);
   }
   return reasons;
 

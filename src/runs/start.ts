@@ -52,6 +52,8 @@ type RunRow = {
   last_ok_hash: string | null;
   last_ok_epoch: number | null;
   force_run: boolean;
+  /** Destructive, and its installation is complete. */
+  installed: boolean;
   committed_data: JsonObject;
   sysdata: JsonObject;
   revisions: JsonObject;
@@ -209,8 +211,9 @@ function toAnswer(row: Row, inputs: JsonObject, hash: string, fence: number | un
   };
 }
 
-/** Same inputs as the last success, and nothing since then ended its validity (engine-rules 9, 16). */
+/** Same inputs as the last success, and nothing since then ended its validity (engine-rules 9, 16); or installed already (15). */
 function isMemoHit(row: Row, hash: string): boolean {
+  if (row.installed) return true;
   if (row.force_run || row.destructive || row.last_ok_hash !== hash) return false;
   return row.validity !== 'boot' || row.last_ok_epoch === row.boot_epoch;
 }

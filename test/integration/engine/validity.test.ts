@@ -119,6 +119,22 @@ describe('rule 16: the validity of what was done', () => {
   });
 });
 
+describe('rule 15: the destructive latch', () => {
+  it('what is installed is skipped, whatever its inputs are now, and nothing that stands on it runs again', async () => {
+    const { ids, nodeId } = await deploy({ os: [], app: ['os'] }, { os: { flags: ['destructive'] } });
+    await driveToEnd(engine.db);
+    await engine.db.pool.query(`INSERT INTO installs (node_id, node_role_id, bootenv, status) VALUES ($1, $2, 'debian-12', 'completed')`, [nodeId, ids.os]);
+    const { last_ok_hash: made } = await nodeRole(engine.db, ids.os);
+    await moveNodeRole(engine.db.pool, ids.os, { kind: 'repropose' }, 'operator');
+    await setNodeRoleData(engine.db, ids.os, { colour: 'red' }, 'test');
+    await commit(engine);
+    await driveToEnd(engine.db);
+    expect((await runsOf(engine.db, ids.os)).map((run) => run.outcome)).toEqual(['succeeded', 'skipped']);
+    expect(await runsOf(engine.db, ids.app)).toHaveLength(1);
+    expect(await nodeRole(engine.db, ids.os)).toMatchObject({ state: 'ACTIVE', last_ok_hash: made });
+  });
+});
+
 describe('rule 8: values that chase each other', () => {
   /** A hook that pokes the parent whenever it may, while the parent leaves another wall each time. */
   async function chase(parent: number, rounds: number): Promise<void> {
