@@ -92,15 +92,18 @@ BEGIN
     SELECT coalesce(array_agg(v.run_id), '{}') INTO v_held FROM revoked v WHERE v.boot_id IS NOT NULL;
   END IF;
 
+  -- A jig that was told to stop and goes on: its lease, renewed by nobody any more, proves its end.
+  v_held := v_held || coalesce((SELECT array_agg(i.id) FROM unnest(p_runs, p_bodies) AS i(id, body) WHERE (i.body->>'still_running')::boolean), '{}');
+
   -- Ends: the runs by CAS, their noderoles where this run is still theirs. Every number used is of the row being written.
   WITH input AS (
     SELECT i.id, i.fence, i.body FROM unnest(p_runs, p_fences, p_bodies) AS i(id, fence, body) WHERE i.body->>'kind' <> 'wait'
   ), ended AS (
-    UPDATE runs r SET lease_until = NULL,
+    UPDATE runs r SET lease_until = CASE WHEN (i.body->>'still_running')::boolean THEN r.lease_until END,
            status = CASE WHEN o.held THEN 'STOPPING'::run_status ELSE 'ENDED' END,
            ended_at = CASE WHEN NOT o.held THEN clock_timestamp() END, outcome = CASE WHEN NOT o.held THEN o.outcome END,
            fence = CASE WHEN o.held THEN r.fence + 1 ELSE r.fence END, stop_outcome = CASE WHEN o.held THEN o.outcome END,
-           stop_reason = CASE WHEN o.held THEN 'ended while the agent was at its work' END, stopping_at = CASE WHEN o.held THEN clock_timestamp() END,
+           stop_reason = CASE WHEN (i.body->>'still_running')::boolean THEN 'its jig goes on though it was told to stop' WHEN o.held THEN 'ended while the agent was at its work' END, stopping_at = CASE WHEN o.held THEN clock_timestamp() END,
            error_code = i.body->>'code', error_message = left(i.body->>'message', 4000),
            exit_status = (i.body->>'exit_status')::int, result = i.body->'result'
       FROM input i, node_roles nr, roles ro, LATERAL (

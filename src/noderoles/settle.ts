@@ -10,7 +10,13 @@ import { toRings, type RingRow } from './claim.js';
  * What is settled about one run: a jig's outcome, or what start decided without running the jig, or `lost`: its executor
  * stopped it for a reason that is not the role's (lease, shutdown), so it counts as no failure.
  */
-export type Settlement = { runId: number; fence: number; outcome: StepOutcome | { kind: 'skip' } | { kind: 'supersede' } | { kind: 'lost'; message: string } };
+export type Settlement = {
+  runId: number;
+  fence: number;
+  /** Its jig was told to stop and goes on: the run is decided, and holds its slot until its lease proves it over (engine-rules 1). */
+  stillRunning?: boolean;
+  outcome: StepOutcome | { kind: 'skip' } | { kind: 'supersede' } | { kind: 'lost'; message: string };
+};
 
 /** Settles the batch in one transaction; claims up to `claim` of the touched nodes. Returns the rings to make after commit. */
 export async function settle(db: Queryable, batch: Settlement[], claim: number): Promise<Ring[]> {
@@ -22,7 +28,12 @@ export async function settle(db: Queryable, batch: Settlement[], claim: number):
   return toRings(rows);
 }
 
-function toBody({ runId, outcome }: Settlement): JsonObject {
+function toBody(settlement: Settlement): JsonObject {
+  const body = bodyOf(settlement);
+  return settlement.stillRunning ? { ...body, still_running: true } : body;
+}
+
+function bodyOf({ runId, outcome }: Settlement): JsonObject {
   switch (outcome.kind) {
     case 'done':
       return {

@@ -120,7 +120,9 @@ export class Executor {
       await sink.end().catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'log not written'));
       // Also when the run was taken away: the late result proves that this executor has stopped. One that has not
       // stopped proves nothing: then the end of the lease decides.
-      if (outcome !== 'still running') await this.settle({ runId: run.runId, fence: run.fence, outcome: withoutSecrets(outcome, run.secrets), jobClass });
+      if (outcome === 'still running after its time')
+        await this.settle({ runId: run.runId, fence: run.fence, outcome: tooLong(run), stillRunning: true, jobClass });
+      else if (outcome !== 'still running') await this.settle({ runId: run.runId, fence: run.fence, outcome: withoutSecrets(outcome, run.secrets), jobClass });
     } finally {
       this.leases.release(run.runId, run.fence);
     }
@@ -140,7 +142,7 @@ export class Executor {
     }
   }
 
-  private async callJig(run: StartedRun, lost: AbortSignal, sink: LogSink): Promise<Settlement['outcome'] | 'still running'> {
+  private async callJig(run: StartedRun, lost: AbortSignal, sink: LogSink): Promise<Settlement['outcome'] | StillRunning> {
     const jig = this.options.jigs.get(run.jig);
     if (!jig)
       return { kind: 'fail', code: 'no-jig', message: `there is no jig '${run.jig}'; known are ${[...this.options.jigs.keys()].join(', ')}`, retryable: false };
@@ -185,6 +187,7 @@ export class Executor {
     if (ended.kind === 'returned') return timedOut && !lost.aborted ? tooLong(run) : withCheckedWall(run, safeOutcome(ended.value));
     if (ended.kind === 'ignored') context.logger.error({ graceMs: grace }, 'jig ignores its signal');
     if (lost.aborted) return ended.kind === 'ignored' ? 'still running' : { kind: 'lost', message: String(lost.reason) };
+    if (timedOut && ended.kind === 'ignored') return 'still running after its time';
     return timedOut ? tooLong(run) : toFailure(ended.kind === 'threw' ? ended.error : undefined);
   }
 
@@ -273,6 +276,9 @@ async function endOf(work: () => Promise<unknown>, signal: AbortSignal, graceMs:
     clearTimeout(timer);
   }
 }
+
+/** A jig that does not heed its signal: its run was taken away, or its time is over and it has failed. */
+type StillRunning = 'still running' | 'still running after its time';
 
 const tooLong = (run: StartedRun): JigOutcome => ({
   kind: 'fail',

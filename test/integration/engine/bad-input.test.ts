@@ -250,6 +250,12 @@ describe('a jig that never returns', () => {
     expect(await stateOf(engine.db, other)).toBe('ACTIVE');
     expect(await nodeRole(engine.db, hangs)).toMatchObject({ state: 'ERROR', error_code: 'timeout' });
     expect(await stateOf(engine.db, after)).toBe('BLOCKED');
+    // One that heeds nothing may still be at work: its machine is nobody else's until its lease is over.
+    const [run] = await runsOf(engine.db, hangs);
+    expect(run).toMatchObject(heeds ? { status: 'ENDED', outcome: 'failed' } : { status: 'STOPPING', outcome: null });
+    await engine.db.pool.query(`UPDATE runs SET lease_until = clock_timestamp() - interval '1 minute' WHERE status = 'STOPPING'`);
+    await engine.db.pool.query(`SELECT prove_stopped(interval '2 seconds')`);
+    expect((await runsOf(engine.db, hangs))[0]).toMatchObject({ status: 'ENDED', outcome: 'failed' });
     expect(await unsound(engine.db)).toEqual([]);
     executor.leases.stop();
   });
