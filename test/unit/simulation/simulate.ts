@@ -33,6 +33,8 @@ export type Options = Shape & {
   /** How far a worker's clock may be from the database's: 0.1 is 10 %. */
   drift: number;
   rules: Rules;
+  /** Only what the SQL can be asked for as well: no agents, no pauses between tries. */
+  forSql?: boolean;
 };
 export type Result = { violations: string[]; log: Entry[]; world: World; restMs: number | null; turns: number };
 
@@ -68,6 +70,7 @@ class Simulation {
   private calm = false;
   private turns = 0;
   private wallOf = 0;
+  private dataOf = 0;
 
   constructor(private readonly options: Options) {
     this.random = randomOf(options.seed);
@@ -75,6 +78,7 @@ class Simulation {
     this.world = new World(options.rules);
     this.properties = new Properties(this.world);
     buildGraph(this.world, this.random, options);
+    if (options.forSql) for (const role of this.world.roles) if (role) role.backoffMs = 0;
     this.workers = Array.from({ length: 3 }, (_, id) => ({
       ...{ id, up: true, incarnation: 0, frozenUntil: 0, turns: new Set<Turn>() },
       rate: this.on.has('drift') ? 1 + (this.random.between(-1000, 1000) / 1000) * options.drift : 1,
@@ -220,7 +224,7 @@ class Simulation {
           { key: `timer:${run}`, minGeneration: 1, keeps: 'nothing' as const },
           { key: `fact:${this.random.below(4)}`, minGeneration: this.random.between(1, 3), keeps: 'nothing' as const },
           { key: `fact:${this.random.below(4)}`, minGeneration: this.random.between(1, 3), keeps: 'node' as const },
-          { key: `work:${run}`, minGeneration: 1, keeps: 'node' as const },
+          { key: this.options.forSql ? `timer:${run}` : `work:${run}`, minGeneration: 1, keeps: 'node' as const },
         ]),
         deadlineMs: this.random.between(500, 20_000),
       };
@@ -398,7 +402,7 @@ class Simulation {
         if (operators && world.apply(row.id, { kind: 'poke' })) this.kick();
         return;
       case 'data':
-        if (operators) world.propose(row.id, random.below(5));
+        if (operators) world.propose(row.id, ++this.dataOf);
         return;
       case 'commit':
         if (operators) this.commit();
@@ -415,7 +419,7 @@ class Simulation {
     const { world } = this;
     const node = world.nodes.get(id);
     if (node === undefined) return;
-    node.epoch++;
+    world.boot(id);
     for (const row of world.noderoles.values()) if (row.node === id && world.shape(row).boot && row.committed) world.apply(row.id, { kind: 'poke' });
   }
 

@@ -262,6 +262,12 @@ export class World {
     Object.assign(this.nodes.get(id) ?? {}, what);
   }
 
+  boot(id: number): void {
+    this.write('boot', id);
+    const node = this.nodes.get(id);
+    if (node !== undefined) node.epoch++;
+  }
+
   raiseFact(key: string, generation: number): void {
     this.write('fact', key, generation);
     this.facts.set(key, Math.max(generation, this.facts.get(key) ?? 0));
