@@ -43,9 +43,10 @@ $$;
 -- claimed by the holder's kick or by the next sweep (engine-rules 11). Statement 2 has a fresh snapshot and checks
 -- everything again. A full pass looks at every gate in statement 1 as well, though nothing is held yet: nodes that cannot be
 -- claimed must not fill p_limit, or those after them would never be looked at.
+-- Nested loops alone: they keep the order that a LIMIT needs, and nothing here is long on both sides.
 -- p_nodes: the nodes a settle touched, or NULL for a full pass. Returns rings for the queue and the events.
 CREATE OR REPLACE FUNCTION claim_nodes(p_nodes int[], p_limit int, OUT rings engine_ring[], OUT events engine_event[]) LANGUAGE plpgsql
-  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   v_now timestamptz := clock_timestamp();
   v_candidates int[];
@@ -66,22 +67,28 @@ BEGIN
   v_rolling := EXISTS (SELECT 1 FROM rollouts r WHERE r.status IN ('running', 'paused', 'aborted'));
   IF p_nodes IS NULL THEN
     v_look := (SELECT greatest(100, sum(free.n)) FROM unnest(v_room) AS free(n));
-    -- From what is TODO to its nodes, in the order of the claim, and no further than p_limit: a pass costs what it finds,
-    -- not what there is.
+    -- From what is TODO to its nodes, role by role of the classes that have room, no further than there is room, and of that
+    -- what comes first in the order of the claim: a pass costs what it finds, not what there is.
     SELECT array_agg(s.id) INTO v_candidates FROM (
       SELECT n.id FROM nodes n
        WHERE n.id IN (
          SELECT c.node_id FROM (
-           SELECT t.node_id FROM node_roles t JOIN nodes m ON m.id = t.node_id JOIN roles ro ON ro.id = t.role_id JOIN deployments d ON d.id = t.deployment_id
-            WHERE t.state = 'TODO' AND (t.not_before IS NULL OR t.not_before <= v_now)
-              AND m.alive AND m.available AND NOT m.deleting
-              AND d.committed_at IS NOT NULL AND d.paused_at IS NULL AND ro.job_class = ANY(v_open)
-              AND (ro.runs_in = 'any' OR m.kind <> 'machine' OR ro.runs_in = m.boot_class::text)
-              AND (ro.soft_after = '{}' AND ro.soft_after_deployment = '{}' OR soft_predecessor(t.id, m.id, d.id, ro.soft_after, ro.soft_after_deployment) IS NULL)
-              AND (NOT v_rolling OR coalesce((rollout_stand(t.id)).room, 1) > 0)
-              AND (m.target_role_id IS NULL OR t.id = ANY(target_line(m.id, m.target_role_id)))
-              AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = CASE WHEN m.kind = 'machine' THEN m.id::text ELSE m.id || ':' || t.role_id END AND r.status <> 'ENDED' AND r.holds_slot)
-            ORDER BY t.cohort, t.id LIMIT least(p_limit, v_look)) c
+           SELECT l.node_id FROM unnest(v_open, v_room) AS free(job_class, n) JOIN roles ro ON ro.job_class = free.job_class CROSS JOIN LATERAL (
+             SELECT t.node_id, t.cohort, t.id
+               -- Ordered here, by its index, so that the LIMIT ends the walk: left to itself the planner takes a role's TODO for one
+               -- row, looks at the gates of all of them and sorts what is left.
+               FROM (SELECT o.* FROM node_roles o WHERE o.role_id = ro.id AND o.state = 'TODO' ORDER BY o.cohort, o.id) t
+               JOIN nodes m ON m.id = t.node_id JOIN deployments d ON d.id = t.deployment_id
+              WHERE (t.not_before IS NULL OR t.not_before <= v_now)
+                AND m.alive AND m.available AND NOT m.deleting
+                AND d.committed_at IS NOT NULL AND d.paused_at IS NULL
+                AND (ro.runs_in = 'any' OR m.kind <> 'machine' OR ro.runs_in = m.boot_class::text)
+                AND (ro.soft_after = '{}' AND ro.soft_after_deployment = '{}' OR soft_predecessor(t.id, m.id, d.id, ro.soft_after, ro.soft_after_deployment) IS NULL)
+                AND (NOT v_rolling OR coalesce((rollout_stand(t.id)).room, 1) > 0)
+                AND (m.target_role_id IS NULL OR t.id = ANY(target_line(m.id, m.target_role_id)))
+                AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = CASE WHEN m.kind = 'machine' THEN m.id::text ELSE m.id || ':' || t.role_id END AND r.status <> 'ENDED' AND r.holds_slot)
+              ORDER BY t.cohort, t.id LIMIT least(p_limit, free.n)) l
+            ORDER BY l.cohort, l.id LIMIT least(p_limit, v_look)) c
          UNION SELECT w.node_id FROM runs w WHERE w.status = 'WAKING' AND NOT w.holds_slot)
          AND n.alive AND n.available AND NOT n.deleting
          AND (n.kind <> 'machine' OR NOT EXISTS (

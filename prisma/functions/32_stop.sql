@@ -34,7 +34,7 @@ BEGIN
    WHERE r.status = 'STOPPING' AND r.stop_step = 'running' AND r.lease_until < clock_timestamp() - p_margin;
   FOR v_proof IN
     SELECT p.proof, array_agg(p.id) AS ids FROM (
-      SELECT r.id, stop_proof(r, p_margin) AS proof FROM runs r WHERE r.status = 'STOPPING' ORDER BY r.id LIMIT 500 FOR UPDATE OF r SKIP LOCKED) p
+      SELECT r.id, stop_proof(r, p_margin) AS proof FROM runs r WHERE r.status = 'STOPPING' ORDER BY r.id + 0 LIMIT 500 FOR UPDATE OF r SKIP LOCKED) p
      WHERE p.proof IS NOT NULL GROUP BY p.proof ORDER BY 1
   LOOP
     v_count := v_count + finish_stopped(v_proof.ids, v_proof.proof);

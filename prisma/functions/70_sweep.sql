@@ -1,5 +1,7 @@
 -- The sweep's repairs: each finds what a lost message, a dead worker or a dead node left behind and puts it right
 -- (engine-rules 11, 18, 20, 21). Each is one transaction, safe to run at any time and by any number of annealers.
+-- ORDER BY id + 0: with a LIMIT the planner would walk the whole primary key in order to find the few it is about; the sum
+-- leaves it the partial index that holds only those.
 
 -- Workers that stopped renewing: the run is stopped, its noderole is ready again, the slot stays until the stop is
 -- proven. More than p_limit starts without an outcome: ERROR crash-loop. Returns how many.
@@ -9,7 +11,7 @@ DECLARE
   v_runs bigint[];
 BEGIN
   SELECT array_agg(s.id) INTO v_runs FROM (
-    SELECT r.id FROM runs r WHERE r.status = 'RUNNING' AND r.lease_until < clock_timestamp() ORDER BY r.id LIMIT 500) s;
+    SELECT r.id FROM runs r WHERE r.status = 'RUNNING' AND r.lease_until < clock_timestamp() ORDER BY r.id + 0 LIMIT 500) s;
   IF v_runs IS NULL THEN RETURN 0; END IF;
   RETURN release_noderoles(v_runs, 'lease-lost', 'the worker stopped renewing its lease', p_crash_limit);
 END $$;
@@ -68,7 +70,7 @@ BEGIN
   -- The run is locked before its wait, as every writer of both does; who holds it wakes or ends it himself.
   WITH due AS (
     SELECT w.run_id FROM waits w JOIN runs r ON r.id = w.run_id
-     WHERE w.deadline < clock_timestamp() AND r.status = 'WAITING' ORDER BY w.run_id LIMIT 500 FOR NO KEY UPDATE OF r SKIP LOCKED
+     WHERE w.deadline < clock_timestamp() AND r.status = 'WAITING' ORDER BY w.run_id + 0 LIMIT 500 FOR NO KEY UPDATE OF r SKIP LOCKED
   ), woken AS (
     UPDATE runs r SET status = 'WAKING', rung_at = NULL,
            wake_reason = CASE WHEN EXISTS (SELECT 1 FROM waits w JOIN facts f ON f.key = w.key WHERE w.run_id = r.id AND f.generation >= w.min_generation) THEN 'fact' ELSE 'deadline' END
@@ -177,7 +179,7 @@ BEGIN
   SELECT array_agg(s.id) INTO v_ids FROM (
     SELECT nr.id FROM node_roles nr LEFT JOIN runs r ON r.id = nr.current_run_id
      WHERE nr.current_run_id IS NOT NULL AND (r.id IS NULL OR r.status IN ('ENDED', 'STOPPING'))
-     ORDER BY nr.id LIMIT 500 FOR NO KEY UPDATE OF nr SKIP LOCKED) s;
+     ORDER BY nr.id + 0 LIMIT 500 FOR NO KEY UPDATE OF nr SKIP LOCKED) s;
   WITH moved AS (
     UPDATE node_roles nr SET state = CASE WHEN nr.pending_parents <= nr.slack THEN 'TODO'::node_role_state ELSE 'BLOCKED' END,
            current_run_id = NULL, version = nr.version + 1, changed_at = clock_timestamp()

@@ -1,7 +1,8 @@
 -- Runs that wait for a boot (engine-rules 16): the machine has reported alive in a boot later than the one they began in.
 -- The class they expect wakes them as a fact does; another wakes them with `unexpected-boot`, and the jig decides or the
 -- run fails. Nothing reports alive out of an installer: who expects that is woken by any other boot. Returns how many woke.
-CREATE OR REPLACE FUNCTION wake_unexpected_boots() RETURNS int LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION wake_unexpected_boots() RETURNS int LANGUAGE plpgsql
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 DECLARE
   v_count int;
 BEGIN
@@ -11,7 +12,7 @@ BEGIN
       FROM runs r JOIN node_status st ON st.node_id = r.node_id JOIN nodes n ON n.id = r.node_id
      WHERE r.expected_boot IS NOT NULL AND r.status = 'WAITING' AND n.alive
        AND st.boot_id IS DISTINCT FROM r.expected_boot->>'not_before_boot_id' AND st.boot_class <> 'installer'
-     ORDER BY r.id LIMIT 500 FOR NO KEY UPDATE OF r SKIP LOCKED
+     ORDER BY r.id + 0 LIMIT 500 FOR NO KEY UPDATE OF r SKIP LOCKED
   ), woken AS (
     UPDATE runs r SET status = 'WAKING', wake_reason = CASE WHEN due.as_expected THEN 'fact' ELSE 'unexpected-boot' END, rung_at = NULL
       FROM due WHERE r.id = due.id AND r.status = 'WAITING'
