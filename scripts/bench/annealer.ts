@@ -210,7 +210,7 @@ export const annealer: Bench = {
       seedChains(db, 1_000 / scale, roles),
     );
     await bench.throughput('memory', `${10_000 / scale} x 10 chains on Redis, with the API`, { ...onRedis, api: true }, (db) =>
-      seedChains(db, 10_000 / scale, 10),
+      seedChains(db, 10_000 / scale, 10, true),
     );
     await bench.commit(1_000 / scale, 10);
     await bench.latency('redis', 300);

@@ -67,7 +67,7 @@ export const environmentSchema = z.object({
     .int()
     .positive()
     .optional()
-    .describe('Jobs of class fast that one worker process runs at once; unset: 200 on Redis, 20 on PostgreSQL'),
+    .describe('Jobs of class fast that one worker process runs at once; unset: 200 on Redis, 100 on PostgreSQL'),
   PRYBAR_SWEEP_MS: positive(1000).describe('Milliseconds between two sweeps of an annealer'),
   PRYBAR_HEARTBEAT_SECONDS: positive(5).describe('Seconds between two heartbeats of an agent'),
   PRYBAR_ALIVE_GRACE_SECONDS: positive(20).describe('Seconds without a heartbeat after which a node is not alive'),
@@ -166,7 +166,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     logLevel: e.PRYBAR_LOG_LEVEL,
     queuePrefix: e.PRYBAR_QUEUE_PREFIX,
     // Settled together, so more cost less; BullMQ on PostgreSQL grows slower with every job it has in hand (stack.md 4).
-    fastSlots: e.PRYBAR_FAST_SLOTS ?? (e.REDIS_URL === undefined ? 20 : 200),
+    fastSlots: e.PRYBAR_FAST_SLOTS ?? (e.REDIS_URL === undefined ? 100 : 200),
     sweepMs: e.PRYBAR_SWEEP_MS,
     heartbeatSeconds: e.PRYBAR_HEARTBEAT_SECONDS,
     aliveGraceSeconds: e.PRYBAR_ALIVE_GRACE_SECONDS,

@@ -5,8 +5,9 @@
 import type { Db } from '../../../src/db/client.js';
 import { ensureSystem } from '../../../src/deployments/system.js';
 import { commitDeployment } from '../../../src/deployments/verbs.js';
-import { parseBarclamp } from '../../../src/roles/load.js';
+import { loadBarclamps, parseBarclamp } from '../../../src/roles/load.js';
 import { importBarclamps } from '../../../src/roles/store.js';
+import { inProject } from '../../lib/project.mjs';
 
 /** `deployments`: their ids, each uncommitted. */
 export type Graph = { noderoles: number; edges: number; deployments: number[] };
@@ -14,7 +15,8 @@ export type Graph = { noderoles: number; edges: number; deployments: number[] };
 /** Noderoles of one deployment of a chain graph: an operator commits racks, not the whole building. */
 const NODEROLES_PER_DEPLOYMENT = 10_000;
 
-async function addRoles(db: Db, count: number): Promise<void> {
+/** `catalog`: also the roles that ship with Prybar, which an API process brings along; otherwise the least that a system needs. */
+async function addRoles(db: Db, count: number, catalog = false): Promise<void> {
   const roles = Array.from({ length: count }, (_, index) => ({
     name: `bench-${index + 1}`,
     jig: 'test',
@@ -22,7 +24,9 @@ async function addRoles(db: Db, count: number): Promise<void> {
     template: { test: { log: 'nothing to do' } },
   }));
   const system = 'barclamp: { name: bench-system }\nroles: [{ name: dhcp-database, jig: noop, flags: [bootstrap, service] }]';
-  await importBarclamps(db.pool, [parseBarclamp(system, 'bench'), parseBarclamp(JSON.stringify({ barclamp: { name: 'bench' }, roles }), 'bench')]);
+  const shipped = catalog ? await loadBarclamps(inProject('src/roles/catalog')) : [parseBarclamp(system, 'bench')];
+  await importBarclamps(db.pool, shipped, { source: 'built-in', allowDangling: true });
+  await importBarclamps(db.pool, [parseBarclamp(JSON.stringify({ barclamp: { name: 'bench' }, roles }), 'bench')]);
   await ensureSystem(db);
 }
 
@@ -52,8 +56,8 @@ async function bindAll(db: Db): Promise<number> {
 }
 
 /** Each machine's roles one after the other. */
-export async function seedChains(db: Db, nodes: number, roles: number): Promise<Graph> {
-  await addRoles(db, roles);
+export async function seedChains(db: Db, nodes: number, roles: number, catalog = false): Promise<Graph> {
+  await addRoles(db, roles, catalog);
   const deployments = await addMachines(db, nodes, Math.max(1, Math.floor(NODEROLES_PER_DEPLOYMENT / roles)));
   const noderoles = await bindAll(db);
   const { rowCount } = await db.pool.query(

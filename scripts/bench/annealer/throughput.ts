@@ -59,7 +59,7 @@ export async function measureThroughput(servers: Servers, options: ProductOption
     const used = usagePer(before, product.usage(), graph.noderoles);
     const { rows } = await product.db.pool.query<{ seconds: number; runs: number; ended: number; logs: number }>(
       `SELECT extract(epoch FROM max(r.ended_at) - min(r.started_at))::float8 AS seconds, count(*) AS runs, count(*) FILTER (WHERE r.outcome = 'succeeded') AS ended,
-              (SELECT count(*) FROM run_logs) AS logs
+              count(*) FILTER (WHERE EXISTS (SELECT 1 FROM run_logs l WHERE l.run_id = r.id)) AS logs
          FROM runs r JOIN node_roles nr ON nr.id = r.node_role_id WHERE nr.deployment_id = ANY($1)`,
       [graph.deployments],
     );
