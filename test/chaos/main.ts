@@ -53,7 +53,7 @@ async function chaos(options: Options, closers: Closers): Promise<Result> {
   }
   await Promise.all([...asked, faults.calm()]);
   say(`${at()}  calm: ${[...faults.done].map(([kind, n]) => `${kind} ${n}`).join(', ')}`);
-  const restless = await comeToRest(world, begun);
+  const restless = await comeToRest(world, begun, (text) => say(`${at()}  ${text}`));
   await watching.stop();
   say(
     `${at()}  ${restless === null ? 'at rest' : `NOT at rest: ${restless}`}: ${inWords(await standing(db.pool))}; the API answered ${[...operators.answers].map(([answer, n]) => `${answer} ${n}`).join(', ')}`,
@@ -119,9 +119,10 @@ function watch({ db }: World, line: (text: string) => void, seenLive: string[]):
 }
 
 /** Does what operators would do in the end, until nothing moves; null, or what still does when the time is over. */
-async function comeToRest(world: World, begun: number): Promise<string | null> {
+async function comeToRest(world: World, begun: number, line: (text: string) => void): Promise<string | null> {
   const { db, site, operators, follower } = world;
   let what = 'nothing was looked at';
+  let said = Date.now();
   for (const until = Date.now() + REST_MS; Date.now() < until; await sleep(1000)) {
     for (const id of site.deployments) {
       const { rows } = await db.pool.query<{ paused: boolean; open: boolean }>(
@@ -149,6 +150,9 @@ async function comeToRest(world: World, begun: number): Promise<string | null> {
     const behind = (open[0]?.newest ?? 0) - follower.position();
     what = `${open[0]?.n} noderoles on their way, ${now.live} live runs, ${now.unsettled} unsettled, ${failed.length} to retry, the stream is ${behind} behind`;
     if (open[0]?.n === 0 && now.live === 0 && now.unsettled === 0 && failed.length === 0 && bare.length === 0 && behind <= 0) return null;
+    if (Date.now() - said < LINE_MS) continue;
+    said = Date.now();
+    line(`not yet: ${what}`);
   }
   return `${what} (after ${Math.round((Date.now() - begun) / 1000)} s)`;
 }

@@ -87,8 +87,16 @@ export class Operators {
         return;
       case 'rebind':
         return this.rebind(at);
-      case 'redeploy':
+      case 'redeploy': {
+        const id = await this.one(`'destructive' = ANY(ro.flags)`, at);
+        if (id !== null) await this.client.nodeRoles.redeploy(id);
         return;
+      }
+      case 'rerun': {
+        const id = await this.one(`n.kind = 'machine' AND ro.name <> 'brittle'`, at);
+        if (id !== null) await this.client.nodeRoles.rerun(id);
+        return;
+      }
     }
   }
 

@@ -26,7 +26,10 @@ export type Fault =
   | { kind: 'unplug'; machines: number; forMs: number };
 
 /** `at` picks among what there is when it happens. */
-export type Deed = { kind: 'commit' | 'data' | 'pair-data' | 'cancel' | 'retry' | 'repropose' | 'recall' | 'pause' | 'rebind' | 'redeploy'; at: number };
+export type Deed = {
+  kind: 'commit' | 'data' | 'pair-data' | 'cancel' | 'retry' | 'repropose' | 'recall' | 'pause' | 'rebind' | 'redeploy' | 'rerun';
+  at: number;
+};
 
 export type Planned<T> = { atMs: number; what: T };
 export type Schedule = { faults: Planned<Fault>[]; deeds: Planned<Deed>[] };
@@ -58,6 +61,7 @@ const DEEDS: Record<Deed['kind'], number> = {
   pause: 1,
   rebind: 2,
   redeploy: 2,
+  rerun: 2,
 };
 
 /** The whole of it for `seconds` of faults. Each kind of fault comes in every round, in an order of the seed's choice. */

@@ -23,6 +23,7 @@ const SHAPES: RoleShape[] = [
   },
   { name: 'brittle', jig: 'test', flags: ['implicit'], template: { chaos: { delayMs: 30 } }, fails: true },
   { name: 'member', jig: 'test', flags: ['implicit', 'cluster'], template: { chaos: { delayMs: 40 } } },
+  { name: 'install', jig: 'test', flags: ['implicit', 'destructive'], template: { chaos: { delayMs: 80 } } },
   { name: 'slow', jig: 'test', flags: ['implicit'], template: { chaos: { delayMs: 700 } } },
   { name: 'booted', jig: 'test', flags: ['implicit'], template: { chaos: { delayMs: 20 } }, more: { validity: 'boot' } },
   { name: 'plain', jig: 'noop', flags: ['implicit'], template: {} },

@@ -353,6 +353,7 @@ class Simulation {
       commit: 5,
       recall: 0.3,
       available: 1,
+      again: 2,
     });
     const operators = this.on.has('operators');
     switch (act) {
@@ -400,6 +401,9 @@ class Simulation {
         return;
       case 'poke':
         if (operators && world.apply(row.id, { kind: 'poke' })) this.kick();
+        return;
+      case 'again':
+        if (operators && !this.options.forSql && world.applyAnew(row.id)) this.kick();
         return;
       case 'data':
         if (operators) world.propose(row.id, ++this.dataOf);

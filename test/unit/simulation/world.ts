@@ -220,6 +220,14 @@ export class World {
     return this.move(id, event);
   }
 
+  /** Redeploys what is destructive, runs anything else again: whatever its inputs are. */
+  applyAnew(id: number): boolean {
+    const row = this.row(id);
+    const isDone = this.apply(id, { kind: this.shape(row).destructive ? 'redeploy' : 'rerun' });
+    if (isDone) row.okHash = null;
+    return isDone;
+  }
+
   propose(id: number, data: number): void {
     this.write('propose', id, data);
     this.row(id).proposed = data;
@@ -300,7 +308,8 @@ export class World {
 
   /** The agent of a machine takes the work of a run that waits for it; false: it is not to be had. */
   takeWork(run: number): boolean {
-    if (this.runs.get(run)?.life.status !== 'WAITING' || this.work.has(run)) return false;
+    // A jig that has offered work waits for it and nothing else until it is done (the contract of `ctx.agent`).
+    if (this.runs.get(run)?.wait?.key !== `work:${run}` || this.work.has(run)) return false;
     this.work.set(run, 'taken');
     return true;
   }
