@@ -42,9 +42,9 @@ beforeEach(() => {
 afterEach(async () => {
   for (const server of running.splice(0)) {
     await server.stop();
-    rmSync(server.dataDir, { recursive: true, force: true }); // elsewhere than asked for, when root runs this below /root
+    rmSync(server.dataDir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }); // elsewhere than asked for, when root runs this below /root
   }
-  rmSync(parent, { recursive: true, force: true });
+  rmSync(parent, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 });
 
 it('starts in a path with a space, keeps the password 0600 and out of the command line, and stops for good', async () => {
