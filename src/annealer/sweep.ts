@@ -37,8 +37,14 @@ const STOP_DEADLINE_SECONDS = 120;
 /** Noderoles looked at in one sweep: a few milliseconds. */
 const AUDIT_WINDOW = 2000;
 
+/** Steps that look at the whole fleet and that nobody waits for: each takes at most a share of the time, however large that is. */
+const UNHURRIED: ReadonlySet<string> = new Set(['power', 'links', 'drift']);
+const SHARE = 1 / 50;
+
 export class Sweeper {
   private auditFrom = 0;
+  /** When an unhurried step may run again, monotonic milliseconds. */
+  private readonly notBefore = new Map<string, number>();
   private readonly history: HistoryCleaner | undefined;
 
   constructor(private readonly deps: SweepDeps) {
@@ -72,8 +78,11 @@ export class Sweeper {
     ];
     let repaired = 0;
     for (const [name, step] of steps) {
+      const began = performance.now();
+      if (began < (this.notBefore.get(name) ?? 0)) continue;
       try {
         const n = await step();
+        if (UNHURRIED.has(name)) this.notBefore.set(name, began + (performance.now() - began) / SHARE);
         if (n > 0) this.deps.log.debug({ step: name, n }, 'sweep repaired');
         repaired += n;
       } catch (err) {
