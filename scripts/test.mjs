@@ -5,12 +5,18 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureTools } from './lib/debian-tools.mjs';
 import { prepare } from './lib/prepare.mjs';
 import { inProject, projectRoot } from './lib/project.mjs';
 import { main } from './lib/step.mjs';
+
+/** Tests wait for PostgreSQL and sockets more than they compute: of two cores none is left to Jest alone. What a caller says goes before it. */
+function workers() {
+  const asked = process.argv.slice(2).some((arg) => /^(--maxWorkers|-w|--runInBand|-i|--config)/.test(arg));
+  return asked ? [] : [`--maxWorkers=${Math.max(2, availableParallelism())}`];
+}
 
 /** @param {string[]} args @returns {Promise<number>} */
 function runJest(args) {
@@ -40,7 +46,7 @@ await main(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'prybar-test-'));
   const resultFile = join(folder, 'results.json');
   try {
-    const status = await runJest([...process.argv.slice(2), '--json', `--outputFile=${resultFile}`, '--testLocationInResults=false', '--reporters=default']);
+    const status = await runJest([...workers(), ...process.argv.slice(2), '--json', `--outputFile=${resultFile}`, '--testLocationInResults=false', '--reporters=default']);
     process.stdout.write(`${countLine(resultFile)}\n`);
     // Jest that ended without its results did not get to its end, whatever its status says.
     return existsSync(resultFile) ? status : status || 1;
