@@ -46,7 +46,14 @@ await main(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'prybar-test-'));
   const resultFile = join(folder, 'results.json');
   try {
-    const status = await runJest([...workers(), ...process.argv.slice(2), '--json', `--outputFile=${resultFile}`, '--testLocationInResults=false', '--reporters=default']);
+    const status = await runJest([
+      ...workers(),
+      ...process.argv.slice(2),
+      '--json',
+      `--outputFile=${resultFile}`,
+      '--testLocationInResults=false',
+      '--reporters=default',
+    ]);
     process.stdout.write(`${countLine(resultFile)}\n`);
     // Jest that ended without its results did not get to its end, whatever its status says.
     return existsSync(resultFile) ? status : status || 1;
