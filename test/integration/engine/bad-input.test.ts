@@ -9,7 +9,7 @@ import { commitDeployment } from '../../../src/deployments/verbs.js';
 import type { Jig } from '../../../src/jigs/contract.js';
 import { bindMany } from '../../../src/noderoles/bind.js';
 import { claim } from '../../../src/noderoles/claim.js';
-import { settle, type Settlement } from '../../../src/noderoles/settle.js';
+import { settle } from '../../../src/noderoles/settle.js';
 import { Executor } from '../../../src/runs/execute.js';
 import { startRuns } from '../../../src/runs/start.js';
 import { createLogger } from '../../../src/shared/logger.js';
@@ -27,6 +27,7 @@ import {
   unsound,
   type DirectEngine,
 } from '../../support/direct-engine.js';
+import { done } from '../../support/outcomes.js';
 
 let engine: DirectEngine;
 beforeAll(async () => {
@@ -38,7 +39,6 @@ afterAll(() => engine.close());
 const DEEP = 10_000;
 const WIDE = 5_000;
 const numberOf = async (text: string) => Number((await engine.db.pool.query<{ n: string }>(`SELECT (${text}) AS n`)).rows[0]?.n);
-const done = (run: { runId: number; fence: number }): Settlement => ({ ...run, outcome: { kind: 'done' } });
 /** `r0`, and each other role requires the one before it. */
 const chain = (length: number) => Object.fromEntries(Array.from({ length }, (_, index) => [`r${index}`, index === 0 ? [] : [`r${index - 1}`]]));
 
@@ -72,7 +72,11 @@ describe(`a chain of ${DEEP} requirements on one machine`, () => {
     for (let index = 0; index < 3; index += 1) {
       const begun = await claimAndBegin(engine.db);
       expect(begun.size).toBe(1);
-      await settle(engine.db.pool, [...begun.values()].map(done), 0);
+      await settle(
+        engine.db.pool,
+        [...begun.values()].map((turn) => done(turn)),
+        0,
+      );
     }
     expect(await numberOf(`SELECT count(*) FROM node_roles WHERE state = 'ACTIVE' AND deployment_id = ${engine.deploymentId}`)).toBe(3);
     const [failed] = [...(await claimAndBegin(engine.db)).values()];

@@ -23,6 +23,7 @@ import {
   unsound,
   type DirectEngine,
 } from '../../support/direct-engine.js';
+import { done, fail } from '../../support/outcomes.js';
 
 let engine: DirectEngine;
 beforeAll(async () => {
@@ -32,11 +33,6 @@ afterAll(() => engine.close());
 beforeEach(() => engine.reset());
 
 const settled = (...batch: Settlement[]) => settle(engine.db.pool, batch, 0);
-const done = (turn: { runId: number; fence: number }, wall = {}): Settlement => ({ ...turn, outcome: { kind: 'done', wall } });
-const fail = (turn: { runId: number; fence: number }): Settlement => ({
-  ...turn,
-  outcome: { kind: 'fail', code: 'told', message: 'told to', retryable: false },
-});
 const barrierOf = async (role: string) =>
   (await engine.db.pool.query<{ id: number }>('SELECT nr.id FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id WHERE ro.name = $1', [`barrier-${role}`]))
     .rows[0]?.id ?? 0;

@@ -29,6 +29,7 @@ import {
   unsound,
   type DirectEngine,
 } from '../../support/direct-engine.js';
+import { done, fail, wait } from '../../support/outcomes.js';
 
 let engine: DirectEngine;
 beforeAll(async () => {
@@ -37,14 +38,7 @@ beforeAll(async () => {
 afterAll(() => engine.close());
 beforeEach(() => engine.reset());
 
-type Turn = { runId: number; fence: number };
 const settled = (...batch: Settlement[]) => settle(engine.db.pool, batch, 0);
-const done = (turn: Turn, wall = {}): Settlement => ({ ...turn, outcome: { kind: 'done', wall } });
-const fail = (turn: Turn): Settlement => ({ ...turn, outcome: { kind: 'fail', code: 'told', message: 'told to', retryable: false } });
-const wait = (turn: Turn, keeps: 'node' | 'nothing', key = 'k'): Settlement => ({
-  ...turn,
-  outcome: { kind: 'wait', key, minGeneration: 1, deadlineSeconds: 600, keeps, memo: {} },
-});
 const node = (set: string, id: number) => engine.db.pool.query(`UPDATE nodes SET ${set} WHERE id = $1`, [id]);
 
 /** Roles on one machine, committed. */

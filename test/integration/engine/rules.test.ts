@@ -31,6 +31,7 @@ import {
   unsound,
   type DirectEngine,
 } from '../../support/direct-engine.js';
+import { done, fail, wait, type Turn } from '../../support/outcomes.js';
 import { waitFor } from '../../support/wait-for.js';
 
 let engine: DirectEngine;
@@ -42,13 +43,6 @@ afterAll(() => engine.close());
 // Every history must be sound, whatever its test was about.
 afterEach(async () => expect(await unsound(engine.db)).toEqual([]));
 
-type Turn = { runId: number; fence: number };
-const done = (turn: Turn, wall?: Record<string, number>): Settlement => ({ ...turn, outcome: { kind: 'done', ...(wall ? { wall } : {}) } });
-const fail = (turn: Turn, retryable = false): Settlement => ({ ...turn, outcome: { kind: 'fail', code: 'told', message: 'told to', retryable } });
-const wait = (turn: Turn, keeps: 'node' | 'nothing' = 'node', key = 'k', minGeneration = 1): Settlement => ({
-  ...turn,
-  outcome: { kind: 'wait', key, minGeneration, deadlineSeconds: 600, keeps, memo: { step: 1 } },
-});
 const settled = (batch: Settlement[], claims = 0) => settle(engine.db.pool, batch, claims);
 const raise = (key: string, generation = 1) =>
   engine.db.pool.query<{ n: number }>('SELECT raise_fact($1, $2, $3) AS n', [key, generation, '{}']).then(({ rows }) => rows[0]?.n);

@@ -23,6 +23,7 @@ import {
   unsound,
   type DirectEngine,
 } from '../../support/direct-engine.js';
+import { done } from '../../support/outcomes.js';
 
 let engine: DirectEngine;
 beforeAll(async () => {
@@ -42,7 +43,6 @@ async function deploy(roles: Record<string, string[]>, more: Record<string, Reco
 const boot = (nodeId: number, bootId: string, bootClass: BootClass = 'discovery') =>
   withTransaction(engine.db.pool, (tx) => recordBoot(tx, { nodeId, bootId, bootClass, bootenv: null, address: null }));
 const settled = (...batch: Settlement[]) => settle(engine.db.pool, batch, 0);
-const done = (turn: { runId: number; fence: number }, wall = {}): Settlement => ({ ...turn, outcome: { kind: 'done', wall } });
 
 describe('rule 16: the validity of what was done', () => {
   it('a new boot ends what is valid for one boot, and leaves the rest', async () => {
