@@ -1,5 +1,6 @@
 /** The rows of `hook_deliveries`: recorded in the transaction that advances the cursor, claimed with a lease, ended once. */
 import type { Pool, Tx } from '../db/client.js';
+import { holdCursor, isBehind } from '../events/consumer.js';
 import { withTransaction } from '../db/client.js';
 import { alarm } from '../events/events.js';
 import { writeEvents } from '../events/outbox.js';
@@ -18,15 +19,9 @@ const LEASE_SECONDS = 90;
  * true when a whole page was read. The cursor row is the lock, so of several processes one does it.
  */
 export async function recordDeliveries(pool: Pool, roles: readonly Subscribing[], milestones: ReadonlySet<number>): Promise<boolean> {
-  const { rows: ahead } = await pool.query<{ some: boolean }>(
-    `SELECT coalesce((SELECT max(pos) FROM outbox_batches), 0) > coalesce((SELECT pos FROM outbox_consumers WHERE name = $1), 0) AS some`,
-    [CONSUMER],
-  );
-  if (ahead[0]?.some !== true) return false;
+  if (!(await isBehind(pool, CONSUMER))) return false;
   return withTransaction(pool, async (tx) => {
-    await tx.query(`INSERT INTO outbox_consumers (name) VALUES ($1) ON CONFLICT (name) DO NOTHING`, [CONSUMER]);
-    const { rows } = await tx.query<{ pos: number }>('SELECT pos FROM outbox_consumers WHERE name = $1 FOR UPDATE', [CONSUMER]);
-    const after = rows[0]?.pos ?? 0;
+    const after = await holdCursor(tx, CONSUMER);
     const page = await readWantedEvents(tx, after, BATCHES_PER_PASS, rolesHeard(roles, milestones));
     if (page.lastPos === after) return false;
     await upsertDeliveries(tx, matchEvents(page.events, roles, milestones));

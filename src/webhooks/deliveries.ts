@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { withTransaction, type Pool, type Tx } from '../db/client.js';
+import { holdCursor, isBehind } from '../events/consumer.js';
 import { formatCursor } from '../events/cursor.js';
 import { alarm, type PublishedEvent } from '../events/events.js';
 import { writeEvents } from '../events/outbox.js';
@@ -22,15 +23,9 @@ export const PENDING_MAX = 50_000;
 
 /** Turns the next events into deliveries and moves the cursor, in one transaction; true when there may be more. */
 export async function recordDeliveries(pool: Pool, epoch: string): Promise<boolean> {
-  const { rows: ahead } = await pool.query<{ some: boolean }>(
-    `SELECT coalesce((SELECT max(pos) FROM outbox_batches), 0) > coalesce((SELECT pos FROM outbox_consumers WHERE name = $1), 0) AS some`,
-    [CONSUMER],
-  );
-  if (ahead[0]?.some !== true) return false;
+  if (!(await isBehind(pool, CONSUMER))) return false;
   return withTransaction(pool, async (tx) => {
-    await tx.query(`INSERT INTO outbox_consumers (name) VALUES ($1) ON CONFLICT (name) DO NOTHING`, [CONSUMER]);
-    const { rows } = await tx.query<{ pos: number }>('SELECT pos FROM outbox_consumers WHERE name = $1 FOR UPDATE', [CONSUMER]);
-    const after = rows[0]?.pos ?? 0;
+    const after = await holdCursor(tx, CONSUMER);
     // Before the subscriptions: whoever subscribes while we work is not meant by what came until here, and gets the rest.
     const newest = Math.max(after, await currentPosition(tx));
     const webhooks = await readSubscriptions(tx);
