@@ -14,7 +14,8 @@ import { encodePacket } from './encode.js';
 import { describeStage, dhcpEvent, type DhcpEvent, type DhcpEventKind } from './events.js';
 import type { LeaseBook } from './lease-book.js';
 import type { LeaseStore } from './lease-store.js';
-import { networkOfAddress, type Network } from './network.js';
+import { networkOfRequest } from './link.js';
+import type { Network } from './network.js';
 import type { DhcpPacket } from './packet.js';
 import { readRelay, type Relay } from './relay.js';
 import { buildReply, replyLimitBytes, type ReplyContent } from './reply.js';
@@ -88,7 +89,7 @@ export class Exchange {
   handle(packet: DhcpPacket, sourcePort: number, endpoint: Endpoint): void {
     const client = describeClient(packet);
     const relay = readRelay(packet);
-    const network = this.#networkOf(packet, relay, endpoint);
+    const network = networkOfRequest(this.#deps.directory.networks(), packet, relay, endpoint.address);
     if (packet.op !== BootpOp.request) return this.#ignore(packet, client, 'not-a-request');
     if (packet.relayIpAddress === endpoint.address) return this.#ignore(packet, client, 'relayed-by-ourselves');
     if (network === undefined) return this.#ignore(packet, client, 'unknown-network');
@@ -113,20 +114,6 @@ export class Exchange {
     });
     this.#announce(question);
     this.#perform(question, decision);
-  }
-
-  /**
-   * The link a client is on: what its relay says, else its own address when it has one (a renewal comes by unicast, perhaps through
-   * a router), else the interface that heard it. A relay in no network of ours is nobody we answer (attack case 12).
-   */
-  #networkOf(packet: DhcpPacket, relay: Relay, endpoint: Endpoint): Network | undefined {
-    const networks = this.#deps.directory.networks();
-    if (packet.relayIpAddress !== 0) {
-      const ofRelay = networkOfAddress(networks, packet.relayIpAddress);
-      return relay.linkSelection === undefined ? ofRelay : networkOfAddress(networks, relay.linkSelection);
-    }
-    const ofClient = packet.clientIpAddress === 0 ? undefined : networkOfAddress(networks, packet.clientIpAddress);
-    return ofClient ?? networkOfAddress(networks, endpoint.address);
   }
 
   #announce(question: Question): void {
