@@ -1,5 +1,6 @@
 /** Every bench there is: one import and one line each. */
 import { annealer } from './annealer.js';
 import type { Bench } from './bench.js';
+import { dhcp } from './dhcp.js';
 
-export const benches: readonly Bench[] = [annealer];
+export const benches: readonly Bench[] = [annealer, dhcp];

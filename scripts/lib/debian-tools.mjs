@@ -10,7 +10,7 @@ import { withLock } from './lock.mjs';
 import { prybarHome } from './project.mjs';
 import { CommandError, run, step } from './step.mjs';
 
-/** @typedef {'redis-server' | 'ipxe' | 'busybox' | 'ipmitool'} ToolName */
+/** @typedef {'redis-server' | 'ipxe' | 'busybox' | 'ipmitool' | 'kea-dhcp4' | 'dhcpd'} ToolName */
 /** @typedef {{ path: string, env: NodeJS.ProcessEnv }} Tool `path`: the program, for ipxe the folder of loaders; `env`: to run it with */
 
 const SYSTEM_BINARIES = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin', '/usr/local/sbin'];
@@ -27,9 +27,12 @@ const TOOLS = {
   ipxe: { package: 'ipxe', file: 'usr/lib/ipxe/undionly.kpxe' },
   busybox: { package: 'busybox-static', file: 'bin/busybox', isUsable: async (path) => (await run(path, ['--list'])).split('\n').includes('udhcpc') },
   ipmitool: { package: 'ipmitool', file: 'usr/bin/ipmitool' },
+  'kea-dhcp4': { package: 'kea-dhcp4-server', file: 'usr/sbin/kea-dhcp4' },
+  dhcpd: { package: 'isc-dhcp-server', file: 'usr/sbin/dhcpd' },
 };
 
-export const toolNames = /** @type {ToolName[]} */ (Object.keys(TOOLS));
+/** What Prybar and its tests use at every turn; reference servers of benches are fetched when a bench wants them. @type {ToolName[]} */
+export const toolNames = ['redis-server', 'ipxe', 'busybox', 'ipmitool'];
 export const loadersDirectory = join(prybarHome, 'loaders');
 
 const toolsHome = join(prybarHome, 'tools');

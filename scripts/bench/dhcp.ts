@@ -1,0 +1,156 @@
+/**
+ * DHCP against Kea and ISC dhcpd from Debian: exchanges a second, how long one takes, how soon a change is answered, how soon a
+ * server that starts answers. One relay on loopback with every machine behind it, the same for all servers.
+ */
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { prepare } from '../lib/prepare.mjs';
+import type { Bench, Row, Tools } from './bench.js';
+import { startKea } from './dhcp/kea.js';
+import { startLoad, type Load, type LoadOrder, type LoadResult } from './dhcp/load.js';
+import { FIRST_UNRESERVED, GIADDR } from './dhcp/network.js';
+import { seedMachines, startPrybar } from './dhcp/prybar.js';
+import { cpuSeconds, load } from './lib/machine.js';
+import { startPostgres } from './lib/servers.js';
+
+/** Exchanges always under way: enough to keep any server busy, few enough that none loses any. */
+const WINDOW = 200;
+
+type Measured = LoadResult & { cpuMicros: number; cpu: string };
+type Seen = { reserved: Measured; pool: Measured; calm: Measured };
+
+async function freePort(): Promise<number> {
+  const socket = createSocket('udp4');
+  socket.bind(0, GIADDR);
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  socket.close();
+  await once(socket, 'close');
+  return port;
+}
+
+/** One server under load: what it answers, what an exchange costs it. */
+type Subject = { name: string; port: number; usage: () => Record<string, number> };
+
+class DhcpBench {
+  readonly rows: Row[] = [];
+
+  constructor(
+    private readonly tools: Tools,
+    private readonly options: { machines: number; seconds: number; only: Set<string> | undefined },
+  ) {}
+
+  wants(...names: string[]): boolean {
+    return names.some((name) => this.options.only?.has(name) ?? true);
+  }
+
+  say(name: string, about: string): void {
+    this.tools.say(`- ${name}: ${about} (load ${load().split(' ')[0]})`);
+  }
+
+  /** Runs one order and divides the CPU time by the exchanges. */
+  async measure(subject: Subject, generator: Load, order: Partial<LoadOrder>): Promise<Measured> {
+    const before = subject.usage();
+    const result = await generator.run({ port: subject.port, seconds: this.options.seconds, ...order });
+    const used = Object.entries(subject.usage()).map(([name, seconds]): [string, number] => [name, ((seconds - (before[name] ?? 0)) * 1e6) / result.done]);
+    const cpu = used.map(([name, micros]) => `${name} ${Math.round(micros)}`).join(', ');
+    this.tools.say(
+      `    ${subject.name}: ${Math.round(result.perSecond)} DORA/s, ${result.lost} of ${result.begun} lost, CPU us: ${cpu}, generator ${Math.round(result.ownCpuMicros)}` +
+        (order.keepLatencies === true
+          ? `; ${result.medianMs.toFixed(2)} ms median, ${result.p99Ms.toFixed(2)} ms p99, ${result.mostMs.toFixed(1)} ms most`
+          : ''),
+    );
+    return { ...result, cpuMicros: used[0]?.[1] ?? 0, cpu };
+  }
+
+  /** Every machine once, so that files are read and leases written; then the most it answers, from each kind of machine; then calm. */
+  async throughput(subject: Subject, generator: Load, calmPerSecond: (reserved: Measured) => number): Promise<Seen> {
+    const { machines } = this.options;
+    await generator.run({ port: subject.port, window: WINDOW, clients: machines, seconds: 1 });
+    const reserved = await this.measure(subject, generator, { window: WINDOW, clients: machines });
+    const pool = await this.measure(subject, generator, { window: WINDOW, clients: machines, firstClient: FIRST_UNRESERVED });
+    const calm = await this.measure(subject, generator, { perSecond: calmPerSecond(reserved), clients: machines, keepLatencies: true });
+    return { reserved, pool, calm };
+  }
+
+  compareRates(name: string, ours: Measured, base: Measured, baseName: string, aim: number): void {
+    const ratio = ours.perSecond / base.perSecond;
+    const dropped = ours.lost / Math.max(1, ours.begun);
+    this.rows.push({
+      name,
+      ours: `${Math.round(ours.perSecond)} DORA/s`,
+      baseline: `${baseName} ${Math.round(base.perSecond)} DORA/s`,
+      ratio,
+      aim: `>= ${aim}x`,
+      reached: ratio >= aim && dropped < 0.01,
+      cpuMicros: ours.cpuMicros,
+      note: `${(dropped * 100).toFixed(2)} % lost; CPU us an exchange: ${ours.cpu}; ${baseName} ${base.cpu}`,
+    });
+  }
+
+  compareTimes(name: string, ours: number, base: number, baseName: string, aim: number, limitMs = Infinity, note = ''): void {
+    const ratio = ours / base;
+    this.rows.push({
+      name,
+      ours: `${ours.toFixed(2)} ms`,
+      baseline: `${baseName} ${base.toFixed(2)} ms`,
+      ratio,
+      aim: `<= ${aim}x${limitMs === Infinity ? '' : `, < ${limitMs} ms`}`,
+      reached: ratio <= aim && ours < limitMs,
+      cpuMicros: null,
+      note,
+    });
+  }
+}
+
+const number = (value: string | true | undefined, fallback: number): number => (typeof value === 'string' ? Number(value) : fallback);
+
+export const dhcp: Bench = {
+  name: 'dhcp',
+  about: 'DHCP exchanges per second, latency, change and start against Kea and ISC dhcpd',
+  options: {
+    only: 'comma separated: reserved',
+    machines: 'machines with a reservation; default 10000',
+    seconds: 'length of each measurement; default 5',
+  },
+  async run(options, tools) {
+    await prepare({ until: 'build' });
+    const machines = number(options['machines'], 10_000);
+    const only = typeof options['only'] === 'string' ? new Set(options['only'].split(',')) : undefined;
+    const bench = new DhcpBench(tools, { machines, seconds: number(options['seconds'], 5), only });
+    const postgres = await startPostgres(tools);
+    const relayPort = await freePort();
+    let kea: Seen | undefined;
+    let keaStartMs = 0;
+    if (bench.wants('kea')) {
+      bench.say('kea', `memfile, ${machines} reservations`);
+      const server = await startKea({ reservations: machines, port: await freePort(), relayPort }, tools);
+      keaStartMs = server.answeredAfterMs;
+      const generator = await startLoad(GIADDR, relayPort, { port: server.port });
+      kea = await bench.throughput({ name: 'kea', port: server.port, usage: () => ({ kea: cpuSeconds(server.pid) }) }, generator, (seen) => seen.perSecond / 2);
+      await generator.stop();
+      await server.stop();
+    }
+    bench.say('prybar', `its boot process on PostgreSQL, ${machines} reservations`);
+    const database = await seedMachines(postgres, machines);
+    const server = await startPrybar(postgres, database, { dhcp: await freePort(), tftp: await freePort(), http: await freePort() }, tools);
+    tools.say(`    ready after ${Math.round(server.readyAfterMs)} ms, first answer after ${Math.round(server.answeredAfterMs)} ms`);
+    const generator = await startLoad(GIADDR, relayPort, { port: server.port });
+    const ours = await bench.throughput(
+      { name: 'prybar', port: server.port, usage: () => server.usage() },
+      generator,
+      (seen) => (kea?.reserved ?? seen).perSecond / 2,
+    );
+    await generator.stop();
+    await server.stop();
+    await database.drop();
+    if (kea !== undefined) {
+      bench.compareRates(`${machines} reservations`, ours.reserved, kea.reserved, 'Kea', 1.5);
+      bench.compareRates('dynamic pool, durable before the ACK', ours.pool, kea.pool, 'Kea (not durable)', 0.7);
+      bench.compareTimes("latency at half of Kea's most, median", ours.calm.medianMs, kea.calm.medianMs, 'Kea', 1.5);
+      bench.compareTimes("latency at half of Kea's most, p99", ours.calm.p99Ms, kea.calm.p99Ms, 'Kea', 3, 5);
+      bench.compareTimes('cold start to the first answer', server.answeredAfterMs - server.readyAfterMs, keaStartMs, 'Kea', 1);
+    }
+    return { rows: bench.rows, settings: postgres.settings };
+  },
+};
