@@ -1,14 +1,13 @@
 /**
- * Programs and files from Debian's archive without root and without touching the system: apt-get with lists, cache and state
- * in a temporary folder of its own, packages unpacked under .prybar/tools/root. What the system already has is used instead.
- * Sources, keyrings and proxies are the system's own.
+ * Programs and files from Debian's archive without root and without touching the system (debian-archive.mjs), unpacked under
+ * .prybar/tools/root. What the system already has is used instead.
  */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { unpackPackages } from './debian-archive.mjs';
 import { withLock } from './lock.mjs';
 import { prybarHome } from './project.mjs';
-import { CommandError, run, step } from './step.mjs';
+import { run, step } from './step.mjs';
 
 /** @typedef {'redis-server' | 'ipxe' | 'busybox' | 'ipmitool' | 'kea-dhcp4' | 'dhcpd'} ToolName */
 /** @typedef {{ path: string, env: NodeJS.ProcessEnv }} Tool `path`: the program, for ipxe the folder of loaders; `env`: to run it with */
@@ -68,89 +67,13 @@ function findUnpacked(name) {
   return existsSync(markOf(name)) && existsSync(path) ? { path, env: unpackedEnv() } : undefined;
 }
 
-/**
- * apt's configuration for private lists. Read after the system's own (-c), which is why it can clear the hooks that distributions
- * hang on an update and that need root.
- * @param {string} workplace
- */
-function writeAptConfig(workplace) {
-  for (const folder of ['state/lists/partial', 'cache/archives/partial', 'log']) mkdirSync(join(workplace, folder), { recursive: true });
-  const lines = [
-    `Dir::State "${workplace}/state";`,
-    'Dir::State::status "/var/lib/dpkg/status";',
-    `Dir::Cache "${workplace}/cache";`,
-    `Dir::Log "${workplace}/log";`,
-    '#clear APT::Update::Pre-Invoke;',
-    '#clear APT::Update::Post-Invoke;',
-    '#clear APT::Update::Post-Invoke-Success;',
-    'Acquire::Languages "none";',
-    'Acquire::Retries "2";',
-    'Acquire::http::Timeout "20";',
-    'Acquire::https::Timeout "20";',
-    'APT::Install-Recommends "false";',
-    ...(process.getuid?.() === 0 ? ['APT::Sandbox::User "root";'] : []), // _apt cannot enter a project under /root
-  ];
-  const file = join(workplace, 'apt.conf');
-  writeFileSync(file, `${lines.join('\n')}\n`);
-  return file;
-}
-
-/** What an installation of the packages would add to this system, themselves included: apt's own resolver decides. @param {string} config @param {string[]} packages */
-async function resolveMissing(config, packages) {
-  const plan = await run('apt-get', ['-c', config, '--simulate', 'install', '--no-install-recommends', ...packages]);
-  return [...plan.matchAll(/^Inst (\S+) (?:\[\S+\] )?\((\S+)/gm)].map(([, name, version]) => `${name}=${version}`);
-}
-
-/** @param {string[]} packages @param {(note: string) => void} note @param {(debs: string[]) => Promise<void>} use */
-async function download(packages, note, use) {
-  // A temporary folder, because its path is plain (apt takes a space in its directories badly) and the lists are 70 MB of no further use.
-  const workplace = mkdtempSync(join(tmpdir(), 'prybar-apt-'));
-  try {
-    const config = writeAptConfig(workplace);
-    // One source that fails (somebody's third-party one) must not stop us; it is the reason only when the packages are then unknown.
-    const updateError = await run('apt-get', ['-c', config, 'update', '--error-on=any'], { onLine: note }).then(
-      () => undefined,
-      (error) => error,
-    );
-    const missing = await resolveMissing(config, packages).catch((error) => {
-      throw updateError ?? error;
-    });
-    // Installed already, yet not usable from where it is (or its file was removed): fetch the package itself.
-    const wanted = [...missing, ...packages.filter((name) => !missing.some((entry) => entry.startsWith(`${name}=`)))];
-    await run('apt-get', ['-c', config, 'download', ...wanted], { cwd: join(workplace, 'cache'), onLine: note });
-    await use(
-      readdirSync(join(workplace, 'cache'))
-        .filter((file) => file.endsWith('.deb'))
-        .map((file) => join(workplace, 'cache', file)),
-    );
-  } finally {
-    rmSync(workplace, { recursive: true, force: true });
-  }
-}
-
 /** @param {ToolName[]} names @param {(note: string) => void} note */
 async function fetchTools(names, note) {
-  const packages = names.map((name) => TOOLS[name].package);
-  try {
-    await download(packages, note, async (debs) => {
-      mkdirSync(unpackedRoot, { recursive: true });
-      for (const deb of debs) await run('dpkg', ['-x', deb, unpackedRoot]);
-    });
-  } catch (error) {
-    const reason =
-      error instanceof CommandError
-        ? error.output
-            .split('\n')
-            .filter((line) => /^(E|Err|W):|Err:/.test(line))
-            .slice(0, 4)
-            .join('\n') || error.message
-        : String(error);
-    throw new Error(
-      `Prybar needs ${packages.join(', ')} from Debian's archive and could not fetch it:\n${reason}\n` +
-        `Fix: make the archive reachable and try again, or install as root: apt-get install ${packages.join(' ')}`,
-      { cause: error },
-    );
-  }
+  await unpackPackages(
+    names.map((name) => TOOLS[name].package),
+    unpackedRoot,
+    { note },
+  );
   for (const name of names) writeFileSync(markOf(name), '');
 }
 
