@@ -56,7 +56,7 @@ async function startDhcp({ db, config, log }: Context, phases: PhaseRecorder): P
         phase: phaseOfDhcp(event.client),
         detail: [event.address, event.detail].filter(Boolean).join(', '),
         at: event.at,
-        data: { relay: event.relay, arch: event.client.arch, vendor_class: event.client.vendorClass },
+        data: { address: event.address, relay: event.relay, arch: event.client.arch, vendor_class: event.client.vendorClass, ...event.facts },
       }),
   });
   await server.start();
@@ -72,8 +72,8 @@ async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, ma
     root: path.join(config.home, 'loaders'),
     log: log.child({ service: 'tftp' }),
     macOf,
-    onEvent: ({ mac, kind, phase, detail, at }) => {
-      if (mac !== null) phases.record({ mac, kind, phase, detail, at });
+    onEvent: ({ mac, kind, phase, detail, at, address, facts }) => {
+      if (mac !== null) phases.record({ mac, kind, phase, detail, at, data: { address, ...facts } });
     },
   });
   await server.start().catch((cause: unknown) => {
@@ -104,8 +104,8 @@ async function startHttp(context: Context, phases: PhaseRecorder, macOf: MacOf):
     bootTokenSeconds: BOOT_TOKEN_SECONDS,
     installTokenSeconds: config.installDeadlineSeconds + BOOT_TOKEN_SECONDS,
     macOf,
-    onEvent: ({ mac, kind, phase, detail, at }) => {
-      if (mac !== null) phases.record({ mac, kind, phase, detail, at });
+    onEvent: ({ mac, kind, phase, detail, at, address, facts }) => {
+      if (mac !== null) phases.record({ mac, kind, phase, detail, at, data: { address, ...facts } });
     },
   });
   const closing = new AbortController();

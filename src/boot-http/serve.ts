@@ -12,12 +12,8 @@ import type { LeaseLookup } from '../bootenvs/leased.js';
 import { offerScript, type OfferDeps } from '../bootenvs/offer.js';
 import { imageDirectory } from '../bootenvs/stand-ins.js';
 import { parseBootPath, type BootPath } from './boot-path.js';
+import { fileOf, phaseOfHttp, type BootHttpEvent, type BootHttpEventKind, type BootHttpFacts } from './events.js';
 import { sendFile } from './send-file.js';
-
-export type BootHttpEventKind = 'http-script' | 'http-kernel' | 'http-initrd' | 'http-answers';
-
-/** One step of a machine's boot. `phase` is the one it brings the machine into (`nodes/boot-phases.ts`). */
-export type BootHttpEvent = { at: Date; mac: string | null; address: string; kind: BootHttpEventKind; phase: 'script' | 'kernel' | null; detail: string };
 
 export type BootHttpDeps = OfferDeps & {
   /** Whose address it is, for kernels and initrds, whose requests name no machine. */
@@ -48,57 +44,72 @@ export function createBootHandler(deps: BootHttpDeps): BootHandler {
     const asked = parseBootPath(req.url ?? '');
     if (asked === undefined) return false;
     counters.requests += 1;
+    const tell = teller(deps, req);
     try {
       if (req.method !== 'GET' && req.method !== 'HEAD') {
         res.setHeader('Allow', 'GET, HEAD');
         sendText(req, res, 405, 'only GET and HEAD\n');
       } else {
-        await answer(deps, counters, req, res, asked);
+        await answer(deps, counters, req, res, asked, tell);
       }
     } catch (error) {
       counters.failed += 1;
-      fail(deps, req, res, asked, error);
+      await fail(deps, req, res, asked, error, tell);
     }
     return true;
   };
   return Object.assign(handle, { counters: () => ({ ...counters }) });
 }
 
-async function answer(deps: BootHttpDeps, counters: BootHttpCounters, req: IncomingMessage, res: ServerResponse, asked: BootPath): Promise<void> {
+async function answer(deps: BootHttpDeps, counters: BootHttpCounters, req: IncomingMessage, res: ServerResponse, asked: BootPath, tell: Tell): Promise<void> {
   const address = sourceAddress(req);
   const look = req.method === 'HEAD';
-  const tell = (kind: BootHttpEventKind, mac: string | null, detail: string) => {
-    const phase = kind === 'http-script' ? 'script' : kind === 'http-answers' ? null : 'kernel';
-    if (!look) deps.onEvent?.({ at: new Date(), mac, address, kind, phase, detail });
+  const missing = async () => {
+    notFound(counters, req, res);
+    const file = fileOf(asked);
+    if (file !== undefined) await tell('http-missing', await deps.macOf(address), `no such file: ${file}`, { file });
   };
   switch (asked.kind) {
     case 'script': {
       const offer = await offerScript(deps, { mac: asked.mac, address, look });
       counters.scripts += 1;
-      tell('http-script', asked.mac, offer.detail);
+      await tell('http-script', asked.mac, offer.detail, { bootenv: offer.bootenv, answer: offer.answer });
       sendText(req, res, 200, offer.script);
       return;
     }
     case 'answers': {
       const answers = await fetchAnswers(deps, { token: asked.token, file: asked.name, address, look });
+      // The refusal is told with its reason by whoever refused.
       if (answers === null) return notFound(counters, req, res);
       counters.answers += 1;
-      tell('http-answers', answers.mac, `${answers.bootenv} ${asked.name}`);
+      await tell('http-answers', answers.mac, `${answers.bootenv} ${asked.name}`, { bootenv: answers.bootenv, file: asked.name });
       sendText(req, res, 200, answers.body);
       return;
     }
     case 'file':
-      return sendBootenvFile(deps, counters, req, res, asked, tell, address);
+      return sendBootenvFile(deps, counters, req, res, asked, tell, missing);
     case 'loader':
-      return sendStatic(counters, req, res, path.join(deps.home, 'loaders'), asked.name, () => (counters.loaders += 1));
+      return sendStatic(counters, req, res, path.join(deps.home, 'loaders'), asked.name, missing, async () => {
+        counters.loaders += 1;
+        await tell('http-loader', await deps.macOf(address), asked.name, { file: asked.name });
+      });
     case 'agent':
-      return sendStatic(counters, req, res, path.join(findPackageRoot(), 'src', 'bootenvs', 'agent'), asked.name, () => undefined);
+      return sendStatic(counters, req, res, path.join(findPackageRoot(), 'src', 'bootenvs', 'agent'), asked.name, missing, async () => undefined);
     case 'unknown':
       return notFound(counters, req, res);
   }
 }
 
-type Tell = (kind: BootHttpEventKind, mac: string | null, detail: string) => void;
+type Tell = (kind: BootHttpEventKind, mac: string | null, detail: string, facts: BootHttpFacts) => Promise<void>;
+
+/** Tells of the steps of one request; a HEAD is none. Looks up the machine only where somebody listens. */
+function teller(deps: BootHttpDeps, req: IncomingMessage): Tell {
+  const address = sourceAddress(req);
+  return async (kind, mac, detail, facts) => {
+    if (deps.onEvent === undefined || req.method === 'HEAD') return;
+    deps.onEvent({ at: new Date(), mac: mac ?? (await deps.macOf(address)), address, kind, phase: phaseOfHttp(kind), detail, facts });
+  };
+}
 
 async function sendBootenvFile(
   deps: BootHttpDeps,
@@ -107,16 +118,16 @@ async function sendBootenvFile(
   res: ServerResponse,
   asked: Extract<BootPath, { kind: 'file' }>,
   tell: Tell,
-  address: string,
+  missing: () => Promise<void>,
 ): Promise<void> {
   const definition = bootenvName.safeParse(asked.bootenv).success ? deps.registry().get(asked.bootenv)?.definition : undefined;
-  if (definition === undefined) return notFound(counters, req, res);
+  if (definition === undefined) return missing();
   const kind = asked.name === definition.kernel ? 'http-kernel' : definition.initrds.includes(asked.name) ? 'http-initrd' : null;
-  const mac = kind === null ? null : await deps.macOf(address);
-  await sendStatic(counters, req, res, imageDirectory(deps.home, definition.name), asked.name, () => {
+  await sendStatic(counters, req, res, imageDirectory(deps.home, definition.name), asked.name, missing, async () => {
     if (kind === 'http-kernel') counters.kernels += 1;
     if (kind === 'http-initrd') counters.initrds += 1;
-    if (kind !== null) tell(kind, mac, `${definition.name}/${asked.name}`);
+    const file = `${definition.name}/${asked.name}`;
+    if (kind !== null) await tell(kind, null, file, { bootenv: definition.name, file });
   });
 }
 
@@ -126,12 +137,13 @@ async function sendStatic(
   res: ServerResponse,
   root: string,
   name: string,
-  onSent: () => void,
+  missing: () => Promise<void>,
+  onSent: () => Promise<void>,
 ): Promise<void> {
   const sent = await sendFile(req, res, root, name);
-  if (sent === 'absent') return notFound(counters, req, res);
+  if (sent === 'absent') return missing();
   counters.bytes += sent.bytes;
-  if (sent.complete && sent.status !== 304) onSent();
+  if (sent.complete && sent.status !== 304) await onSent();
 }
 
 function notFound(counters: BootHttpCounters, req: IncomingMessage, res: ServerResponse): void {
@@ -139,16 +151,21 @@ function notFound(counters: BootHttpCounters, req: IncomingMessage, res: ServerR
   sendText(req, res, 404, 'not found\n');
 }
 
-function fail(deps: BootHttpDeps, req: IncomingMessage, res: ServerResponse, asked: BootPath, error: unknown): void {
+async function fail(deps: BootHttpDeps, req: IncomingMessage, res: ServerResponse, asked: BootPath, error: unknown, tell: Tell): Promise<void> {
+  const file = fileOf(asked) ?? 'its script';
+  const mac = asked.kind === 'script' ? asked.mac : null;
   if (res.headersSent) {
     // The machine went away, or the disk failed half way: it sees a short body and asks again.
     deps.log.debug({ err: error, path: asked.kind }, 'boot transfer broken off');
+    const sent = req.socket.bytesWritten;
     res.destroy();
+    await tell('http-broken', mac, `${file}: broken off after ${sent} bytes`, { file, bytes: sent });
     return;
   }
   deps.log.error({ err: error, path: asked.kind, address: sourceAddress(req) }, 'boot request failed');
   res.setHeader('Retry-After', RETRY_AFTER_SECONDS);
   sendText(req, res, 503, 'not available now, ask again\n');
+  await tell('http-failed', mac, `${file}: not available, told to ask again`, { file });
 }
 
 function sendText(req: IncomingMessage, res: ServerResponse, status: number, text: string): void {

@@ -9,7 +9,7 @@ import { notify, writeEvents } from '../events/outbox.js';
 import { recordBoot, setDesiredBootenv } from '../nodes/boot.js';
 import type { PhaseSeen } from '../nodes/boot-phases.js';
 import { writePhases } from '../nodes/phase.js';
-import { isRowId, mayTell, refusalEvents, recordTokenRefusal, TokenRefusedError, type TokenRefusal } from '../nodes/token-refusal.js';
+import { isRowId, mayTell, noteOnTimeline, refusalEvents, recordTokenRefusal, TokenRefusedError, type TokenRefusal } from '../nodes/token-refusal.js';
 import { deriveDiskToken, findToken, isTokenText, revokeTokens, storeToken, tokenKey, type TokenRow } from '../nodes/tokens.js';
 import { ConflictError, NotFoundError } from '../shared/errors.js';
 import { advanceInstall, lockInstall, lockNode, readInstall, type InstallRow } from './install-row.js';
@@ -147,7 +147,9 @@ async function freeze(tx: Tx, seen: TokenRefusal): Promise<void> {
   );
   const frozen: DomainEvent[] = rows.map((row) => nodeChanged(seen.nodeId, row.version, ['available']));
   // The first one always tells; a source that goes on is not given the means to fill the outbox.
-  if (frozen.length > 0 || mayTell(seen.source)) await writeEvents(tx, [...frozen, ...refusalEvents(seen)]);
+  if (frozen.length === 0 && !mayTell(seen.source)) return;
+  await noteOnTimeline(tx, seen);
+  await writeEvents(tx, [...frozen, ...refusalEvents(seen)]);
 }
 
 function unknownReason(token: TokenRow | null, call: InstallCall): string | undefined {

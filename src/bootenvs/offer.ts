@@ -27,7 +27,8 @@ export type OfferDeps = {
   installTokenSeconds: number;
 };
 
-export type Offer = { script: string; bootenv: string; detail: string };
+/** `answer` is what the script does: boots a kernel, leaves for the disk, or waits and asks again. */
+export type Offer = { script: string; bootenv: string; answer: 'boot' | 'local' | 'wait'; detail: string };
 
 /** Who asks: the MAC of the path, the source address of the request. `look` renders without a token and changes nothing (HEAD). */
 export type Asker = { mac: string; address: string; look: boolean };
@@ -39,7 +40,7 @@ export async function offerScript(deps: OfferDeps, asker: Asker): Promise<Offer>
   const scripted: ScriptSubject = { mac: asker.mac, baseUrl: deps.baseUrl, name: subject.node?.name ?? asker.mac, reason: decision.reason };
   if (decision.alarm !== null && subject.node !== null && !asker.look) await raise(deps, subject.node.id, decision);
   if (decision.kind === 'local') {
-    return offer(localScript({ ...scripted, hasLocalLoader: await hasLocalLoader(deps.home) }), decision, decision.reason);
+    return offer('local', localScript({ ...scripted, hasLocalLoader: await hasLocalLoader(deps.home) }), decision, decision.reason);
   }
   const loaded = deps.registry().get(decision.bootenv);
   if (decision.unavailable || loaded === undefined) {
@@ -47,7 +48,7 @@ export async function offerScript(deps: OfferDeps, asker: Asker): Promise<Offer>
     return wait(scripted, decision, `bootenv ${decision.bootenv} cannot be served: ${problem}`);
   }
   if (subject.network === null) return wait(scripted, decision, `address ${asker.address} is not leased to ${asker.mac}`);
-  return offer(await kernelOffer(deps, asker, { subject, decision, loaded, scripted }), decision, decision.reason);
+  return offer('boot', await kernelOffer(deps, asker, { subject, decision, loaded, scripted }), decision, decision.reason);
 }
 
 type Kernel = { subject: BootSubject; decision: BootDecision; loaded: LoadedBootenv; scripted: ScriptSubject };
@@ -97,12 +98,12 @@ function catalogOf(registry: BootenvRegistry) {
   return new Map([...registry.values()].map((loaded) => [loaded.name, { kind: loaded.definition.kind, available: loaded.available }] as const));
 }
 
-function offer(script: string, decision: BootDecision, reason: string): Offer {
-  return { script, bootenv: decision.bootenv, detail: `${decision.bootenv}: ${reason}` };
+function offer(answer: Offer['answer'], script: string, decision: BootDecision, reason: string): Offer {
+  return { script, bootenv: decision.bootenv, answer, detail: `${decision.bootenv}: ${reason}` };
 }
 
 function wait(subject: ScriptSubject, decision: BootDecision, reason: string): Offer {
-  return offer(waitScript({ ...subject, reason }), decision, reason);
+  return offer('wait', waitScript({ ...subject, reason }), decision, reason);
 }
 
 /** A GRUB that finds the systems on an ESP; made by the set-up when GRUB is there. */

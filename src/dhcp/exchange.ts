@@ -11,7 +11,7 @@ import { countReason, type DhcpCounters } from './counters.js';
 import { chooseDestination } from './destination.js';
 import type { DhcpEntry, Directory } from './directory.js';
 import { encodePacket } from './encode.js';
-import { describeStage, dhcpEvent, type DhcpEvent, type DhcpEventKind } from './events.js';
+import { describeStage, dhcpEvent, type DhcpEvent, type DhcpEventAbout, type DhcpEventKind } from './events.js';
 import type { LeaseBook } from './lease-book.js';
 import type { LeaseStore } from './lease-store.js';
 import { networkOfRequest } from './link.js';
@@ -151,7 +151,7 @@ export class Exchange {
         return this.#decline(question, decision.address, decision.isReserved);
       case 'ignore':
         if (decision.reason === 'other-server') book.dropOffer(network.id, client.mac);
-        return this.#ignore(question.packet, client, decision.reason);
+        return this.#ignore(question.packet, client, decision.reason, network);
     }
   }
 
@@ -188,7 +188,7 @@ export class Exchange {
   #acknowledgeFromMemory(question: Question, address: number, leaseSeconds: number): void {
     const floor = Math.min(WORTHWHILE_SECONDS, question.network.leaseSeconds);
     if (leaseSeconds >= floor) return this.#reply(question, MessageType.ack, address, leaseSeconds);
-    this.#ignore(question.packet, question.client, 'database-away');
+    this.#ignore(question.packet, question.client, 'database-away', question.network);
   }
 
   #refuse(question: Question, reason: string): void {
@@ -222,7 +222,7 @@ export class Exchange {
   #reply(question: Question, type: MessageType | undefined, address: number, leaseSeconds: number | undefined): void {
     const boot = this.#bootFor(question);
     const hasBoot = typeof boot !== 'string';
-    const isSent = this.#send(question, type, {
+    const leftOut = this.#send(question, type, {
       type,
       serverId: question.serverId,
       address,
@@ -233,12 +233,14 @@ export class Exchange {
       extraOptions: question.entry?.options ?? NO_OPTIONS,
       message: undefined,
     });
-    if (!isSent) return;
+    if (leftOut === undefined) return;
     if (type === MessageType.offer) this.#deps.counters.offers += 1;
     if (type === MessageType.ack) this.#deps.counters.acks += 1;
     this.#event(question, type === MessageType.offer ? 'dhcp-offer' : 'dhcp-ack', {
       address: address === 0 ? question.packet.clientIpAddress : address,
       detail: hasBoot ? boot.bootFile : boot,
+      leftOut,
+      ownOptions: [...(question.entry?.options ?? NO_OPTIONS).keys()],
     });
   }
 
@@ -251,14 +253,15 @@ export class Exchange {
     });
   }
 
-  #send(question: Question, type: MessageType | undefined, content: ReplyContent): boolean {
-    if (this.#isStopped) return false;
+  /** Sends; gives the options that found no room, undefined when nothing was sent. */
+  #send(question: Question, type: MessageType | undefined, content: ReplyContent): readonly number[] | undefined {
+    if (this.#isStopped) return undefined;
     const { packet, relay, sourcePort, endpoint, client } = question;
     const { logger, counters } = this.#deps;
     const encoded = encodePacket(buildReply(packet, client, content), replyLimitBytes(packet));
     if (!encoded.ok) {
       logger.error({ mac: client.mac, reason: encoded.error }, 'reply could not be written');
-      return false;
+      return undefined;
     }
     if (encoded.value.leftOut.length > 0) {
       logger.debug({ mac: client.mac, options: encoded.value.leftOut }, 'options left out: the client takes no more');
@@ -269,19 +272,19 @@ export class Exchange {
       counters.sendFailures += 1;
       logger.debug({ err: error, mac: client.mac }, 'reply not sent');
     });
-    return true;
+    return encoded.value.leftOut;
   }
 
-  #ignore(packet: DhcpPacket, client: Client, reason: string): void {
+  #ignore(packet: DhcpPacket, client: Client, reason: string, network?: Network): void {
     const { counters, logger, emit, now } = this.#deps;
     counters.ignored += 1;
     countReason(counters, reason);
     logger.debug({ mac: client.mac, xid: packet.transactionId, reason }, 'message ignored');
-    emit(dhcpEvent('dhcp-ignored', now(), packet, client, { address: askedAddress(packet), detail: reason }));
+    emit(dhcpEvent('dhcp-ignored', now(), packet, client, { address: askedAddress(packet), detail: reason, network: network?.name }));
   }
 
-  #event(question: Question, kind: DhcpEventKind, about: { address?: number | undefined; detail: string }): void {
-    this.#deps.emit(dhcpEvent(kind, this.#deps.now(), question.packet, question.client, about));
+  #event(question: Question, kind: DhcpEventKind, about: DhcpEventAbout): void {
+    this.#deps.emit(dhcpEvent(kind, this.#deps.now(), question.packet, question.client, { network: question.network.name, ...about }));
   }
 }
 

@@ -62,6 +62,15 @@ export async function writePhases(tx: Tx, seen: readonly PhaseSeen[]): Promise<v
   );
 }
 
+/** A step of a node as the timeline takes it: under the NIC it boots from; nothing is written when it has none. */
+export async function recordNodeStep(db: Db, nodeId: number, step: Omit<PhaseSeen, 'mac'>): Promise<void> {
+  const { rows } = await db.pool.query<{ mac: string }>('SELECT mac FROM nics WHERE node_id = $1 ORDER BY boot DESC, id LIMIT 1', [nodeId]);
+  await recordPhases(
+    db,
+    rows.map(({ mac }) => ({ ...step, mac })),
+  );
+}
+
 /** Remembered at most; beyond it the oldest are forgotten: a timeline may have gaps, a server may not stand still. */
 const REMEMBERED_MAX = 20_000;
 const BATCH_MAX = 1_000;

@@ -6,6 +6,7 @@ import { withTransaction, type Db, type Tx } from '../db/client.js';
 import { alarm, type DomainEvent } from '../events/events.js';
 import { notify, writeEvents } from '../events/outbox.js';
 import { AppError } from '../shared/errors.js';
+import { writePhases } from './phase.js';
 
 /** Thrown when a machine's token is unknown, expired, revoked, used up or not for this call. The reason stays inside. */
 export class TokenRefusedError extends AppError {
@@ -59,8 +60,32 @@ export function refusalEvents(refusal: TokenRefusal): DomainEvent[] {
 /** Tells the operator that a token was refused: at most 5 times a minute and source. */
 export async function recordTokenRefusal(db: Pick<Db, 'pool'>, refusal: TokenRefusal): Promise<void> {
   if (!mayTell(refusal.source)) return;
-  await withTransaction(db.pool, (tx: Tx) => writeEvents(tx, refusalEvents(refusal)));
+  await withTransaction(db.pool, async (tx: Tx) => {
+    await noteOnTimeline(tx, refusal);
+    await writeEvents(tx, refusalEvents(refusal));
+  });
   notify(db.pool);
+}
+
+/** A step on the boot timeline of the machine that called, or, when the token named no node, of whose address it was. */
+export async function noteOnTimeline(tx: Tx, refusal: TokenRefusal): Promise<void> {
+  const { rows } = await tx.query<{ mac: string; at: Date }>(
+    `SELECT mac, clock_timestamp() AS at FROM (
+       (SELECT mac, 1 AS place FROM nics WHERE node_id = $1 ORDER BY boot DESC, id LIMIT 1)
+       UNION ALL SELECT mac, 2 FROM leases WHERE address = $2 AND state = 'active'
+       UNION ALL SELECT mac, 3 FROM reservations WHERE address = $2) found ORDER BY place LIMIT 1`,
+    [isRowId(refusal.nodeId) ? refusal.nodeId : 0, refusal.source],
+  );
+  const { call, source, reason } = refusal;
+  const steps = rows.map(({ mac, at }) => ({
+    mac,
+    at,
+    kind: 'token-refused',
+    phase: null,
+    detail: `${call}: ${reason}`,
+    data: { call, address: source, reason },
+  }));
+  if (steps.length > 0) await writePhases(tx, steps);
 }
 
 /** Whether the number can be the id of a row: a positive int4. */

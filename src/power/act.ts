@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Db } from '../db/client.js';
 import { recordPowerLoss } from '../nodes/alive.js';
+import { recordNodeStep } from '../nodes/phase.js';
 import { AppError } from '../shared/errors.js';
 import { readBmc, recordPower } from './bmcs.js';
 import { openDriver } from './drivers.js';
@@ -42,7 +43,11 @@ export async function powerAction(db: Db, ask: PowerAsk, deps: PowerDeps): Promi
   const beforeSend = () => requireOurs(ask);
   const { driver, timing } = (deps.openDriver ?? openDriver)(bmc, machine, beforeSend);
   try {
-    const power = await deps.locks.exclusively(ask.nodeId, timing.spacingMs, ask.signal, () => carryOut({ driver, timing, bmc, ask }));
+    const power = await deps.locks.exclusively(ask.nodeId, timing.spacingMs, ask.signal, async () => {
+      // Written before it is sent: what the machine does next comes after it on the timeline.
+      await recordNodeStep(db, ask.nodeId, stepOf(ask));
+      return carryOut({ driver, timing, bmc, ask });
+    });
     await recordPower(db, ask.nodeId, { power });
   } catch (error) {
     if (!ask.signal.aborted) await recordPower(db, ask.nodeId, { error: error instanceof Error ? error.message : String(error) });
@@ -58,6 +63,11 @@ export async function readPower(db: Db, ask: { nodeId: number; signal: AbortSign
   const power = await deps.locks.exclusively(ask.nodeId, timing.spacingMs, ask.signal, () => again(() => driver.status(ask.signal), ask.signal));
   await recordPower(db, ask.nodeId, { power });
   return power;
+}
+
+function stepOf({ action, nextBoot }: PowerAsk) {
+  const detail = nextBoot === null ? '' : `next boot: ${nextBoot}`;
+  return { kind: `power-${action}`, phase: null, detail, at: new Date(), data: { next_boot: nextBoot } };
 }
 
 type Work = { driver: PowerDriver; timing: PowerTiming; bmc: BmcAddress; ask: PowerAsk };

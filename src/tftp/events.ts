@@ -1,9 +1,32 @@
 /** What the TFTP server tells of: the steps of a machine's boot, and its counters. */
 
-export type TftpEventKind = 'tftp-start' | 'tftp-progress' | 'tftp-done' | 'tftp-failed' | 'tftp-refused';
+export type TftpEventKind = 'tftp-start' | 'tftp-progress' | 'tftp-done' | 'tftp-probe' | 'tftp-failed' | 'tftp-missing' | 'tftp-refused';
+
+/** What the boot doctor reads besides: the transfer in numbers. Bytes count what the client has acknowledged. */
+export type TftpFacts = {
+  file: string;
+  size?: number;
+  block_bytes?: number;
+  window_blocks?: number;
+  bytes?: number;
+  retransmits?: number;
+  /** The client answered at least once: it is there, and small packets reach it. */
+  answered?: boolean;
+  /** It ended because nothing more came from the client. */
+  silent?: boolean;
+};
 
 /** One step. `mac` is of the address's lease, null when there is none; `detail` is safe to log, to be escaped where it is shown. */
-export type TftpEvent = { at: Date; mac: string | null; address: string; kind: TftpEventKind; phase: 'tftp' | null; file: string; detail: string };
+export type TftpEvent = {
+  at: Date;
+  mac: string | null;
+  address: string;
+  kind: TftpEventKind;
+  phase: 'tftp' | null;
+  file: string;
+  detail: string;
+  facts: TftpFacts;
+};
 
 export type TftpCounters = {
   requests: number;

@@ -7,7 +7,7 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { printableText } from '../shared/bytes.js';
 import type { Logger } from '../shared/logger.js';
-import { newCounters, type TftpCounters, type TftpEvent, type TftpEventKind } from './events.js';
+import { newCounters, type TftpCounters, type TftpEvent, type TftpEventKind, type TftpFacts } from './events.js';
 import { agreeOptions, type TransferLimits } from './options.js';
 import { encodeError, parseTftp, TFTP_ERROR, type Request } from './packet.js';
 import { openSource } from './source.js';
@@ -110,13 +110,13 @@ export class TftpServer {
     if (packet.kind === 'write') {
       this.#counters.refused += 1;
       refuse(TFTP_ERROR.accessViolation, 'this server is read only');
-      void this.#tell('tftp-refused', from.address, file, 'a write was refused');
+      void this.#tell('tftp-refused', from.address, 'a write was refused', { file });
       return;
     }
     if (packet.mode !== 'octet') {
       this.#counters.refused += 1;
       refuse(TFTP_ERROR.illegalOperation, 'only mode octet is served');
-      void this.#tell('tftp-refused', from.address, file, 'only mode octet is served');
+      void this.#tell('tftp-refused', from.address, 'only mode octet is served', { file });
       return;
     }
     try {
@@ -149,6 +149,7 @@ export class TftpServer {
       return;
     }
     const agreed = agreeOptions(request.options, opened.sizeBytes, this.#limits);
+    const facts = { file, size: opened.sizeBytes, block_bytes: agreed.blockBytes, window_blocks: agreed.windowBlocks };
     let toldAt = Date.now();
     const transfer = new Transfer({
       client: { address: from.address, port: from.port },
@@ -158,13 +159,13 @@ export class TftpServer {
       onProgress: (fraction) => {
         if (Date.now() - toldAt < PROGRESS_EVERY_MS || fraction === 1) return;
         toldAt = Date.now();
-        void this.#tell('tftp-progress', from.address, file, `${Math.round(fraction * 100)}%`);
+        void this.#tell('tftp-progress', from.address, `${file} ${Math.round(fraction * 100)} %`, facts);
       },
-      onEnd: (end) => this.#finished(key, transfer, file, from.address, end),
+      onEnd: (end) => this.#finished(key, transfer, facts, from.address, end),
     });
     this.#running.set(key, { transfer, file, address: from.address });
     this.#counters.transfers += 1;
-    void this.#tell('tftp-start', from.address, file, `${opened.sizeBytes} bytes, blocks of ${agreed.blockBytes}, window ${agreed.windowBlocks}`);
+    void this.#tell('tftp-start', from.address, `${file}: ${opened.sizeBytes} bytes, blocks of ${agreed.blockBytes}, window ${agreed.windowBlocks}`, facts);
     await transfer.start();
   }
 
@@ -179,34 +180,37 @@ export class TftpServer {
     else this.#perAddress.set(address, count);
   }
 
-  #finished(key: string, transfer: Transfer, file: string, address: string, end: TransferEnd): void {
+  #finished(key: string, transfer: Transfer, about: TftpFacts, address: string, end: TransferEnd): void {
     if (this.#running.get(key)?.transfer === transfer) this.#running.delete(key);
     this.#count(address, -1);
     this.#counters.bytes += end.bytes;
     this.#counters.retransmits += end.retransmits;
+    const { bytes, retransmits, answered, silent } = end;
+    const facts = { ...about, bytes, retransmits, answered, silent };
     if (end.outcome === 'probe') {
       this.#counters.probes += 1;
+      void this.#tell('tftp-probe', address, `${about.file}: asked for its size alone`, facts);
       return;
     }
     this.#counters[end.outcome] += 1;
-    const detail = end.outcome === 'done' ? `${end.bytes} bytes` : `${end.reason} after ${end.bytes} bytes`;
-    void this.#tell(end.outcome === 'done' ? 'tftp-done' : 'tftp-failed', address, file, detail);
+    if (end.outcome === 'done') void this.#tell('tftp-done', address, `${about.file}: ${bytes} bytes`, facts);
+    else void this.#tell('tftp-failed', address, `${about.file}: ${end.reason} after ${bytes} bytes`, facts);
   }
 
   #missing(file: string, address: string, refuse: (code: number, message: string) => void): void {
     this.#counters.notFound += 1;
     refuse(TFTP_ERROR.fileNotFound, 'file not found');
-    void this.#tell('tftp-failed', address, file, 'no such loader: run npm run setup');
+    void this.#tell('tftp-missing', address, `no such file: ${file}`, { file });
     // Once per name, bounded: a scanner must not fill the log.
     if (this.#warned.has(file) || this.#warned.size >= 100) return;
     this.#warned.add(file);
     this.#options.log.warn({ file, address, fix: 'npm run setup' }, 'loader is missing: run npm run setup');
   }
 
-  async #tell(kind: TftpEventKind, address: string, file: string, detail: string): Promise<void> {
+  async #tell(kind: TftpEventKind, address: string, detail: string, facts: TftpFacts): Promise<void> {
     if (this.#options.onEvent === undefined) return;
     const at = new Date();
     const mac = (await this.#options.macOf?.(address)) ?? null;
-    this.#options.onEvent({ at, mac, address, kind, phase: kind === 'tftp-refused' ? null : 'tftp', file, detail });
+    this.#options.onEvent({ at, mac, address, kind, phase: kind === 'tftp-refused' ? null : 'tftp', file: facts.file, detail, facts });
   }
 }

@@ -15,6 +15,10 @@ export type TransferEnd = {
   reason: string;
   bytes: number;
   retransmits: number;
+  /** The client answered at least once. */
+  answered: boolean;
+  /** Nothing more came from the client. */
+  silent: boolean;
 };
 
 export type TransferOptions = {
@@ -44,6 +48,7 @@ export class Transfer {
   /** The client has acknowledged something: it is where it says it is. */
   #proven = false;
   #ended = false;
+  #gaveUp = false;
   /** One read of the file at a time; a step that comes meanwhile is the newer one. */
   #sending = false;
   #pending: WindowStep | undefined;
@@ -89,7 +94,7 @@ export class Transfer {
       // It never came to be bound.
     }
     const bytes = Math.min(this.#window.acknowledged * this.#options.agreed.blockBytes, this.#options.file.sizeBytes);
-    this.#options.onEnd({ outcome, reason, bytes, retransmits: this.#retransmits });
+    this.#options.onEnd({ outcome, reason, bytes, retransmits: this.#retransmits, answered: this.#proven, silent: this.#gaveUp });
   }
 
   /** Ends with a word to the client, e.g. when the server stops; resolves when that is sent. */
@@ -189,6 +194,7 @@ export class Transfer {
   #silent(): void {
     this.#silences += 1;
     if (this.#silences >= (this.#proven ? MAX_SILENCES : MAX_SILENCES_UNPROVEN)) {
+      this.#gaveUp = true;
       this.end('failed', this.#proven ? 'the client fell silent' : 'the client never answered');
       return;
     }

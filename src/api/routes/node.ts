@@ -9,7 +9,7 @@ import { recordBoot, recordHeartbeat } from '../../nodes/boot.js';
 import { reportFacts } from '../../nodes/discover.js';
 import { bindDiscoveryRoles } from '../../noderoles/discovery.js';
 import { machineFactsSchema } from '../../nodes/machine-facts.js';
-import { recordPhases } from '../../nodes/phase.js';
+import { recordNodeStep } from '../../nodes/phase.js';
 import { mintToken, revokeTokens } from '../../nodes/tokens.js';
 import { ConflictError } from '../../shared/errors.js';
 import type { NodeRouterDeps } from '../deps.js';
@@ -82,7 +82,7 @@ function bootRoutes({ db, config }: NodeRouterDeps): Route[] {
         const token = await tokenOfNode(db, call, 'disk', params.id);
         if (token.installId !== body.install_id) throw await refuseToken(db, call, params.id, 'the disk token is of another installation');
         const { name, agentToken } = await startFromDisk(db, params.id, { bootId: body.boot_id, installId: body.install_id, address: call.address });
-        await recordDiskPhase(db, params.id, [body.os, body.kernel].filter(Boolean).join(', '));
+        await recordNodeStep(db, params.id, { kind: 'disk-boot', phase: 'disk', detail: [body.os, body.kernel].filter(Boolean).join(', '), at: new Date() });
         return start({ id: params.id, name }, agentToken);
       },
     }),
@@ -126,9 +126,4 @@ async function startFromDisk(db: Db, nodeId: number, boot: DiskBoot): Promise<{ 
   });
   notify(db.pool);
   return started;
-}
-
-async function recordDiskPhase(db: Db, nodeId: number, detail: string): Promise<void> {
-  const nic = await db.prisma.nic.findFirst({ where: { nodeId }, orderBy: [{ boot: 'desc' }, { id: 'asc' }], select: { mac: true } });
-  if (nic !== null) await recordPhases(db, [{ mac: nic.mac, kind: 'disk-boot', phase: 'disk', detail, at: new Date() }]);
 }
