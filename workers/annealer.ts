@@ -10,6 +10,7 @@ import { createBmcLocks } from '../src/power/exclusive.js';
 import { startPowerOrders } from '../src/power/orders.js';
 import { openSecrets } from '../src/power/secrets.js';
 import { annealJob, annealQueue, sweepJob, sweepQueue } from '../src/queue/jobs.js';
+import { forgetBootSteps } from '../src/nodes/boot-retention.js';
 import { forgetDeliveries } from '../src/webhooks/retention.js';
 
 const LOCK_MS = 60_000;
@@ -32,7 +33,8 @@ export async function startAnnealer(context: Context): Promise<Part> {
     finishDeletions,
     forget: atMostEvery(FORGET_EVERY_MS, async () => {
       const events = await forgetEvents(db.pool, { keepDays: config.eventsKeepDays, keepMax: config.eventsKeepMax });
-      return events + (await forgetDeliveries(db.pool, config.webhooksKeepDays));
+      const deliveries = await forgetDeliveries(db.pool, config.webhooksKeepDays);
+      return events + deliveries + (await forgetBootSteps(db.pool, { keep: config.bootStepsKeep, keepDays: config.bootStepsKeepDays }));
     }),
   });
   const worker = backend.worker(

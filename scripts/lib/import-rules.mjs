@@ -13,7 +13,7 @@ const BASE = ['shared', 'generated', 'config', 'db', 'queue', 'events'];
 /** Each may import those to its left. Two lines that meet in nodes only. */
 const LINES = [
   ['attribs', 'nodes', 'roles', 'noderoles', 'deployments', 'jigs', 'runs', 'annealer'],
-  ['nodes', 'networks', 'bootenvs', 'dhcp', 'tftp', 'boot-http', 'dns', 'power'],
+  ['nodes', 'networks', 'bootenvs', 'dhcp', 'tftp', 'boot-http', 'dns', 'power', 'bootwatch'],
 ];
 
 const DOMAINS = [...new Set(LINES.flat()), 'hooks', 'webhooks', 'discovery', 'matching', 'interchange'];

@@ -19,6 +19,7 @@ import { defineStream, type Route } from './route.js';
 import { barclampRoutes } from './routes/barclamps.js';
 import { attribRoutes } from './routes/attribs.js';
 import { batchRoutes } from './routes/batch.js';
+import { bootRoutes } from './routes/boot.js';
 import { bootenvRoutes } from './routes/bootenvs.js';
 import { capRoutes } from './routes/caps.js';
 import { deploymentPlanRoutes } from './routes/deployment-plan.js';
@@ -105,6 +106,7 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
     ...nodeRoutes(deps),
     ...nodeMoveRoutes(deps),
     ...nodePowerRoutes(deps),
+    ...bootRoutes(deps),
     ...deploymentRoleRoutes(deps),
     ...bulkRoutes(deps),
     ...nodeRoleRoutes(deps),

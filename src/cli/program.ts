@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { addAnneal } from './commands/anneal.js';
 import { addBarclamps } from './commands/barclamps.js';
 import { addAttribs } from './commands/attribs.js';
+import { addBoot } from './commands/boot.js';
 import { addBootenvs } from './commands/bootenvs.js';
 import { addCaps } from './commands/caps.js';
 import { addDeployments } from './commands/deployments.js';
@@ -75,6 +76,7 @@ export function buildProgram(cli: Cli): Command {
   addRuns(program, cli);
   addAttribs(program, cli);
   addWhy(program, cli);
+  addBoot(program, cli);
   addBootenvs(program, cli);
   addCaps(program, cli);
   addAnneal(program, cli);

@@ -85,6 +85,8 @@ export const environmentSchema = z.object({
   PRYBAR_EVENTS_KEEP_DAYS: positive(7).describe('Days that events are kept after everybody who follows them has read them'),
   PRYBAR_EVENTS_KEEP_MAX: positive(1_000_000).describe('Batches of events kept at most, once everybody has read them; the oldest go first'),
   PRYBAR_WEBHOOKS_KEEP_DAYS: positive(7).describe('Days that the log of webhook deliveries is kept; of dead ones four times as long'),
+  PRYBAR_BOOT_STEPS_KEEP: positive(1000).describe('Steps of its boots that are kept of each machine; the oldest go first'),
+  PRYBAR_BOOT_STEPS_KEEP_DAYS: positive(30).describe('Days that the steps of boots are kept'),
   PRYBAR_BARCLAMPS: z.string().optional().describe('Directory of your own barclamps, a folder with a barclamp.yml each, imported at start; unset: none'),
   PRYBAR_TARGET_OS: z.string().default('debian-12').describe('Bootenv that provisioner-os-install installs when nothing else is said'),
 });
@@ -121,6 +123,8 @@ export type Config = {
   eventsKeepDays: number;
   eventsKeepMax: number;
   webhooksKeepDays: number;
+  bootStepsKeep: number;
+  bootStepsKeepDays: number;
   /** Directory of the operator's own barclamps. */
   barclamps: string | undefined;
   targetOs: string;
@@ -182,6 +186,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     eventsKeepDays: e.PRYBAR_EVENTS_KEEP_DAYS,
     eventsKeepMax: e.PRYBAR_EVENTS_KEEP_MAX,
     webhooksKeepDays: e.PRYBAR_WEBHOOKS_KEEP_DAYS,
+    bootStepsKeep: e.PRYBAR_BOOT_STEPS_KEEP,
+    bootStepsKeepDays: e.PRYBAR_BOOT_STEPS_KEEP_DAYS,
     barclamps: e.PRYBAR_BARCLAMPS === undefined ? undefined : path.resolve(e.PRYBAR_BARCLAMPS),
     targetOs: e.PRYBAR_TARGET_OS,
   };

@@ -376,3 +376,16 @@ export const revisionDiff = { from: 1, to: 2, changes };
 export const rollback = { revision: 1, data: ['base-packages'], bound: [], unbound: [], kept: [{ name: 'a@b', why: 'it was bound since' }], lost: [], plan };
 export const redeploy = { noderoles: ['provisioner-os-install@rack-n002'], nodes: ['rack-n002'] };
 export const batch = { deployments: ['demo'], nodes: [], noderoles: 3, committed: [{ deployment: 'demo', revision: 1, noderoles: 3 }] };
+
+export const bootStep = {
+  id: 7,
+  mac: '52:54:00:00:00:02',
+  at: '2026-11-21T10:00:00.000Z',
+  kind: 'dhcp-discover',
+  title: 'DISCOVER seen',
+  tone: 'plain',
+  text: 'pxe, x86 BIOS',
+  facts: { stage: 'pxe' },
+};
+export const bootTimeline = { node: { id: 2, name: 'rack-n002' }, items: [bootStep], next: null, total: 1, present_from: 7 };
+export const unknownMachine = { mac: '52:54:00:00:00:99', steps: 1, first_at: bootStep.at, last: { ...bootStep, mac: '52:54:00:00:00:99' } };
