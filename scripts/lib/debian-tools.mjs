@@ -9,7 +9,8 @@ import { withLock } from './lock.mjs';
 import { prybarHome } from './project.mjs';
 import { run, step } from './step.mjs';
 
-/** @typedef {'redis-server' | 'ipxe' | 'busybox' | 'ipmitool' | 'kea-dhcp4' | 'dhcpd'} ToolName */
+/** @typedef {'redis-server' | 'ipxe' | 'busybox' | 'ipmitool' | 'kea-dhcp4' | 'dhcpd' | LabToolName} ToolName */
+/** @typedef {'dhclient' | 'dhcpcd' | 'perfdhcp' | 'nmap' | 'scapy' | 'dhcrelay' | 'atftp' | 'tftp' | 'curl' | 'dig' | 'kdig' | 'dnsperf' | 'qemu' | 'ovmf' | 'ipxe-qemu'} LabToolName independent clients and emulated machines of test/e2e/lab */
 /** @typedef {{ path: string, env: NodeJS.ProcessEnv }} Tool `path`: the program, for ipxe the folder of loaders; `env`: to run it with */
 
 const SYSTEM_BINARIES = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin', '/usr/local/sbin'];
@@ -28,9 +29,24 @@ const TOOLS = {
   ipmitool: { package: 'ipmitool', file: 'usr/bin/ipmitool' },
   'kea-dhcp4': { package: 'kea-dhcp4-server', file: 'usr/sbin/kea-dhcp4' },
   dhcpd: { package: 'isc-dhcp-server', file: 'usr/sbin/dhcpd' },
+  dhclient: { package: 'isc-dhcp-client', file: 'sbin/dhclient' },
+  dhcpcd: { package: 'dhcpcd-base', file: 'usr/sbin/dhcpcd' },
+  perfdhcp: { package: 'kea-admin', file: 'usr/sbin/perfdhcp' },
+  nmap: { package: 'nmap', file: 'usr/bin/nmap' },
+  scapy: { package: 'python3-scapy', file: 'usr/bin/scapy' },
+  dhcrelay: { package: 'isc-dhcp-relay', file: 'usr/sbin/dhcrelay' },
+  atftp: { package: 'atftp', file: 'usr/bin/atftp' },
+  tftp: { package: 'tftp-hpa', file: 'usr/bin/tftp' },
+  curl: { package: 'curl', file: 'usr/bin/curl' },
+  dig: { package: 'bind9-dnsutils', file: 'usr/bin/dig' },
+  kdig: { package: 'knot-dnsutils', file: 'usr/bin/kdig' },
+  dnsperf: { package: 'dnsperf', file: 'usr/bin/dnsperf' },
+  qemu: { package: 'qemu-system-x86', file: 'usr/bin/qemu-system-x86_64' },
+  ovmf: { package: 'ovmf', file: 'usr/share/OVMF/OVMF_CODE_4M.fd' },
+  'ipxe-qemu': { package: 'ipxe-qemu', file: 'usr/lib/ipxe/qemu/pxe-virtio.rom' },
 };
 
-/** What Prybar and its tests use at every turn; reference servers of benches are fetched when a bench wants them. @type {ToolName[]} */
+/** What Prybar and its tests use at every turn; the rest is fetched when a bench or the lab wants it. @type {ToolName[]} */
 export const toolNames = ['redis-server', 'ipxe', 'busybox', 'ipmitool'];
 export const loadersDirectory = join(prybarHome, 'loaders');
 
@@ -52,7 +68,9 @@ function unpackedEnv() {
 async function findOnSystem(name) {
   const { file, isUsable } = TOOLS[name];
   const program = file.split('/').pop() ?? '';
-  const places = name === 'ipxe' ? [`/${file}`] : [...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM_BINARIES].map((folder) => join(folder, program));
+  const places = !file.includes('bin/')
+    ? [`/${file}`]
+    : [...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM_BINARIES].map((folder) => join(folder, program));
   const path = places.find((place) => existsSync(place));
   if (!path) return undefined;
   return !isUsable || (await isUsable(path).catch(() => false)) ? { path, env: process.env } : undefined;
