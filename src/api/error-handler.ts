@@ -2,8 +2,12 @@
 import { STATUS_CODES } from 'node:http';
 import type { ErrorRequestHandler, Response } from 'express';
 import type { Problem } from './schemas.js';
+import { isPassing, sqlStateBehind } from '../db/passing.js';
 import { AppError, ConflictError, NotFoundError, ValidationError } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
+
+/** A PostgreSQL that was killed needs about this long to come back. */
+const AWAY_RETRY_SECONDS = 2;
 
 /** Express's last handler. Nothing of the inside reaches the answer: an unknown error is logged under the request's id. */
 export function createErrorHandler(log: Logger): ErrorRequestHandler {
@@ -60,8 +64,8 @@ export function toAppError(error: unknown): AppError {
 
 /** SQLSTATE and Prisma codes that mean the request cannot be done as things are. Branches on codes, never on text. */
 function fromDatabase(error: unknown): AppError | undefined {
-  const code = codeOf(error);
-  if (code === undefined) return undefined;
+  const code = sqlStateBehind(error) ?? codeOf(error);
+  if (code === undefined) return away(error);
   // PostgreSQL appendix A: 23505 unique_violation, 23503 foreign_key_violation; Prisma P2002, P2003 are the same.
   if (code === '23505' || code === 'P2002') return new ConflictError('an object with this name or address exists already', { cause: error });
   if (code === '23503' || code === 'P2003') return new ConflictError('other objects still refer to it', { cause: error });
@@ -75,7 +79,17 @@ function fromDatabase(error: unknown): AppError | undefined {
     });
   // Class 22 data exception: text PostgreSQL cannot store, e.g. a lone surrogate in JSON.
   if (/^22[0-9A-Z]{3}$/.test(code)) return new ValidationError('the input holds a value that cannot be stored', [], { cause: error });
-  return undefined;
+  return away(error);
+}
+
+/** A database that is being stopped, started or cut off: the connection may have gone after the work was done, so nothing is promised. */
+function away(error: unknown): AppError | undefined {
+  if (!isPassing(error)) return undefined;
+  return new AppError('database-away', 503, true, 'the database does not answer', {
+    publicMessage: 'the database is away for the moment; ask again',
+    details: { retryAfterSeconds: AWAY_RETRY_SECONDS },
+    cause: error,
+  });
 }
 
 /** Express and its router mark their own refusals (a path with a broken %-escape) with a status. */

@@ -4,7 +4,11 @@ import { withTransaction } from './client.js';
 
 /** Classes of SQLSTATE (their first two digits): connection, out of resources, ended by an operator. */
 const PASSING_CLASSES = new Set(['08', '53', '57']);
-/** Serialization, deadlock, lock not available, idle in transaction too long; and what the socket says. */
+/**
+ * Serialization, deadlock, lock not available, idle in transaction too long; what the socket says; and Prisma's words for the
+ * same: not reachable, timed out, closed, no connection of the pool free, lost a race
+ * (https://www.prisma.io/docs/orm/reference/error-reference).
+ */
 const PASSING_CODES = new Set([
   '40001',
   '40P01',
@@ -17,6 +21,12 @@ const PASSING_CODES = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'EAI_AGAIN',
+  'P1001',
+  'P1002',
+  'P1008',
+  'P1017',
+  'P2024',
+  'P2034',
 ]);
 // node-postgres has no code for these.
 const PASSING_MESSAGE = /Connection terminated|timeout exceeded when trying to connect|connection error and is not queryable/;
@@ -24,8 +34,22 @@ const PASSING_MESSAGE = /Connection terminated|timeout exceeded when trying to c
 /** Whether the same may succeed later (serialization, deadlock, lock wait, connection), as against "this data cannot be". */
 export function isPassing(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const code = 'code' in error ? String(error.code) : '';
+  const code = sqlStateBehind(error) ?? ('code' in error ? String(error.code) : '');
   return PASSING_CODES.has(code) || (code.length === 5 && PASSING_CLASSES.has(code.slice(0, 2))) || PASSING_MESSAGE.test(error.message);
+}
+
+/**
+ * The SQLSTATE that Prisma wraps when it has no code of its own for it (P2039, P2010); undefined for every other error. It is
+ * at `meta.driverAdapterError.cause`, as seen with @prisma/adapter-pg 7.
+ */
+export function sqlStateBehind(error: unknown): string | undefined {
+  const cause = ['meta', 'driverAdapterError', 'cause'].reduce(propertyOf, error);
+  const code = propertyOf(cause, 'originalCode') ?? propertyOf(cause, 'code');
+  return typeof code === 'string' ? code : undefined;
+}
+
+function propertyOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 }
 
 /** A deadlock, a serialization failure, a lock not available in time: nothing was written, and the other side is through. */

@@ -56,6 +56,11 @@ describe('an error', () => {
     [{ code: 'P2002' }, 409, 'conflict'],
     [{ code: '40P01' }, 503, 'busy'],
     [{ code: '22P02' }, 400, 'validation-failed'],
+    // Ended by an operator; starting up; too many connections.
+    ...['57P01', '57P03', '53300', 'ECONNREFUSED', 'ECONNRESET', 'P1001', 'P2024'].map(
+      (sqlState) => [Object.assign(new Error('secret inside'), { code: sqlState }), 503, 'database-away'] as const,
+    ),
+    [new Error('Connection terminated unexpectedly'), 503, 'database-away'],
     [new Error('secret inside'), 500, 'internal-error'],
     ['a string', 500, 'internal-error'],
     [new ConflictError('no', { code: 'role-cycle' }), 409, 'role-cycle'],
