@@ -20,6 +20,8 @@ export type BootHttpFacts = {
   bootenv?: string;
   /** What the script does: boots a kernel, leaves for the disk, or waits and asks again. */
   answer?: 'boot' | 'local' | 'wait';
+  /** What a script that waits waits for: files of the bootenv, or the lease of the address that asks. */
+  waits?: 'bootenv' | 'lease';
   bytes?: number;
 };
 

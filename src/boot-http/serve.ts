@@ -73,7 +73,11 @@ async function answer(deps: BootHttpDeps, counters: BootHttpCounters, req: Incom
     case 'script': {
       const offer = await offerScript(deps, { mac: asked.mac, address, look });
       counters.scripts += 1;
-      await tell('http-script', asked.mac, offer.detail, { bootenv: offer.bootenv, answer: offer.answer });
+      await tell('http-script', asked.mac, offer.detail, {
+        bootenv: offer.bootenv,
+        answer: offer.answer,
+        ...(offer.waits === undefined ? {} : { waits: offer.waits }),
+      });
       sendText(req, res, 200, offer.script);
       return;
     }

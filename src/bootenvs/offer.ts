@@ -27,8 +27,8 @@ export type OfferDeps = {
   installTokenSeconds: number;
 };
 
-/** `answer` is what the script does: boots a kernel, leaves for the disk, or waits and asks again. */
-export type Offer = { script: string; bootenv: string; answer: 'boot' | 'local' | 'wait'; detail: string };
+/** `answer` is what the script does: boots a kernel, leaves for the disk, or waits and asks again, `waits` says for what. */
+export type Offer = { script: string; bootenv: string; answer: 'boot' | 'local' | 'wait'; waits?: 'bootenv' | 'lease'; detail: string };
 
 /** Who asks: the MAC of the path, the source address of the request. `look` renders without a token and changes nothing (HEAD). */
 export type Asker = { mac: string; address: string; look: boolean };
@@ -45,9 +45,9 @@ export async function offerScript(deps: OfferDeps, asker: Asker): Promise<Offer>
   const loaded = deps.registry().get(decision.bootenv);
   if (decision.unavailable || loaded === undefined) {
     const problem = loaded?.problems[0] ?? 'it is not in the catalog';
-    return wait(scripted, decision, `bootenv ${decision.bootenv} cannot be served: ${problem}`);
+    return wait('bootenv', scripted, decision, `bootenv ${decision.bootenv} cannot be served: ${problem}`);
   }
-  if (subject.network === null) return wait(scripted, decision, `address ${asker.address} is not leased to ${asker.mac}`);
+  if (subject.network === null) return wait('lease', scripted, decision, `address ${asker.address} is not leased to ${asker.mac}`);
   return offer('boot', await kernelOffer(deps, asker, { subject, decision, loaded, scripted }), decision, decision.reason);
 }
 
@@ -102,8 +102,8 @@ function offer(answer: Offer['answer'], script: string, decision: BootDecision, 
   return { script, bootenv: decision.bootenv, answer, detail: `${decision.bootenv}: ${reason}` };
 }
 
-function wait(subject: ScriptSubject, decision: BootDecision, reason: string): Offer {
-  return offer('wait', waitScript({ ...subject, reason }), decision, reason);
+function wait(waits: NonNullable<Offer['waits']>, subject: ScriptSubject, decision: BootDecision, reason: string): Offer {
+  return { ...offer('wait', waitScript({ ...subject, reason }), decision, reason), waits };
 }
 
 /** A GRUB that finds the systems on an ESP; made by the set-up when GRUB is there. */

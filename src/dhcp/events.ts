@@ -51,6 +51,10 @@ export type DhcpFacts = {
   readonly wants?: string;
   /** Option 56: why the client declines. */
   readonly said?: string;
+  /** Why it was not answered or refused, or why the reply names no boot file. */
+  readonly reason?: string;
+  /** The file or URL that the reply names. */
+  readonly boot_file?: string;
   /** Options that our reply had no room for, by code. RFC 2132 section 9.10 bounds it. */
   readonly left_out?: readonly number[];
   /** Options of the node or its network that the reply carried besides, by code. */
@@ -65,6 +69,8 @@ export type DhcpEventAbout = {
   readonly address?: number | undefined;
   readonly detail?: string | undefined;
   readonly network?: string | undefined;
+  /** Of an OFFER or an ACK; without it the detail says why there is none. */
+  readonly bootFile?: string | undefined;
   readonly leftOut?: readonly number[] | undefined;
   readonly ownOptions?: readonly number[] | undefined;
 };
@@ -83,7 +89,7 @@ export function dhcpEvent(kind: DhcpEventKind, at: Date, packet: DhcpPacket, cli
     address: about.address === undefined || about.address === 0 ? null : formatIpv4(about.address),
     relay: packet.relayIpAddress === 0 ? null : formatIpv4(packet.relayIpAddress),
     detail: about.detail ?? null,
-    facts: factsOf(packet, client, about),
+    facts: { ...factsOf(packet, client, about), ...outcomeOf(kind, about) },
   };
 }
 
@@ -103,6 +109,13 @@ function factsOf(packet: DhcpPacket, client: Client, { network, leftOut = [], ow
     ...(leftOut.length === 0 ? {} : { left_out: leftOut }),
     ...(ownOptions.length === 0 ? {} : { own_options: ownOptions }),
   };
+}
+
+const SAYS_REASON: ReadonlySet<DhcpEventKind> = new Set(['dhcp-ignored', 'dhcp-nak', 'dhcp-offer', 'dhcp-ack']);
+
+function outcomeOf(kind: DhcpEventKind, { bootFile, detail }: DhcpEventAbout): Pick<DhcpFacts, 'reason' | 'boot_file'> {
+  if (bootFile !== undefined) return { boot_file: bootFile };
+  return SAYS_REASON.has(kind) && detail !== undefined ? { reason: detail } : {};
 }
 
 /** The detail of a DISCOVER or REQUEST: who asks, in a few words. */

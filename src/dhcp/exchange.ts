@@ -239,6 +239,7 @@ export class Exchange {
     this.#event(question, type === MessageType.offer ? 'dhcp-offer' : 'dhcp-ack', {
       address: address === 0 ? question.packet.clientIpAddress : address,
       detail: hasBoot ? boot.bootFile : boot,
+      bootFile: hasBoot ? boot.bootFile : undefined,
       leftOut,
       ownOptions: [...(question.entry?.options ?? NO_OPTIONS).keys()],
     });
