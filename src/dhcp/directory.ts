@@ -210,7 +210,7 @@ export class Directory {
       Promise.all([
         pool.query<NetworkRow>('SELECT id, name, subnet, router, dns, domain, dhcp_mode, lease_seconds FROM networks ORDER BY id'),
         pool.query<RangeRow>('SELECT network_id, name, first_address, last_address FROM network_ranges ORDER BY id'),
-        pool.query<ReservationRow>('SELECT network_id, address, mac FROM reservations'),
+        pool.query<ReservationRow>(`SELECT network_id, address, coalesce(mac, '') AS mac FROM reservations`),
       ]),
     );
     const built = buildNetworks(networks.rows, ranges.rows, reservations.rows);
