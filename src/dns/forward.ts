@@ -3,7 +3,7 @@
  * port of its own and an id of its own for each question: an answer that does not come from the server asked, with that id and
  * that question, is no answer (RFC 5452 section 9).
  */
-import { createSocket, type RemoteInfo } from 'node:dgram';
+import { createSocket } from 'node:dgram';
 import { randomInt } from 'node:crypto';
 import { connect } from 'node:net';
 import { HEADER_BYTES } from './codes.js';
@@ -50,12 +50,15 @@ export class Forwarder {
   #askByUdp(sent: Buffer, query: Query, upstream: Secondary): Promise<Buffer | undefined> {
     return this.#once((settle) => {
       const socket = createSocket('udp4');
-      socket.on('message', (bytes: Buffer, from: RemoteInfo) => {
-        if (from.address === upstream.address && from.port === upstream.port && isAnswer(sent, bytes, query)) settle(Buffer.from(bytes));
+      socket.on('message', (bytes: Buffer) => {
+        if (isAnswer(sent, bytes, query)) settle(Buffer.from(bytes));
       });
       socket.on('error', () => settle(undefined));
-      socket.send(sent, upstream.port, upstream.address, (error) => {
-        if (error !== null) settle(undefined);
+      // Connected: the kernel lets nobody else in, and says at once when nobody listens there.
+      socket.connect(upstream.port, upstream.address, () => {
+        socket.send(sent, (error) => {
+          if (error !== null) settle(undefined);
+        });
       });
       return () => socket.close();
     });
@@ -79,22 +82,19 @@ export class Forwarder {
     });
   }
 
+  /** `start` begins and returns how to end; it settles in a later turn. */
   #once(start: (settle: (answer: Buffer | undefined) => void) => () => void): Promise<Buffer | undefined> {
     return new Promise((resolve) => {
-      let isSettled = false;
-      let stop: (() => void) | undefined;
       const settle = (answer: Buffer | undefined) => {
-        if (isSettled) return;
-        isSettled = true;
+        if (!this.#underWay.delete(end)) return;
         clearTimeout(timer);
-        this.#underWay.delete(end);
-        stop?.();
+        stop();
         resolve(answer);
       };
       const end = () => settle(undefined);
       const timer = setTimeout(end, this.#timeoutMs);
       this.#underWay.add(end);
-      stop = start(settle);
+      const stop = start(settle);
     });
   }
 }

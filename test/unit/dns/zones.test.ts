@@ -6,7 +6,7 @@ import { isWithin, keyText, nameKey, parentKey } from '../../../src/dns/name.js'
 import { Naming, parseSecondary, planZones, reverseZones } from '../../../src/dns/names.js';
 import { ipv6Data } from '../../../src/dns/record.js';
 import { RateLimit } from '../../../src/dns/rate-limit.js';
-import { Zone, ZoneSet, defaultSettings } from '../../../src/dns/zone-set.js';
+import { defaultSettings, Zone, type ZoneSet } from '../../../src/dns/zone-set.js';
 import { ROWS, zonesOf } from './support.js';
 
 const key = (name: string) => nameKey(name) ?? '';
@@ -131,7 +131,7 @@ describe('zones', () => {
 
   it('one by one in any order leaves what a fresh build has', () => {
     const pool = Array.from({ length: 12 }, (_, index) => ({
-      ...ROWS.allocations[index % 4]!,
+      ...ROWS.allocations[index % 4],
       id: (index % 6) + 1,
       address: `10.0.0.${index + 20}`,
       node: `n${index % 3}.a.rack.example`,
@@ -145,7 +145,7 @@ describe('zones', () => {
         const last = new Map<number, (typeof pool)[number]>();
         const naming = namingOf();
         for (const { id, row } of steps) {
-          const allocation = row === undefined ? undefined : { ...pool[row]!, id, address: `10.0.0.${id * 12 + row}` };
+          const allocation = row === undefined ? undefined : { ...pool[row], id, address: `10.0.0.${id * 12 + row}` };
           zones.put(id, allocation === undefined ? [] : naming.recordsOf(allocation));
           if (allocation === undefined) last.delete(id);
           else last.set(id, allocation);
