@@ -4,28 +4,29 @@
  */
 import { strict as assert } from 'node:assert';
 import type { Random } from '../../test/support/random.js';
-import { chooseBootfile, DEFAULT_LOADERS } from '../../src/dhcp/bootfile.js';
-import { describeClient } from '../../src/dhcp/client.js';
+import { composeAnswer, type ServerSettings, type Statement } from '../../src/dhcp/answer.js';
+import { DEFAULT_LOADERS } from '../../src/dhcp/bootfile.js';
 import { BootpOp, MessageType, OptionCode } from '../../src/dhcp/codes.js';
-import { chooseDestination } from '../../src/dhcp/destination.js';
-import { encodePacket } from '../../src/dhcp/encode.js';
+import type { Decision } from '../../src/dhcp/decision.js';
+import { ownerOf } from '../../src/dhcp/identity.js';
 import { LeaseBook } from '../../src/dhcp/lease-book.js';
-import { networkOfRequest } from '../../src/dhcp/link.js';
-import type { Network } from '../../src/dhcp/network.js';
 import { parsePacket, type DhcpPacket } from '../../src/dhcp/packet.js';
-import { readRelay } from '../../src/dhcp/relay.js';
-import { buildReply, replyLimitBytes } from '../../src/dhcp/reply.js';
-import { decide, type Decision } from '../../src/dhcp/respond.js';
+import { UnknownQuota } from '../../src/dhcp/quota.js';
+import { replyLimitBytes } from '../../src/dhcp/reply.js';
+import { decide } from '../../src/dhcp/respond.js';
+import { situate, type Knowledge, type Situation } from '../../src/dhcp/situation.js';
 import { subnetContains } from '../../src/shared/ipv4.js';
 import { dhcpPackets } from './dhcp-packets.js';
 import { ENDPOINT, KNOWN, NETWORKS, POOL_SIZE } from './dhcp-world.js';
 import type { Target } from './target.js';
 
 const LEASE_MS = 600_000;
-const NO_OPTIONS: ReadonlyMap<number, Buffer> = new Map();
+const SETTINGS: ServerSettings = { bootHost: undefined, bootHttpPort: 8191, loaders: DEFAULT_LOADERS, servesDns: false };
+const HEARD = { localAddress: ENDPOINT, localPort: 67, sourceAddress: 0, sourcePort: 68 };
 
 export function dhcpTarget(random: Random): Target {
   const book = new LeaseBook();
+  const quota = new UnknownQuota();
   const next = dhcpPackets(random, KNOWN);
   let nowMs = 0;
   return {
@@ -35,45 +36,35 @@ export function dhcpTarget(random: Random): Target {
       if (random.chance(0.001)) book.sweep(nowMs);
       const parsed = parsePacket(bytes);
       if (!parsed.ok) return false;
-      return answer(parsed.value, bytes.length, book, nowMs);
+      const knowledge: Knowledge = { networks: NETWORKS, entryOf: () => undefined, book, quota, serverIds: [ENDPOINT], minSecs: 0, nowMs };
+      return answer(parsed.value, bytes.length, knowledge, random.chance(0.1));
     },
   };
 }
 
-function answer(packet: DhcpPacket, receivedBytes: number, book: LeaseBook, nowMs: number): boolean {
-  const client = describeClient(packet);
-  const relay = readRelay(packet);
-  const network = networkOfRequest(NETWORKS, packet, relay, ENDPOINT);
-  if (packet.op !== BootpOp.request || packet.relayIpAddress === ENDPOINT || network === undefined) return false;
-  const serverId = relay.serverIdentifierOverride ?? ENDPOINT;
-  const decision = decide({ packet, mac: client.mac, network, serverIds: [serverId, ENDPOINT], book, nowMs });
+function answer(packet: DhcpPacket, receivedBytes: number, knowledge: Knowledge, isBootServer: boolean): boolean {
+  const situation = situate(packet, { ...HEARD, isBootServer }, knowledge);
+  if ('reason' in situation) return false;
+  const decision = decide(situation);
   const reply = replyOf(decision);
   if (reply === undefined) {
-    forget(decision, book, network, client.mac, nowMs);
+    forget(decision, situation);
     return false;
   }
-  if (decision.kind === 'offer' || decision.kind === 'acknowledge') assertMayHave(decision.address, client.mac, network, book, nowMs);
-  remember(decision, book, network, client.mac, nowMs);
-  const boot = chooseBootfile(client, { bootenv: 'discovery', bootLocal: false }, true, { bootHost: ENDPOINT, bootHttpPort: 8191, loaders: DEFAULT_LOADERS });
-  const limit = replyLimitBytes(packet);
-  const encoded = encodePacket(
-    buildReply(packet, client, {
-      type: reply.type,
-      serverId,
-      address: reply.address,
-      leaseSeconds: reply.type === MessageType.nak || decision.kind === 'inform' ? undefined : network.leaseSeconds,
-      network,
-      hostName: client.hostName,
-      boot: typeof boot === 'string' ? undefined : boot,
-      extraOptions: NO_OPTIONS,
-      message: decision.kind === 'refuse' ? decision.reason : undefined,
-    }),
-    limit,
-  );
-  assert.ok(encoded.ok, 'the reply can be written');
-  assertSound(encoded.value.bytes, packet, reply, Math.max(limit, 300), receivedBytes);
-  const to = chooseDestination(packet, relay, reply.type, { sourcePort: 68, localPort: 67 });
-  assert.ok(to.port > 0 && to.address !== 0, 'the reply goes somewhere');
+  if (decision.kind === 'offer' || decision.kind === 'acknowledge') assertMayHave(decision.address, situation);
+  remember(decision, situation);
+  const isLease = decision.kind === 'offer' || decision.kind === 'acknowledge';
+  const statement: Statement = {
+    ...reply,
+    leaseSeconds: isLease ? situation.network.leaseSeconds : undefined,
+    isBootOnly: decision.kind === 'boot',
+    ...(decision.kind === 'refuse' ? { message: decision.reason } : {}),
+  };
+  const composed = composeAnswer(situation, statement, SETTINGS, true);
+  assert.ok(composed.ok, 'the reply can be written');
+  assertSound(composed.value.bytes, packet, reply, Math.max(replyLimitBytes(packet), 300), receivedBytes);
+  const { address, port } = composed.value.destination;
+  assert.ok(port > 0 && (address !== 0 || isBootServer), 'the reply goes somewhere');
   return true;
 }
 
@@ -89,20 +80,23 @@ const REPLY_TYPES: ReadonlyMap<string, MessageType | undefined> = new Map([
 ]);
 
 function replyOf(decision: Decision): Reply | undefined {
+  if (decision.kind === 'boot') return { type: decision.type, address: 0 };
   if (!REPLY_TYPES.has(decision.kind)) return undefined;
   const givesAddress = decision.kind === 'offer' || decision.kind === 'acknowledge' || decision.kind === 'bootp';
   return { type: REPLY_TYPES.get(decision.kind), address: givesAddress ? decision.address : 0 };
 }
 
 /** What an address given to a machine must be, whatever was asked for. */
-function assertMayHave(address: number, mac: string, network: Network, book: LeaseBook, nowMs: number): void {
+function assertMayHave(address: number, { network, client, identity, reserved, knowledge }: Situation): void {
   assert.ok(subnetContains(network.subnet, address), 'the address is of the network');
   assert.notEqual(address, ENDPOINT, 'the server gives its own address to nobody');
   const reservedFor = network.reservationByAddress.get(address);
-  assert.ok(reservedFor === undefined || reservedFor === mac, 'a reserved address is given to its machine only');
-  const holder = book.holderOf(address, nowMs);
-  assert.ok(holder === undefined || holder.state === 'declined' || holder.mac === mac, 'an address with a holder is given to nobody else');
-  assert.ok(holder?.state !== 'declined' || reservedFor === mac, 'a declined pool address rests');
+  assert.ok(reservedFor === undefined || reserved?.address === address, 'a reserved address is given to its machine only');
+  assert.ok(reservedFor === undefined || reservedFor === client.mac, 'a reserved address is given by hardware address');
+  const holder = knowledge.book.holderOf(address, knowledge.nowMs);
+  const isOwn = holder !== undefined && identity !== undefined && ownerOf(holder) === ownerOf(identity);
+  assert.ok(holder === undefined || holder.state === 'declined' || isOwn, 'an address with a holder is given to nobody else');
+  assert.ok(holder?.state !== 'declined' || reservedFor === client.mac, 'a declined pool address rests');
 }
 
 /** The answer as its reader sees it. RFC 2131 table 3, RFC 3046 section 2.2. */
@@ -122,17 +116,23 @@ function assertSound(bytes: Buffer, request: DhcpPacket, reply: Reply, limit: nu
 }
 
 /** The book changes as the server changes it once a row is written. */
-function remember(decision: Decision, book: LeaseBook, network: Network, mac: string, nowMs: number): void {
-  if (decision.kind === 'offer') book.holdOffer({ address: decision.address, networkId: network.id, mac, expiresAtMs: nowMs + 30_000 });
-  if (decision.kind === 'acknowledge') book.put({ address: decision.address, networkId: network.id, mac, state: 'active', expiresAtMs: nowMs + LEASE_MS });
+function remember(decision: Decision, { network, identity, knowledge }: Situation): void {
+  const { book, nowMs } = knowledge;
+  if (identity === undefined) return;
+  if (decision.kind === 'offer') book.holdOffer({ ...identity, address: decision.address, networkId: network.id, expiresAtMs: nowMs + 30_000 });
+  if (decision.kind === 'acknowledge') {
+    book.put({ ...identity, address: decision.address, networkId: network.id, state: 'active', expiresAtMs: nowMs + LEASE_MS });
+  }
   const { leases, offers } = book.size();
   assert.ok(leases <= POOL_SIZE && offers <= POOL_SIZE, `the book holds ${leases} leases and ${offers} offers, the networks only ${POOL_SIZE} addresses`);
 }
 
-function forget(decision: Decision, book: LeaseBook, network: Network, mac: string, nowMs: number): void {
+function forget(decision: Decision, { network, identity, knowledge }: Situation): void {
+  const { book, nowMs } = knowledge;
   if (decision.kind === 'release') book.forget(decision.address);
+  if (identity === undefined) return;
   if (decision.kind === 'decline' && !decision.isReserved) {
-    book.put({ address: decision.address, networkId: network.id, mac, state: 'declined', expiresAtMs: nowMs + LEASE_MS });
+    book.put({ ...identity, address: decision.address, networkId: network.id, state: 'declined', expiresAtMs: nowMs + LEASE_MS });
   }
-  if (decision.kind === 'ignore' && decision.reason === 'other-server') book.dropOffer(network.id, mac);
+  if (decision.kind === 'ignore' && decision.reason === 'other-server') book.dropOffer(network.id, ownerOf(identity));
 }

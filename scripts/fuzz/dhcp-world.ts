@@ -1,7 +1,7 @@
 /** The site of the fuzzed DHCP server: one network of each mode, addresses and machines that mean something in it. */
 import { parseIpv4 } from '../../src/shared/ipv4.js';
 import { macBytes } from '../../src/shared/mac.js';
-import { buildNetworks } from '../../src/dhcp/network.js';
+import { buildNetworks } from '../../src/dhcp/network-rows.js';
 import type { KnownAddresses } from './dhcp-packets.js';
 
 const MODES = ['authoritative', 'reservations', 'proxy', 'off'];

@@ -34,6 +34,8 @@ export const OptionCode = {
   clientNetworkInterface: 94,
   clientUuid: 97,
   subnetSelection: 118,
+  /** Addresses of TFTP servers. RFC 5859. */
+  tftpServerAddress: 150,
   /** iPXE encapsulated options, assigned to Etherboot. https://ipxe.org/howto/dhcpd */
   ipxe: 175,
   end: 255,

@@ -6,19 +6,10 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { joinBootServers, leaveBootServers, reportServing, SERVER_LEASE_SECONDS, type BootServer } from './boot-server-row.js';
 import { withDeadline } from './deadline.js';
-import { buildNetworks, type Network, type NetworkRow, type RangeRow, type ReservationRow } from './network.js';
-import { encodeNamedOption } from './options.js';
-
-/** A machine the table knows. */
-export type DhcpEntry = {
-  readonly mac: string;
-  readonly nodeId: number;
-  readonly hostName: string;
-  readonly bootenv: string;
-  readonly bootLocal: boolean;
-  /** The node's own options, by code. */
-  readonly options: ReadonlyMap<number, Buffer>;
-};
+import { encodeOptions } from './named-options.js';
+import type { Network } from './network.js';
+import { buildNetworks, NETWORK_COLUMNS, type NetworkRow, type RangeRow, type ReservationRow } from './network-rows.js';
+import type { DhcpEntry } from './situation.js';
 
 export type DirectoryDeps = {
   readonly pool: Pool;
@@ -187,13 +178,8 @@ export class Directory {
   }
 
   #entryOfRow(row: EntryRow): DhcpEntry {
-    const options = new Map<number, Buffer>();
-    const written = typeof row.options === 'object' && row.options !== null ? Object.entries(row.options) : [];
-    for (const [key, value] of written) {
-      const option = encodeNamedOption(key, value);
-      if (option.ok) options.set(option.value.code, option.value.bytes);
-      else this.#deps.logger.warn({ mac: row.mac, nodeId: row.node_id, reason: option.error }, 'option left out');
-    }
+    const { options, problems } = encodeOptions(row.options);
+    for (const reason of problems) this.#deps.logger.warn({ mac: row.mac, nodeId: row.node_id, reason }, 'option left out');
     return {
       mac: row.mac,
       nodeId: row.node_id,
@@ -208,13 +194,13 @@ export class Directory {
     const { pool, logger } = this.#deps;
     const [networks, ranges, reservations] = await this.#ask(
       Promise.all([
-        pool.query<NetworkRow>('SELECT id, name, subnet, router, dns, domain, dhcp_mode, lease_seconds FROM networks ORDER BY id'),
+        pool.query<NetworkRow>(`SELECT ${NETWORK_COLUMNS} FROM networks ORDER BY id`),
         pool.query<RangeRow>('SELECT network_id, name, first_address, last_address FROM network_ranges ORDER BY id'),
-        pool.query<ReservationRow>(`SELECT network_id, address, coalesce(mac, '') AS mac FROM reservations`),
+        pool.query<ReservationRow>('SELECT network_id, address, mac, unmanaged, hostname FROM reservations'),
       ]),
     );
     const built = buildNetworks(networks.rows, ranges.rows, reservations.rows);
-    for (const problem of built.problems) logger.warn({ reason: problem }, 'network row left out');
+    for (const problem of built.problems) logger.warn({ reason: problem }, 'network setting left out');
     this.#networks = built.networks;
   }
 

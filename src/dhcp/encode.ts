@@ -55,7 +55,9 @@ function placeOptions(packet: DhcpPacket, capacityBytes: number): Placement {
     return placement;
   }
   // Each field keeps one byte for its end option; the options field keeps three for option 52.
-  let mainRoom = capacityBytes - 3 - [...first, ...last].reduce((sum, entry) => sum + encodedBytes(entry[1]), 0);
+  // A message without option 53 is BOOTP's, which has no option 52 (RFC 1534 section 2).
+  const canOverload = first.length > 0;
+  let mainRoom = capacityBytes - (canOverload ? 3 : 0) - [...first, ...last].reduce((sum, entry) => sum + encodedBytes(entry[1]), 0);
   let fileRoom = isBlank(packet.bootFile) ? FILE_BYTES - 1 : 0;
   let snameRoom = isBlank(packet.serverName) ? SNAME_BYTES - 1 : 0;
   const middle: Entry[] = [];
@@ -64,6 +66,8 @@ function placeOptions(packet: DhcpPacket, capacityBytes: number): Placement {
     if (size <= mainRoom) {
       mainRoom -= size;
       middle.push(entry);
+    } else if (!canOverload) {
+      placement.leftOut.push(entry[0]);
     } else if (size <= fileRoom) {
       fileRoom -= size;
       placement.file.push(entry);

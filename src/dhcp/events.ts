@@ -122,3 +122,10 @@ function outcomeOf(kind: DhcpEventKind, { bootFile, detail }: DhcpEventAbout): P
 export function describeStage(client: Client): string {
   return client.stage === 'other' ? 'operating system' : `${client.stage}, ${architectureName(client.architecture)}`;
 }
+
+/** Option 50, else ciaddr; undefined when neither is there. */
+export function askedAddress(packet: DhcpPacket): number | undefined {
+  const requested = packet.options.get(OptionCode.requestedIpAddress);
+  const address = requested?.length === 4 ? requested.readUInt32BE(0) : packet.clientIpAddress;
+  return address === 0 ? undefined : address;
+}

@@ -1,25 +1,25 @@
 /**
- * One message from decision to datagram: finds the network, asks respond.ts, performs what it says. The only place where a
- * decision becomes a promise, a row, a packet or an event.
+ * One message from decision to datagram: situates it, asks respond.ts, performs what it says. The only place where a decision
+ * becomes a promise, a row or a packet; announce.ts tells the timeline of it.
  */
 import type { Logger } from 'pino';
 import { printableText } from '../shared/bytes.js';
-import { chooseBootfile, type BootAnswer, type BootSettings } from './bootfile.js';
-import { describeClient, type Client } from './client.js';
-import { BootpOp, MessageType, OptionCode } from './codes.js';
+import { formatIpv4 } from '../shared/ipv4.js';
+import { AlarmBell, type DhcpAlarm } from './alarms.js';
+import { Announcer } from './announce.js';
+import { composeAnswer, type ServerSettings, type Statement } from './answer.js';
+import { MessageType, OptionCode } from './codes.js';
 import { countReason, type DhcpCounters } from './counters.js';
-import { chooseDestination } from './destination.js';
-import type { DhcpEntry, Directory } from './directory.js';
-import { encodePacket } from './encode.js';
-import { describeStage, dhcpEvent, type DhcpEvent, type DhcpEventAbout, type DhcpEventKind } from './events.js';
+import type { Decision, NakReason } from './decision.js';
+import type { Directory } from './directory.js';
+import { askedAddress, type DhcpEvent } from './events.js';
+import { ownerOf, type Identity } from './identity.js';
 import type { LeaseBook } from './lease-book.js';
 import type { LeaseStore } from './lease-store.js';
-import { networkOfRequest } from './link.js';
-import type { Network } from './network.js';
 import type { DhcpPacket } from './packet.js';
-import { readRelay, type Relay } from './relay.js';
-import { buildReply, replyLimitBytes, type ReplyContent } from './reply.js';
-import { decide, type Decision } from './respond.js';
+import { UnknownQuota } from './quota.js';
+import { decide } from './respond.js';
+import { isKnownMachine, situate, type Knowledge, type Situation } from './situation.js';
 import type { Endpoint } from './sockets.js';
 
 export type ExchangeDeps = {
@@ -29,27 +29,17 @@ export type ExchangeDeps = {
   readonly directory: Directory;
   readonly counters: DhcpCounters;
   readonly serverIds: readonly number[];
-  /** Undefined: the address the client was heard at. */
-  readonly bootHost: number | undefined;
-  readonly bootHttpPort: number;
-  readonly loaders: BootSettings['loaders'];
+  readonly settings: ServerSettings;
+  /** See Knowledge. */
+  readonly minSecs: number;
   readonly emit: (event: DhcpEvent) => void;
+  readonly alarm: (alarm: DhcpAlarm) => void;
   readonly now: () => Date;
   readonly monotonicMs: () => number;
 };
 
-/** A message with everything that was found out about it. */
-type Question = {
-  readonly packet: DhcpPacket;
-  readonly client: Client;
-  readonly relay: Relay;
-  readonly network: Network;
-  readonly entry: DhcpEntry | undefined;
-  readonly sourcePort: number;
-  readonly endpoint: Endpoint;
-  /** Option 54 of the reply. */
-  readonly serverId: number;
-};
+/** A situation with its way back. */
+type Question = { readonly situation: Situation; readonly identity: Identity; readonly endpoint: Endpoint };
 
 /** How long an OFFER holds its address: longer than the slowest firmware chooses (PXE collects offers for up to 4 s, four times). */
 const OFFER_HOLD_MS = 30_000;
@@ -59,25 +49,21 @@ const QUARANTINE_SECONDS = 3_600;
 const FRESH_SHARE = 0.9;
 /** With the database away a pool lease is acknowledged for what is left of it, unless that is hardly anything. */
 const WORTHWHILE_SECONDS = 60;
-
-const EVENT_OF_TYPE: ReadonlyMap<number, DhcpEventKind> = new Map([
-  [MessageType.discover, 'dhcp-discover'],
-  [MessageType.request, 'dhcp-request'],
-  [MessageType.decline, 'dhcp-decline'],
-  [MessageType.release, 'dhcp-release'],
-  [MessageType.inform, 'dhcp-inform'],
-]);
-
-/** An unknown machine is asked what it is. */
-const UNKNOWN_MACHINE = { bootenv: 'discovery', bootLocal: false };
-const NO_OPTIONS: ReadonlyMap<number, Buffer> = new Map();
+/** Refusals that wait for a row at once; past this a flood is under way and its askers get silence. */
+const RECALL_LIMIT = 64;
 
 export class Exchange {
   readonly #deps: ExchangeDeps;
+  readonly #announcer: Announcer;
+  readonly #quota = new UnknownQuota();
+  readonly #bell: AlarmBell;
+  #recalls = 0;
   #isStopped = false;
 
   constructor(deps: ExchangeDeps) {
     this.#deps = deps;
+    this.#announcer = new Announcer(deps);
+    this.#bell = new AlarmBell(deps.alarm);
   }
 
   /** No reply is sent after this. */
@@ -85,213 +71,162 @@ export class Exchange {
     this.#isStopped = true;
   }
 
-  /** Handles one message; returns before the lease of an ACK is committed. */
-  handle(packet: DhcpPacket, sourcePort: number, endpoint: Endpoint): void {
-    const client = describeClient(packet);
-    const relay = readRelay(packet);
-    const network = networkOfRequest(this.#deps.directory.networks(), packet, relay, endpoint.address);
-    if (packet.op !== BootpOp.request) return this.#ignore(packet, client, 'not-a-request');
-    if (packet.relayIpAddress === endpoint.address) return this.#ignore(packet, client, 'relayed-by-ourselves');
-    if (network === undefined) return this.#ignore(packet, client, 'unknown-network');
-    const question: Question = {
+  /** Handles one message; returns before the lease of an ACK is committed. `source` is uint32. */
+  handle(packet: DhcpPacket, source: { readonly address: number; readonly port: number }, endpoint: Endpoint): void {
+    const situation = situate(
       packet,
-      client,
-      relay,
-      network,
-      entry: this.#deps.directory.entryOf(client.mac),
-      sourcePort,
-      endpoint,
-      serverId: relay.serverIdentifierOverride ?? endpoint.address,
-    };
-    const { book, serverIds, monotonicMs } = this.#deps;
-    const decision = decide({
-      packet,
-      mac: client.mac,
-      network,
-      serverIds: [question.serverId, ...serverIds],
+      {
+        localAddress: endpoint.address,
+        localPort: endpoint.port,
+        isBootServer: endpoint.isBootServer,
+        sourceAddress: source.address,
+        sourcePort: source.port,
+      },
+      this.#knowledge(),
+    );
+    if ('reason' in situation) return this.#announcer.ignored(packet, situation.client, situation.reason);
+    const decision = decide(situation);
+    this.#announcer.asked(situation);
+    if (decision.kind === 'ignore') return this.#ignore(situation, decision.reason);
+    // Without an identity there is no other decision: see respond.ts.
+    if (situation.identity !== undefined) this.#perform({ situation, identity: situation.identity, endpoint }, decision);
+  }
+
+  #knowledge(): Knowledge {
+    const { directory, book, serverIds, minSecs, monotonicMs } = this.#deps;
+    return {
+      networks: directory.networks(),
+      entryOf: (mac) => directory.entryOf(mac),
       book,
+      quota: this.#quota,
+      serverIds,
+      minSecs,
       nowMs: monotonicMs(),
-    });
-    this.#announce(question);
-    this.#perform(question, decision);
+    };
   }
 
-  #announce(question: Question): void {
-    const type = question.packet.options.get(OptionCode.messageType)?.[0];
-    const kind = type === undefined ? 'dhcp-bootp' : EVENT_OF_TYPE.get(type);
-    if (kind !== undefined) {
-      this.#event(question, kind, { address: askedAddress(question.packet), detail: describeStage(question.client) });
-    }
-  }
-
-  #perform(question: Question, decision: Decision): void {
-    const { book, leases, counters, monotonicMs } = this.#deps;
-    const { network, client } = question;
+  #perform(question: Question, decision: Exclude<Decision, { kind: 'ignore' }>): void {
+    const { leases, counters } = this.#deps;
+    const { network } = question.situation;
     switch (decision.kind) {
       case 'offer':
-        if (decision.source !== 'reserved' && decision.source !== 'leased') {
-          const expiresAtMs = monotonicMs() + OFFER_HOLD_MS;
-          book.holdOffer({ address: decision.address, networkId: network.id, mac: client.mac, expiresAtMs });
-        }
-        return this.#reply(question, MessageType.offer, decision.address, network.leaseSeconds);
+        if (decision.source !== 'reserved' && decision.source !== 'leased') this.#promise(question, decision.address);
+        return this.#reply(question, { type: MessageType.offer, address: decision.address, leaseSeconds: network.leaseSeconds, isBootOnly: false });
       case 'acknowledge':
         return this.#acknowledge(question, decision.address, decision.source === 'reserved');
       case 'refuse':
-        return this.#refuse(question, decision.reason);
+        return decision.state === 'selecting' ? this.#refuse(question, decision.reason) : this.#refuseAfterRecall(question);
       case 'inform':
         counters.informs += 1;
-        return this.#reply(question, MessageType.ack, 0, undefined);
+        return this.#reply(question, { type: MessageType.ack, address: 0, leaseSeconds: undefined, isBootOnly: false });
+      case 'boot':
+        return this.#reply(question, { type: decision.type, address: 0, leaseSeconds: undefined, isBootOnly: true });
       case 'bootp':
         counters.bootpReplies += 1;
-        return this.#reply(question, undefined, decision.address, undefined);
+        return this.#reply(question, { type: undefined, address: decision.address, leaseSeconds: undefined, isBootOnly: false });
       case 'release':
         counters.releases += 1;
-        return leases.release(decision.address, client.mac);
+        return leases.release(decision.address, ownerOf(question.identity));
       case 'decline':
         return this.#decline(question, decision.address, decision.isReserved);
-      case 'ignore':
-        if (decision.reason === 'other-server') book.dropOffer(network.id, client.mac);
-        return this.#ignore(question.packet, client, decision.reason, network);
     }
   }
 
+  #promise({ situation, identity }: Question, address: number): void {
+    const { network } = situation;
+    const expiresAtMs = this.#deps.monotonicMs() + OFFER_HOLD_MS;
+    const isRepeat = this.#deps.book.offerTo(network.id, ownerOf(identity), this.#deps.monotonicMs()) !== undefined;
+    this.#deps.book.holdOffer({ ...identity, address, networkId: network.id, expiresAtMs });
+    if (!isRepeat && !isKnownMachine(situation)) this.#quota.take(network.id);
+  }
+
   #acknowledge(question: Question, address: number, isReserved: boolean): void {
-    const { network, client } = question;
+    const { situation, identity } = question;
+    const { network, client, entry } = situation;
     const { book, leases, monotonicMs } = this.#deps;
-    const held = book.leaseOf(network.id, client.mac);
+    const held = book.leaseOf(network.id, ownerOf(identity));
     const leftSeconds = held?.address === address ? Math.floor((held.expiresAtMs - monotonicMs()) / 1000) : 0;
-    if (isReserved && leftSeconds >= network.leaseSeconds * FRESH_SHARE) {
-      return this.#reply(question, MessageType.ack, address, leftSeconds);
-    }
+    const acknowledge = (leaseSeconds: number): void => this.#reply(question, { type: MessageType.ack, address, leaseSeconds, isBootOnly: false });
+    if (isReserved && leftSeconds >= network.leaseSeconds * FRESH_SHARE) return acknowledge(leftSeconds);
     const ask = {
+      ...identity,
       address,
       networkId: network.id,
-      mac: client.mac,
       clientId: client.clientId === undefined ? null : client.clientId.toString('hex'),
-      hostName: question.entry?.hostName ?? client.hostName ?? null,
+      hostName: entry?.hostName ?? client.hostName ?? null,
       leaseSeconds: network.leaseSeconds,
       isReserved,
     };
     void leases.grant(ask).then((outcome) => {
       switch (outcome) {
         case 'granted':
-          return this.#reply(question, MessageType.ack, address, network.leaseSeconds);
+          return acknowledge(network.leaseSeconds);
         case 'taken':
           return this.#refuse(question, 'address is in use');
-        case 'unavailable':
-          return this.#acknowledgeFromMemory(question, address, isReserved ? network.leaseSeconds : leftSeconds);
+        case 'unavailable': {
+          // The database is away: a reserved address is its machine's in any case, a pool lease until it ends, a new one waits.
+          const leaseSeconds = isReserved ? network.leaseSeconds : leftSeconds;
+          return leaseSeconds >= Math.min(WORTHWHILE_SECONDS, network.leaseSeconds) ? acknowledge(leaseSeconds) : this.#ignore(situation, 'database-away');
+        }
       }
     });
   }
 
-  /** The database is away: a reserved address is its machine's in any case, a pool lease until it ends, a new one waits. */
-  #acknowledgeFromMemory(question: Question, address: number, leaseSeconds: number): void {
-    const floor = Math.min(WORTHWHILE_SECONDS, question.network.leaseSeconds);
-    if (leaseSeconds >= floor) return this.#reply(question, MessageType.ack, address, leaseSeconds);
-    this.#ignore(question.packet, question.client, 'database-away', question.network);
-  }
-
-  #refuse(question: Question, reason: string): void {
-    countReason(this.#deps.counters, reason);
-    this.#send(question, MessageType.nak, {
-      type: MessageType.nak,
-      serverId: question.serverId,
-      address: 0,
-      leaseSeconds: undefined,
-      network: question.network,
-      hostName: undefined,
-      boot: undefined,
-      extraOptions: NO_OPTIONS,
-      message: reason,
+  /**
+   * A broadcast REQUEST is heard by every server of the network, and what we remember may be behind the table: another server may
+   * have given the lease. The row is read before such a client is refused; without it we stay silent (netboot-rules 7).
+   */
+  #refuseAfterRecall(question: Question): void {
+    const { situation, identity } = question;
+    const wanted = askedAddress(situation.packet) ?? 0;
+    if (this.#recalls >= RECALL_LIMIT) return this.#ignore(situation, 'database-away');
+    this.#recalls += 1;
+    void this.#deps.leases.recall(situation.network.id, ownerOf(identity), wanted).then((isRead) => {
+      this.#recalls -= 1;
+      if (!isRead) return this.#ignore(situation, 'database-away');
+      const decision = decide({ ...situation, knowledge: this.#knowledge() });
+      if (decision.kind === 'refuse') return this.#refuse(question, decision.reason);
+      if (decision.kind === 'acknowledge') return this.#acknowledge(question, decision.address, decision.source === 'reserved');
+      return this.#ignore(situation, decision.kind === 'ignore' ? decision.reason : 'not-our-client');
     });
-    this.#deps.counters.naks += 1;
-    this.#event(question, 'dhcp-nak', { address: askedAddress(question.packet), detail: reason });
   }
 
-  #decline(question: Question, address: number, isReserved: boolean): void {
+  #refuse(question: Question, reason: NakReason): void {
+    countReason(this.#deps.counters, reason);
+    this.#reply(question, { type: MessageType.nak, address: 0, leaseSeconds: undefined, isBootOnly: false, message: reason });
+  }
+
+  #decline({ situation, identity }: Question, address: number, isReserved: boolean): void {
     const { leases, counters, logger } = this.#deps;
-    const message = question.packet.options.get(OptionCode.message);
+    const { packet, client, network } = situation;
+    const message = packet.options.get(OptionCode.message);
     const said = message === undefined ? undefined : printableText(message);
     counters.declines += 1;
-    logger.warn({ mac: question.client.mac, address, isReserved, said }, 'address declined: another machine uses it');
+    logger.warn({ mac: client.mac, address: formatIpv4(address), isReserved, said }, 'address declined: another machine uses it');
     if (isReserved) return;
-    leases.decline({ address, networkId: question.network.id, mac: question.client.mac }, QUARANTINE_SECONDS);
+    leases.decline({ ...identity, address, networkId: network.id }, QUARANTINE_SECONDS);
   }
 
-  /** An OFFER, an ACK or a BOOTP reply, with what the client boots. */
-  #reply(question: Question, type: MessageType | undefined, address: number, leaseSeconds: number | undefined): void {
-    const boot = this.#bootFor(question);
-    const hasBoot = typeof boot !== 'string';
-    const leftOut = this.#send(question, type, {
-      type,
-      serverId: question.serverId,
-      address,
-      leaseSeconds,
-      network: question.network,
-      hostName: question.entry?.hostName,
-      boot: hasBoot ? boot : undefined,
-      extraOptions: question.entry?.options ?? NO_OPTIONS,
-      message: undefined,
-    });
-    if (leftOut === undefined) return;
-    if (type === MessageType.offer) this.#deps.counters.offers += 1;
-    if (type === MessageType.ack) this.#deps.counters.acks += 1;
-    this.#event(question, type === MessageType.offer ? 'dhcp-offer' : 'dhcp-ack', {
-      address: address === 0 ? question.packet.clientIpAddress : address,
-      detail: hasBoot ? boot.bootFile : boot,
-      bootFile: hasBoot ? boot.bootFile : undefined,
-      leftOut,
-      ownOptions: [...(question.entry?.options ?? NO_OPTIONS).keys()],
-    });
-  }
-
-  #bootFor(question: Question): BootAnswer | string {
-    const { directory, bootHost, bootHttpPort, loaders } = this.#deps;
-    return chooseBootfile(question.client, question.entry ?? UNKNOWN_MACHINE, directory.mayBoot(), {
-      bootHost: bootHost ?? question.endpoint.address,
-      bootHttpPort,
-      loaders,
-    });
-  }
-
-  /** Sends; gives the options that found no room, undefined when nothing was sent. */
-  #send(question: Question, type: MessageType | undefined, content: ReplyContent): readonly number[] | undefined {
-    if (this.#isStopped) return undefined;
-    const { packet, relay, sourcePort, endpoint, client } = question;
-    const { logger, counters } = this.#deps;
-    const encoded = encodePacket(buildReply(packet, client, content), replyLimitBytes(packet));
-    if (!encoded.ok) {
-      logger.error({ mac: client.mac, reason: encoded.error }, 'reply could not be written');
-      return undefined;
-    }
-    if (encoded.value.leftOut.length > 0) {
-      logger.debug({ mac: client.mac, options: encoded.value.leftOut }, 'options left out: the client takes no more');
-    }
-    const to = chooseDestination(packet, relay, type, { sourcePort, localPort: endpoint.port });
-    endpoint.send(encoded.value.bytes, to, (error) => {
+  #reply({ situation, endpoint }: Question, statement: Statement): void {
+    if (this.#isStopped) return;
+    const { logger, counters, settings, directory } = this.#deps;
+    const { client } = situation;
+    const answer = composeAnswer(situation, statement, settings, directory.mayBoot());
+    if (!answer.ok) return logger.error({ mac: client.mac, reason: answer.error }, 'reply could not be written');
+    const { bytes, leftOut, destination } = answer.value;
+    if (leftOut.length > 0) logger.debug({ mac: client.mac, options: leftOut }, 'options left out: the client takes no more');
+    endpoint.send(bytes, destination, (error) => {
       if (error === null) return;
       counters.sendFailures += 1;
       logger.debug({ err: error, mac: client.mac }, 'reply not sent');
     });
-    return encoded.value.leftOut;
+    this.#announcer.answered(situation, statement, answer.value);
   }
 
-  #ignore(packet: DhcpPacket, client: Client, reason: string, network?: Network): void {
-    const { counters, logger, emit, now } = this.#deps;
-    counters.ignored += 1;
-    countReason(counters, reason);
-    logger.debug({ mac: client.mac, xid: packet.transactionId, reason }, 'message ignored');
-    emit(dhcpEvent('dhcp-ignored', now(), packet, client, { address: askedAddress(packet), detail: reason, network: network?.name }));
+  #ignore(situation: Situation, reason: string): void {
+    const { network, identity, packet, client } = situation;
+    if (reason === 'other-server' && identity !== undefined) this.#deps.book.dropOffer(network.id, ownerOf(identity));
+    if (reason === 'unknown-quota' || reason === 'pool-exhausted') this.#bell.ring(reason, network, client.mac, this.#deps.monotonicMs());
+    this.#announcer.ignored(packet, client, reason, network);
   }
-
-  #event(question: Question, kind: DhcpEventKind, about: DhcpEventAbout): void {
-    this.#deps.emit(dhcpEvent(kind, this.#deps.now(), question.packet, question.client, { network: question.network.name, ...about }));
-  }
-}
-
-/** Option 50, else ciaddr; undefined when neither is there. */
-function askedAddress(packet: DhcpPacket): number | undefined {
-  const requested = packet.options.get(OptionCode.requestedIpAddress);
-  const address = requested?.length === 4 ? requested.readUInt32BE(0) : packet.clientIpAddress;
-  return address === 0 ? undefined : address;
 }

@@ -3,12 +3,15 @@
  * behind the table (another server wrote); the row decides when the ACK is due, and its answer is put back here.
  * Times are milliseconds of one monotonic clock, given by the caller.
  */
+import { ownerOf } from './identity.js';
 
 /** One address that is held or in quarantine. */
 export type Lease = {
   readonly address: number;
   readonly networkId: number;
   readonly mac: string;
+  /** See Identity; null when the lease is the MAC's. */
+  readonly clientKey: string | null;
   /** `declined`: in quarantine until it ends, whoever asks. */
   readonly state: 'active' | 'declined';
   readonly expiresAtMs: number;
@@ -19,23 +22,24 @@ export type Offer = {
   readonly address: number;
   readonly networkId: number;
   readonly mac: string;
+  readonly clientKey: string | null;
   readonly expiresAtMs: number;
 };
 
 export class LeaseBook {
   readonly #leases = new Map<number, Lease>();
-  readonly #leaseByMac = new Map<string, Lease>();
+  readonly #leaseByOwner = new Map<string, Lease>();
   readonly #offers = new Map<number, Offer>();
-  readonly #offerByMac = new Map<string, Offer>();
+  readonly #offerByOwner = new Map<string, Offer>();
 
-  /** Records what the table says of an address, in place of what was known; an active lease ends the MAC's other one. */
+  /** Records what the table says of an address, in place of what was known; an active lease ends its owner's other one. */
   put(lease: Lease): void {
     this.forget(lease.address);
     if (lease.state === 'active') {
-      const key = keyOf(lease.networkId, lease.mac);
-      const previous = this.#leaseByMac.get(key);
+      const key = keyOf(lease.networkId, ownerOf(lease));
+      const previous = this.#leaseByOwner.get(key);
       if (previous !== undefined) this.#leases.delete(previous.address);
-      this.#leaseByMac.set(key, lease);
+      this.#leaseByOwner.set(key, lease);
       this.#dropOfferOf(key);
     }
     this.#leases.set(lease.address, lease);
@@ -46,13 +50,13 @@ export class LeaseBook {
     const lease = this.#leases.get(address);
     if (lease === undefined) return;
     this.#leases.delete(address);
-    const key = keyOf(lease.networkId, lease.mac);
-    if (this.#leaseByMac.get(key) === lease) this.#leaseByMac.delete(key);
+    const key = keyOf(lease.networkId, ownerOf(lease));
+    if (this.#leaseByOwner.get(key) === lease) this.#leaseByOwner.delete(key);
   }
 
-  /** The active lease of a MAC, ended or not: a machine that comes back gets its old address while nobody has taken it. */
-  leaseOf(networkId: number, mac: string): Lease | undefined {
-    return this.#leaseByMac.get(keyOf(networkId, mac));
+  /** The active lease of an owner, ended or not: a machine that comes back gets its old address while nobody has taken it. */
+  leaseOf(networkId: number, owner: string): Lease | undefined {
+    return this.#leaseByOwner.get(keyOf(networkId, owner));
   }
 
   /** Who holds the address now: an unexpired lease or a quarantine. */
@@ -61,41 +65,51 @@ export class LeaseBook {
     return lease !== undefined && lease.expiresAtMs > nowMs ? lease : undefined;
   }
 
-  /** Promises an address for a while; a MAC has at most one promise a network. */
+  /** Promises an address for a while; an owner has at most one promise a network. */
   holdOffer(offer: Offer): void {
-    const key = keyOf(offer.networkId, offer.mac);
+    const key = keyOf(offer.networkId, ownerOf(offer));
     this.#dropOfferOf(key);
     const other = this.#offers.get(offer.address);
-    if (other !== undefined) this.#dropOfferOf(keyOf(other.networkId, other.mac));
+    if (other !== undefined) this.#dropOfferOf(keyOf(other.networkId, ownerOf(other)));
     this.#offers.set(offer.address, offer);
-    this.#offerByMac.set(key, offer);
+    this.#offerByOwner.set(key, offer);
   }
 
-  /** The unexpired promise to a MAC. */
-  offerTo(networkId: number, mac: string, nowMs: number): Offer | undefined {
-    const offer = this.#offerByMac.get(keyOf(networkId, mac));
+  /** The unexpired promise to an owner. */
+  offerTo(networkId: number, owner: string, nowMs: number): Offer | undefined {
+    const offer = this.#offerByOwner.get(keyOf(networkId, owner));
     return offer !== undefined && offer.expiresAtMs > nowMs ? offer : undefined;
   }
 
   /** Takes the promise back: the client chose another server, or declined. */
-  dropOffer(networkId: number, mac: string): void {
-    this.#dropOfferOf(keyOf(networkId, mac));
+  dropOffer(networkId: number, owner: string): void {
+    this.#dropOfferOf(keyOf(networkId, owner));
   }
 
-  /** Whether nobody but this MAC holds the address or was promised it. */
-  isFreeFor(address: number, mac: string, nowMs: number): boolean {
+  /** Whether nobody but this owner holds the address or was promised it. */
+  isFreeFor(address: number, owner: string, nowMs: number): boolean {
     const lease = this.#leases.get(address);
-    if (lease !== undefined && lease.expiresAtMs > nowMs && (lease.state === 'declined' || lease.mac !== mac)) return false;
+    if (lease !== undefined && lease.expiresAtMs > nowMs && (lease.state === 'declined' || ownerOf(lease) !== owner)) return false;
     const offer = this.#offers.get(address);
-    return offer === undefined || offer.mac === mac || offer.expiresAtMs <= nowMs;
+    return offer === undefined || ownerOf(offer) === owner || offer.expiresAtMs <= nowMs;
   }
 
   /** Removes promises and quarantines that ended, so that the book is bounded by the pools. Ended leases stay: see leaseOf. */
   sweep(nowMs: number): void {
-    for (const [key, offer] of this.#offerByMac) if (offer.expiresAtMs <= nowMs) this.#dropOfferOf(key);
+    for (const [key, offer] of this.#offerByOwner) if (offer.expiresAtMs <= nowMs) this.#dropOfferOf(key);
     for (const lease of this.#leases.values()) {
       if (lease.state === 'declined' && lease.expiresAtMs <= nowMs) this.forget(lease.address);
     }
+  }
+
+  /** Every lease and quarantine of a network that has not ended. */
+  *held(networkId: number, nowMs: number): Generator<Lease> {
+    for (const lease of this.#leases.values()) if (lease.networkId === networkId && lease.expiresAtMs > nowMs) yield lease;
+  }
+
+  /** Every promise of a network that has not ended. */
+  *promised(networkId: number, nowMs: number): Generator<Offer> {
+    for (const offer of this.#offers.values()) if (offer.networkId === networkId && offer.expiresAtMs > nowMs) yield offer;
   }
 
   /** Number of addresses remembered and of promises, for metrics. */
@@ -104,13 +118,13 @@ export class LeaseBook {
   }
 
   #dropOfferOf(key: string): void {
-    const offer = this.#offerByMac.get(key);
+    const offer = this.#offerByOwner.get(key);
     if (offer === undefined) return;
-    this.#offerByMac.delete(key);
+    this.#offerByOwner.delete(key);
     if (this.#offers.get(offer.address) === offer) this.#offers.delete(offer.address);
   }
 }
 
-function keyOf(networkId: number, mac: string): string {
-  return `${networkId} ${mac}`;
+function keyOf(networkId: number, owner: string): string {
+  return `${networkId} ${owner}`;
 }

@@ -1,15 +1,18 @@
 /**
- * The statements that write `leases`. The primary key on address and the unique index on (network, mac) of active rows decide
+ * The statements that write `leases`. The primary key on address and the unique index on (network, client key or MAC) of active rows decide
  * who gets what; these statements only ask.
  */
 import type { Pool, PoolClient } from 'pg';
 import { formatIpv4, parseIpv4 } from '../shared/ipv4.js';
+import { ownerOf } from './identity.js';
 
 /** One address asked for. */
 export type LeaseAsk = {
   readonly address: number;
   readonly networkId: number;
   readonly mac: string;
+  /** See Identity; null when the lease is the MAC's. */
+  readonly clientKey: string | null;
   readonly clientId: string | null;
   readonly hostName: string | null;
   readonly leaseSeconds: number;
@@ -21,13 +24,14 @@ export type LeaseRow = {
   readonly address: number;
   readonly networkId: number;
   readonly mac: string;
+  readonly clientKey: string | null;
   readonly state: 'active' | 'declined';
   readonly leftMs: number;
 };
 
-type SqlRow = { address: string; network_id: number; mac: string; state: string; left_ms: number };
+type SqlRow = { address: string; network_id: number; mac: string; client_key: string | null; state: string; left_ms: number };
 
-const COLUMNS = `address, network_id, mac, state,
+const COLUMNS = `address, network_id, mac, client_key, state,
   (extract(epoch FROM expires_at - clock_timestamp()) * 1000)::float8 AS left_ms`;
 
 /** Every lease and quarantine; ended leases too, for machines that come back. */
@@ -44,26 +48,36 @@ export async function readLeasesAt(pool: Pool, addresses: readonly number[]): Pr
   return rows.flatMap(leaseRow);
 }
 
+/** The rows of an owner on a network and of an address. Uses the primary key and the unique index of active leases. */
+export async function readLeasesOf(pool: Pool, networkId: number, owner: string, address: number): Promise<LeaseRow[]> {
+  const { rows } = await pool.query<SqlRow>(
+    `SELECT ${COLUMNS} FROM leases WHERE state = 'active' AND network_id = $1 AND coalesce(client_key, mac) = $2
+     UNION SELECT ${COLUMNS} FROM leases WHERE address = $3 AND state IN ('active', 'declined')`,
+    [networkId, owner, formatIpv4(address)],
+  );
+  return rows.flatMap(leaseRow);
+}
+
 /**
  * Takes every address that is free or already the asker's, in one statement and one commit; returns the addresses that were
  * granted. Rows are locked in address order, so that two servers cannot deadlock. An address is free when nobody's row holds it
- * unexpired; a quarantine yields to a reservation only. The asks must differ in address and in (network, mac).
+ * unexpired; a quarantine yields to a reservation only. The asks must differ in address and in owner.
  * Uses the primary key.
  */
 export async function grantLeases(db: Pool | PoolClient, asks: readonly LeaseAsk[]): Promise<Set<number>> {
   const { rows } = await db.query<{ address: string }>(
-    `INSERT INTO leases AS held (address, network_id, mac, client_id, hostname, state, expires_at, updated_at)
-     SELECT address, network_id, mac, client_id, hostname, 'active',
+    `INSERT INTO leases AS held (address, network_id, mac, client_id, client_key, hostname, state, expires_at, updated_at)
+     SELECT address, network_id, mac, client_id, client_key, hostname, 'active',
             clock_timestamp() + make_interval(secs => lease_seconds), clock_timestamp()
-     FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::int[])
-          AS ask (address, network_id, mac, client_id, hostname, lease_seconds)
+     FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::int[], $8::text[])
+          AS ask (address, network_id, mac, client_id, hostname, lease_seconds, client_key)
      ORDER BY address
      ON CONFLICT (address) DO UPDATE
      SET network_id = EXCLUDED.network_id, mac = EXCLUDED.mac, client_id = EXCLUDED.client_id,
-         hostname = EXCLUDED.hostname, state = 'active', expires_at = EXCLUDED.expires_at, updated_at = EXCLUDED.updated_at
+         client_key = EXCLUDED.client_key, hostname = EXCLUDED.hostname, state = 'active', expires_at = EXCLUDED.expires_at, updated_at = EXCLUDED.updated_at
      WHERE held.state IN ('released', 'expired')
         OR held.expires_at <= clock_timestamp()
-        OR (held.state = 'active' AND held.mac = EXCLUDED.mac)
+        OR (held.state = 'active' AND coalesce(held.client_key, held.mac) = coalesce(EXCLUDED.client_key, EXCLUDED.mac))
         OR (held.state = 'declined' AND held.address = ANY($7::text[]))
      RETURNING held.address`,
     [
@@ -74,6 +88,7 @@ export async function grantLeases(db: Pool | PoolClient, asks: readonly LeaseAsk
       asks.map((ask) => ask.hostName),
       asks.map((ask) => ask.leaseSeconds),
       asks.filter((ask) => ask.isReserved).map((ask) => formatIpv4(ask.address)),
+      asks.map((ask) => ask.clientKey),
     ],
   );
   return new Set(rows.map((row) => parseIpv4(row.address)).filter((address) => address !== undefined));
@@ -87,10 +102,10 @@ export async function moveAndGrantLeases(pool: Pool, asks: readonly LeaseAsk[]):
     await client.query('BEGIN');
     await client.query(
       `UPDATE leases SET state = 'released', updated_at = clock_timestamp()
-       FROM unnest($1::int[], $2::text[], $3::text[]) AS ask (network_id, mac, address)
-       WHERE leases.network_id = ask.network_id AND leases.mac = ask.mac
+       FROM unnest($1::int[], $2::text[], $3::text[]) AS ask (network_id, owner, address)
+       WHERE leases.network_id = ask.network_id AND coalesce(leases.client_key, leases.mac) = ask.owner
          AND leases.state = 'active' AND leases.address <> ask.address`,
-      [asks.map((ask) => ask.networkId), asks.map((ask) => ask.mac), asks.map((ask) => formatIpv4(ask.address))],
+      [asks.map((ask) => ask.networkId), asks.map(ownerOf), asks.map((ask) => formatIpv4(ask.address))],
     );
     const granted = await grantLeases(client, asks);
     await client.query('COMMIT');
@@ -104,29 +119,32 @@ export async function moveAndGrantLeases(pool: Pool, asks: readonly LeaseAsk[]):
   }
 }
 
-/** Gives an address back, if it is still this machine's. RFC 2131 section 4.3.4. */
-export async function releaseLease(pool: Pool, address: number, mac: string): Promise<void> {
+/** Gives an address back, if it is still this owner's. RFC 2131 section 4.3.4. */
+export async function releaseLease(pool: Pool, address: number, owner: string): Promise<void> {
   await pool.query(
     `UPDATE leases SET state = 'released', updated_at = clock_timestamp()
-     WHERE address = $1 AND mac = $2 AND state = 'active'`,
-    [formatIpv4(address), mac],
+     WHERE address = $1 AND coalesce(client_key, mac) = $2 AND state = 'active'`,
+    [formatIpv4(address), owner],
   );
 }
 
+/** An address that its client found in use. */
+export type DeclinedLease = { readonly address: number; readonly networkId: number; readonly mac: string; readonly clientKey: string | null };
+
 /** Puts an address in quarantine, unless another machine got it meanwhile. RFC 2131 section 4.3.3. */
-export async function declineLease(pool: Pool, lease: { address: number; networkId: number; mac: string }, quarantineSeconds: number): Promise<void> {
+export async function declineLease(pool: Pool, lease: DeclinedLease, quarantineSeconds: number): Promise<void> {
   await pool.query(
-    `INSERT INTO leases AS held (address, network_id, mac, state, expires_at, updated_at)
-     VALUES ($1, $2, $3, 'declined', clock_timestamp() + make_interval(secs => $4), clock_timestamp())
+    `INSERT INTO leases AS held (address, network_id, mac, client_key, state, expires_at, updated_at)
+     VALUES ($1, $2, $3, $5, 'declined', clock_timestamp() + make_interval(secs => $4), clock_timestamp())
      ON CONFLICT (address) DO UPDATE
      SET state = 'declined', expires_at = EXCLUDED.expires_at, updated_at = EXCLUDED.updated_at
-     WHERE held.mac = EXCLUDED.mac OR held.state <> 'active' OR held.expires_at <= clock_timestamp()`,
-    [formatIpv4(lease.address), lease.networkId, lease.mac, quarantineSeconds],
+     WHERE coalesce(held.client_key, held.mac) = coalesce(EXCLUDED.client_key, EXCLUDED.mac) OR held.state <> 'active' OR held.expires_at <= clock_timestamp()`,
+    [formatIpv4(lease.address), lease.networkId, lease.mac, quarantineSeconds, lease.clientKey],
   );
 }
 
 function leaseRow(row: SqlRow): LeaseRow[] {
   const address = parseIpv4(row.address);
   if (address === undefined || (row.state !== 'active' && row.state !== 'declined')) return [];
-  return [{ address, networkId: row.network_id, mac: row.mac, state: row.state, leftMs: row.left_ms }];
+  return [{ address, networkId: row.network_id, mac: row.mac, clientKey: row.client_key, state: row.state, leftMs: row.left_ms }];
 }

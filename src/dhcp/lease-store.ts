@@ -6,8 +6,20 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { withDeadline } from './deadline.js';
 import { errorCode } from './error-code.js';
+import { ownerOf } from './identity.js';
 import type { Lease, LeaseBook } from './lease-book.js';
-import { declineLease, grantLeases, moveAndGrantLeases, readLeases, readLeasesAt, releaseLease, type LeaseAsk, type LeaseRow } from './lease-queries.js';
+import {
+  declineLease,
+  grantLeases,
+  moveAndGrantLeases,
+  readLeases,
+  readLeasesAt,
+  readLeasesOf,
+  releaseLease,
+  type DeclinedLease,
+  type LeaseAsk,
+  type LeaseRow,
+} from './lease-queries.js';
 
 /** What became of one ask. `unavailable`: the database did not answer; nothing is known, the client asks again. */
 export type GrantOutcome = 'granted' | 'taken' | 'unavailable';
@@ -61,16 +73,31 @@ export class LeaseStore {
     });
   }
 
+  /**
+   * Reads what the table says of an owner and of an address, where another server may have written. False when it cannot be
+   * read. Never rejects.
+   */
+  async recall(networkId: number, owner: string, address: number): Promise<boolean> {
+    try {
+      const rows = await withDeadline(readLeasesOf(this.#deps.pool, networkId, owner, address), COMMIT_TIMEOUT_MS, 'reading a lease');
+      for (const row of rows) this.#remember(row);
+      return true;
+    } catch (error) {
+      this.#deps.logger.debug({ err: error }, 'lease not read');
+      return false;
+    }
+  }
+
   /** Gives an address back. Kept in order with grants, so that a machine that asks again at once keeps its new lease. */
-  release(address: number, mac: string): void {
+  release(address: number, owner: string): void {
     this.#deps.book.forget(address);
-    this.#enqueue({ kind: 'write', what: 'release', run: () => releaseLease(this.#deps.pool, address, mac) });
+    this.#enqueue({ kind: 'write', what: 'release', run: () => releaseLease(this.#deps.pool, address, owner) });
   }
 
   /** Puts an address in quarantine, at once in memory. */
-  decline(lease: { address: number; networkId: number; mac: string }, quarantineSeconds: number): void {
+  decline(lease: DeclinedLease, quarantineSeconds: number): void {
     const { book, monotonicMs, pool } = this.#deps;
-    book.dropOffer(lease.networkId, lease.mac);
+    book.dropOffer(lease.networkId, ownerOf(lease));
     book.put({ ...lease, state: 'declined', expiresAtMs: monotonicMs() + quarantineSeconds * 1000 });
     this.#enqueue({ kind: 'write', what: 'decline', run: () => declineLease(pool, lease, quarantineSeconds) });
   }
@@ -116,9 +143,9 @@ export class LeaseStore {
         rest.push(item);
         continue;
       }
-      const machine = `${item.ask.networkId} ${item.ask.mac}`;
+      const machine = `${item.ask.networkId} ${ownerOf(item.ask)}`;
       const same = byAddress.get(item.ask.address);
-      if (same !== undefined && same.ask.mac === item.ask.mac) {
+      if (same !== undefined && ownerOf(same.ask) === ownerOf(item.ask)) {
         same.settle.push(...item.settle);
       } else if (same !== undefined || machines.has(machine)) {
         rest.push(item);
@@ -154,7 +181,7 @@ export class LeaseStore {
   async #grantBatch(batch: readonly PendingGrant[], attempt: number): Promise<Set<number>> {
     const { pool, book } = this.#deps;
     const asks = batch.map((item) => item.ask);
-    const isMove = attempt > 1 || asks.some((ask) => (book.leaseOf(ask.networkId, ask.mac)?.address ?? ask.address) !== ask.address);
+    const isMove = attempt > 1 || asks.some((ask) => (book.leaseOf(ask.networkId, ownerOf(ask))?.address ?? ask.address) !== ask.address);
     try {
       const granted = isMove ? await moveAndGrantLeases(pool, asks) : await grantLeases(pool, asks);
       this.#rememberGranted(asks, granted);
@@ -176,8 +203,8 @@ export class LeaseStore {
   #rememberGranted(asks: readonly LeaseAsk[], granted: ReadonlySet<number>): void {
     for (const ask of asks) {
       if (!granted.has(ask.address)) continue;
-      const { address, networkId, mac, leaseSeconds } = ask;
-      this.#remember({ address, networkId, mac, state: 'active', leftMs: leaseSeconds * 1000 });
+      const { address, networkId, mac, clientKey, leaseSeconds } = ask;
+      this.#remember({ address, networkId, mac, clientKey, state: 'active', leftMs: leaseSeconds * 1000 });
     }
   }
 
@@ -203,6 +230,7 @@ export class LeaseStore {
       address: row.address,
       networkId: row.networkId,
       mac: row.mac,
+      clientKey: row.clientKey,
       state: row.state,
       expiresAtMs: this.#deps.monotonicMs() + row.leftMs,
     };

@@ -1,7 +1,7 @@
 /**
- * Which address a machine gets. The hardware address decides, whatever option 61 says: firmware, loader, installer and OS of one
- * machine send four client identifiers in one boot and must end with one address (netboot-rules 5).
+ * Which address a client gets; who that client is says identity.ts.
  */
+import { ownerOf, type Identity } from './identity.js';
 import type { LeaseBook } from './lease-book.js';
 import { isPoolAddress, type Network } from './network.js';
 
@@ -15,7 +15,11 @@ export type AddressChoice =
 /** What the choice depends on. */
 export type AddressQuestion = {
   readonly network: Network;
-  readonly mac: string;
+  readonly identity: Identity;
+  /** The address given by hand to this machine or its relay's port. */
+  readonly reserved: number | undefined;
+  /** Whether machines without a reservation get an address: mode `authoritative`. */
+  readonly hasPool: boolean;
   /** Option 50, honoured for a pool address that is free. RFC 2131 section 4.3.1. */
   readonly requested: number | undefined;
   /** Addresses of the server and the relay on this network: in use by definition. */
@@ -27,20 +31,20 @@ export type AddressQuestion = {
  * another machine still holds (the reservation is newer than its lease) is not given twice: the pool serves until it ends.
  */
 export function chooseAddress(question: AddressQuestion, book: LeaseBook, nowMs: number): AddressChoice {
-  const { network, mac, requested, taken } = question;
-  const reserved = network.reservationByMac.get(mac);
-  if (reserved !== undefined && isReservedUsable(book, reserved, mac, nowMs)) {
+  const { network, identity, reserved, hasPool, requested, taken } = question;
+  const owner = ownerOf(identity);
+  if (reserved !== undefined && isReservedUsable(book, reserved, owner, nowMs)) {
     return { kind: 'address', address: reserved, source: 'reserved' };
   }
-  if (network.mode !== 'authoritative') return { kind: 'none', reason: 'no-reservation' };
+  if (!hasPool) return { kind: 'none', reason: 'no-reservation' };
 
-  const isFree = (address: number): boolean => isPoolAddress(network, address) && !taken.includes(address) && book.isFreeFor(address, mac, nowMs);
-  const lease = book.leaseOf(network.id, mac);
+  const isFree = (address: number): boolean => isPoolAddress(network, address) && !taken.includes(address) && book.isFreeFor(address, owner, nowMs);
+  const lease = book.leaseOf(network.id, owner);
   if (lease !== undefined && isFree(lease.address)) return { kind: 'address', address: lease.address, source: 'leased' };
-  const offer = book.offerTo(network.id, mac, nowMs);
+  const offer = book.offerTo(network.id, owner, nowMs);
   if (offer !== undefined && isFree(offer.address)) return { kind: 'address', address: offer.address, source: 'offered' };
   if (requested !== undefined && isFree(requested)) return { kind: 'address', address: requested, source: 'requested' };
-  const free = findFree(network, mac, isFree);
+  const free = findFree(network, identity.mac === '' ? owner : identity.mac, isFree);
   return free === undefined ? { kind: 'none', reason: 'pool-exhausted' } : { kind: 'address', address: free, source: 'free' };
 }
 
@@ -48,19 +52,19 @@ export function chooseAddress(question: AddressQuestion, book: LeaseBook, nowMs:
  * A DECLINE of a reserved address does not take it away: anyone could send one for any machine (attack case 10), and the
  * operator gave the address by hand.
  */
-function isReservedUsable(book: LeaseBook, address: number, mac: string, nowMs: number): boolean {
+function isReservedUsable(book: LeaseBook, address: number, owner: string, nowMs: number): boolean {
   const holder = book.holderOf(address, nowMs);
-  return holder === undefined || holder.mac === mac || holder.state === 'declined';
+  return holder === undefined || ownerOf(holder) === owner || holder.state === 'declined';
 }
 
 /**
  * Walks the pool from a place given by the MAC: a machine tends to get the same address even after its lease was forgotten, and two
  * servers seldom pick the same one for two machines.
  */
-function findFree(network: Network, mac: string, isFree: (address: number) => boolean): number | undefined {
+function findFree(network: Network, seed: string, isFree: (address: number) => boolean): number | undefined {
   const sizes = network.pool.map((range) => range.last - range.first + 1);
   const total = sizes.reduce((sum, size) => sum + size, 0);
-  const start = total === 0 ? 0 : hashMac(mac) % total;
+  const start = total === 0 ? 0 : hashText(seed) % total;
   for (let step = 0; step < total; step += 1) {
     const address = nthAddress(network, sizes, (start + step) % total);
     if (address !== undefined && isFree(address)) return address;
@@ -79,10 +83,10 @@ function nthAddress(network: Network, sizes: readonly number[], index: number): 
 }
 
 /** FNV-1a, 32 bits: spreads MACs that differ in the last digit. http://www.isthe.com/chongo/tech/comp/fnv/ */
-function hashMac(mac: string): number {
+function hashText(text: string): number {
   let hash = 0x811c9dc5;
-  for (let index = 0; index < mac.length; index += 1) {
-    hash = Math.imul(hash ^ mac.charCodeAt(index), 0x01000193) >>> 0;
+  for (let index = 0; index < text.length; index += 1) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193) >>> 0;
   }
   return hash;
 }

@@ -1,7 +1,8 @@
 /**
- * The networks this server answers for, as plain data built from the rows of `networks`, `network_ranges` and `reservations`.
+ * A network this server answers for, as plain data (network-rows.ts builds it from the tables), and what can be asked of it.
  */
-import { parseIpv4, parseSubnet, subnetContains, type Subnet } from '../shared/ipv4.js';
+import { subnetContains, type Subnet } from '../shared/ipv4.js';
+import type { Relay } from './relay.js';
 
 /** Whether and to whom addresses are given on a network. */
 export type DhcpMode = 'authoritative' | 'reservations' | 'proxy' | 'off';
@@ -9,6 +10,10 @@ export type DhcpMode = 'authoritative' | 'reservations' | 'proxy' | 'off';
 /** Addresses first to last, both included. */
 export type AddressRange = { readonly first: number; readonly last: number };
 
+/** Option code to its bytes. */
+export type OptionMap = ReadonlyMap<number, Buffer>;
+
+/** The columns of `networks` are described in prisma/schema.prisma. */
 export type Network = {
   readonly id: number;
   readonly name: string;
@@ -21,70 +26,25 @@ export type Network = {
   /** Where machines without a reservation get their address. */
   readonly pool: readonly AddressRange[];
   readonly reservationByMac: ReadonlyMap<string, number>;
+  /** Every address that the pool must not give, with its MAC; empty text for a relay's port or an unmanaged address. */
   readonly reservationByAddress: ReadonlyMap<number, string>;
+  /** See portKey. */
+  readonly reservationByPort: ReadonlyMap<string, number>;
+  /** Names of reserved machines that are no nodes. */
+  readonly hostNameByMac: ReadonlyMap<string, string>;
+  readonly identifyBy: 'mac' | 'client-id';
+  readonly minSecs: number;
+  readonly serverIdentifier: number | undefined;
+  readonly bootHost: number | undefined;
+  readonly unknownQuota: number | undefined;
+  readonly quietRa: boolean;
+  readonly relays: readonly Subnet[];
+  /** Longest prefix first. */
+  readonly relayModes: readonly { readonly relays: Subnet; readonly mode: DhcpMode }[];
+  readonly options: OptionMap;
+  /** Shortest prefix first: a later one wins. */
+  readonly vendorOptions: readonly { readonly vendorClass: string; readonly options: OptionMap }[];
 };
-
-export type NetworkRow = {
-  id: number;
-  name: string;
-  subnet: string;
-  router: string | null;
-  dns: string[] | null;
-  domain: string | null;
-  dhcp_mode: string;
-  lease_seconds: number;
-};
-export type RangeRow = { network_id: number; name: string; first_address: string; last_address: string };
-export type ReservationRow = { network_id: number; address: string; mac: string };
-
-/** The networks that could be read, and a sentence for each row that could not. */
-export type BuiltNetworks = { readonly networks: readonly Network[]; readonly problems: readonly string[] };
-
-/** Ranges of these names hold addresses that are given by hand or by reservation, never from the pool. */
-const NOT_POOL = new Set(['host', 'admin', 'static', 'reserved', 'bmc', 'router']);
-
-/** Ranges of these names are the pool; without any, every range is that is not in NOT_POOL. */
-const POOL = new Set(['dhcp', 'pool', 'dynamic']);
-
-/** Builds the networks. A row that makes no sense is reported and left out: the others go on. */
-export function buildNetworks(rows: readonly NetworkRow[], ranges: readonly RangeRow[], reservations: readonly ReservationRow[]): BuiltNetworks {
-  const problems: string[] = [];
-  const networks: Network[] = [];
-  const reservationsOf = groupByNetwork(reservations);
-  const rangesOf = groupByNetwork(ranges);
-  for (const row of rows) {
-    const subnet = parseSubnet(row.subnet);
-    if (subnet === undefined) {
-      problems.push(`network ${row.name}: subnet ${row.subnet} is not an IPv4 block`);
-      continue;
-    }
-    const byMac = new Map<string, number>();
-    const byAddress = new Map<number, string>();
-    for (const reservation of reservationsOf.get(row.id) ?? []) {
-      const address = parseIpv4(reservation.address);
-      if (address === undefined || !subnetContains(subnet, address)) {
-        problems.push(`network ${row.name}: reserved address ${reservation.address} is not in ${row.subnet}`);
-        continue;
-      }
-      byMac.set(reservation.mac, address);
-      byAddress.set(address, reservation.mac);
-    }
-    networks.push({
-      id: row.id,
-      name: row.name,
-      subnet,
-      mode: modeOf(row.dhcp_mode),
-      router: row.router === null ? undefined : parseIpv4(row.router),
-      dns: (row.dns ?? []).map(parseIpv4).filter((address) => address !== undefined),
-      domain: row.domain === null || row.domain === '' ? undefined : row.domain,
-      leaseSeconds: Math.max(1, row.lease_seconds),
-      pool: buildPool(row, subnet, rangesOf.get(row.id) ?? [], problems),
-      reservationByMac: byMac,
-      reservationByAddress: byAddress,
-    });
-  }
-  return { networks, problems };
-}
 
 /** The network an address belongs to; the longest prefix where blocks nest. */
 export function networkOfAddress(networks: readonly Network[], address: number): Network | undefined {
@@ -107,31 +67,30 @@ export function isPoolAddress(network: Network, address: number): boolean {
   );
 }
 
-function buildPool(row: NetworkRow, subnet: Subnet, ranges: readonly RangeRow[], problems: string[]): AddressRange[] {
-  const named = ranges.filter((range) => POOL.has(range.name));
-  const chosen = named.length > 0 ? named : ranges.filter((range) => !NOT_POOL.has(range.name));
-  const pool: AddressRange[] = [];
-  for (const range of chosen) {
-    const first = parseIpv4(range.first_address);
-    const last = parseIpv4(range.last_address);
-    const isUsable = first !== undefined && last !== undefined && first <= last && subnetContains(subnet, first) && subnetContains(subnet, last);
-    if (isUsable) pool.push({ first, last });
-    else problems.push(`network ${row.name}: range ${range.name} is not inside ${row.subnet}`);
+/** An address given by hand; `portKey` when it is the relay port's and not the machine's. */
+export type ReservedAddress = { readonly address: number; readonly portKey: string | undefined };
+
+/** The reservation of a MAC, else of the port its relay names. netboot-rules 5. */
+export function reservedAddress(network: Network, mac: string, relay: Relay): ReservedAddress | undefined {
+  const ofMac = network.reservationByMac.get(mac);
+  if (ofMac !== undefined) return { address: ofMac, portKey: undefined };
+  if (network.reservationByPort.size === 0 || relay.information === undefined) return undefined;
+  const circuitId = relay.circuitId?.toString('hex');
+  const remoteId = relay.remoteId?.toString('hex');
+  for (const key of [portKey(circuitId, remoteId), portKey(circuitId, undefined), portKey(undefined, remoteId)]) {
+    const address = network.reservationByPort.get(key);
+    if (address !== undefined) return { address, portKey: key };
   }
-  return pool;
+  return undefined;
 }
 
-function groupByNetwork<T extends { network_id: number }>(rows: readonly T[]): Map<number, T[]> {
-  const groups = new Map<number, T[]>();
-  for (const row of rows) {
-    const group = groups.get(row.network_id);
-    if (group === undefined) groups.set(row.network_id, [row]);
-    else group.push(row);
-  }
-  return groups;
+/** A relay's port as text: circuit id and remote id in hex, either may be missing. RFC 3046 sections 3.1 and 3.2. */
+export function portKey(circuitId: string | undefined, remoteId: string | undefined): string {
+  return `${circuitId ?? ''}/${remoteId ?? ''}`;
 }
 
-/** A mode this version does not know gives no addresses: silence is the safe reading. */
-function modeOf(text: string): DhcpMode {
-  return text === 'authoritative' || text === 'reservations' || text === 'proxy' ? text : 'off';
+/** What is done for a client behind this relay, or for one on our own link when `relayAddress` is 0. */
+export function modeAt(network: Network, relayAddress: number): DhcpMode {
+  if (relayAddress === 0 || network.relayModes.length === 0) return network.mode;
+  return network.relayModes.find((row) => subnetContains(row.relays, relayAddress))?.mode ?? network.mode;
 }

@@ -2,9 +2,10 @@
  * The DHCPv4 message as bytes and as fields (RFC 2131 section 2, RFC 2132, RFC 3396, RFC 3046).
  *
  * This folder answers the question "who asks, which address, which boot file" and owns the `leases` rows. Read it in the order
- * packet (bytes) -> client (who) -> lease (which address) -> bootfile (which loader) -> respond (what we say) -> reply
- * (the packet) -> destination (to whom). Those are pure: no clock, no socket, no database. directory, lease-book and
- * lease-store hold what they decide from; sockets and server move the bytes.
+ * packet (bytes) -> situation (who, where, in which mode: client, relay, link, identity) -> respond (what is decided: lease,
+ * proxy, quota) -> answer (the reply: bootfile, quirks, custom-options, reply, encode, destination). Those are pure: no clock,
+ * no socket, no database; each writes its rules into a Trace when it is given one. directory, lease-book and lease-store hold
+ * what they decide from; exchange performs a decision, sockets and server move the bytes.
  *
  * It must never: choose a bootenv (that is src/bootenvs; here it is only read), wait for anything but the lease commit
  * while a client waits, throw on bytes from the network, or acknowledge a pool address that is not a committed row.

@@ -10,6 +10,9 @@ import type { DhcpPacket } from './packet.js';
 /** The relay's part of a message. `information` is option 82 as it came and is echoed byte for byte (RFC 3046 section 2.2). */
 export type Relay = {
   readonly information: Buffer | undefined;
+  /** Sub-options 1 and 2: the port and the relay the client is behind, raw. RFC 3046 sections 3.1 and 3.2. */
+  readonly circuitId: Buffer | undefined;
+  readonly remoteId: Buffer | undefined;
   /** The subnet to allocate from when it is not giaddr's: sub-option 5, else option 118 (RFC 3011). */
   readonly linkSelection: number | undefined;
   /** The address the client must see as the server's, so that renewals pass the relay. */
@@ -20,6 +23,8 @@ export type Relay = {
 
 const NO_RELAY: Relay = {
   information: undefined,
+  circuitId: undefined,
+  remoteId: undefined,
   linkSelection: undefined,
   serverIdentifierOverride: undefined,
   wantsSourcePort: false,
@@ -37,6 +42,8 @@ export function readRelay(packet: DhcpPacket): Relay {
   const subOptions = read === malformed ? new Map<number, Buffer>() : read;
   return {
     information,
+    circuitId: subOptions.get(RelaySubOption.circuitId),
+    remoteId: subOptions.get(RelaySubOption.remoteId),
     linkSelection: addressIn(subOptions.get(RelaySubOption.linkSelection)) ?? subnetSelection,
     serverIdentifierOverride: addressIn(subOptions.get(RelaySubOption.serverIdentifierOverride)),
     wantsSourcePort: subOptions.has(RelaySubOption.relaySourcePort),

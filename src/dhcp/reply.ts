@@ -2,12 +2,12 @@
  * The packet that says a decision. RFC 2131 table 3, RFC 2132, RFC 4578, RFC 6842.
  */
 import { uint32Bytes } from '../shared/bytes.js';
-import { formatIpv4 } from '../shared/ipv4.js';
+import { parseIpv4 } from '../shared/ipv4.js';
 import type { BootAnswer } from './bootfile.js';
 import type { Client } from './client.js';
 import { BootpOp, MessageType, OptionCode } from './codes.js';
 import { DEFAULT_LIMIT_BYTES } from './encode.js';
-import type { Network } from './network.js';
+import type { Network, OptionMap } from './network.js';
 import { addressesBytes, malformed, readUint16 } from './options.js';
 import { BROADCAST_FLAG, FILE_BYTES, SNAME_BYTES, type DhcpPacket, type Options } from './packet.js';
 
@@ -16,16 +16,19 @@ export type ReplyContent = {
   /** Undefined makes a BOOTP reply: no option 53, no lease. */
   readonly type: MessageType | undefined;
   readonly serverId: number;
-  /** yiaddr; 0 in a NAK and in the answer to an INFORM. */
+  /** yiaddr; 0 in a NAK, in the answer to an INFORM and in a boot-only reply. */
   readonly address: number;
   /** Undefined gives no lease options (INFORM, BOOTP, NAK). */
   readonly leaseSeconds: number | undefined;
-  readonly network: Network;
+  /** Undefined makes a boot-only reply: another server gives the address and what goes with it. */
+  readonly network: Network | undefined;
+  /** Option 6. */
+  readonly nameServers: readonly number[];
   /** Full name of the machine; its first label goes into option 12, the rest into 15. */
   readonly hostName: string | undefined;
   readonly boot: BootAnswer | undefined;
-  /** The node's own options, already bytes; they win over the network's. */
-  readonly extraOptions: ReadonlyMap<number, Buffer>;
+  /** The operator's options, already bytes; they win over what the network says. */
+  readonly extraOptions: OptionMap;
   /** Option 56, NAK only. RFC 2132 section 9.9. */
   readonly message: string | undefined;
 };
@@ -33,7 +36,9 @@ export type ReplyContent = {
 /** An Ethernet frame's payload less IP and UDP headers: no reply is made that has to be fragmented. */
 const MAXIMUM_BYTES = 1472;
 const HEADER_BYTES = 28;
+const BOOTP_BYTES = 300;
 const EMPTY = Buffer.alloc(0);
+const NUL = Buffer.alloc(1);
 
 /**
  * Builds the reply. The order of options is their priority when a client can take little: the exchange itself, then what boots
@@ -50,10 +55,8 @@ export function buildReply(request: DhcpPacket, client: Client, content: ReplyCo
     if (content.message !== undefined) options.set(OptionCode.message, Buffer.from(content.message));
   } else {
     addLeaseOptions(options, content.leaseSeconds);
-    options.set(OptionCode.subnetMask, uint32Bytes(content.network.subnet.mask));
-    if (content.network.router !== undefined) options.set(OptionCode.router, uint32Bytes(content.network.router));
-    if (content.boot !== undefined) addBootOptions(options, content.boot, client);
-    addNetworkOptions(options, content);
+    if (content.boot !== undefined) addBootOptions(options, content.boot, request, client);
+    if (content.network !== undefined) addNetworkOptions(options, content, content.network);
     for (const [code, value] of content.extraOptions) options.set(code, value);
   }
   echoIdentity(options, request, client);
@@ -69,17 +72,21 @@ export function buildReply(request: DhcpPacket, client: Client, content: ReplyCo
     flags: isNak && request.relayIpAddress !== 0 ? request.flags | BROADCAST_FLAG : request.flags,
     clientIpAddress: isNak ? 0 : copiedClientAddress(request, content.type),
     yourIpAddress: isNak ? 0 : content.address,
-    nextServerIpAddress: boot?.nextServer ?? 0,
+    nextServerIpAddress: isNak ? 0 : (boot?.nextServer ?? namedServer(options)),
     relayIpAddress: request.relayIpAddress,
     clientHardwareAddress: request.clientHardwareAddress,
-    serverName: boot === undefined ? EMPTY : fieldText(formatIpv4(boot.nextServer), SNAME_BYTES),
-    bootFile: boot === undefined ? EMPTY : fieldText(boot.bootFile, FILE_BYTES),
+    serverName: isNak ? EMPTY : fieldText(boot?.serverName ?? options.get(OptionCode.tftpServerName), SNAME_BYTES),
+    bootFile: isNak ? EMPTY : fieldText(boot?.bootFile ?? options.get(OptionCode.bootFileName), FILE_BYTES),
     options,
   };
 }
 
-/** The largest reply the client takes, UDP payload bytes: option 57 between 576 and an Ethernet frame, headers taken off. */
+/**
+ * The largest reply the client takes, UDP payload bytes: option 57 between 576 and an Ethernet frame, headers taken off. A BOOTP
+ * client takes 300 bytes and knows no overload (RFC 951 section 3, RFC 1534 section 2).
+ */
 export function replyLimitBytes(request: DhcpPacket): number {
+  if (!request.options.has(OptionCode.messageType)) return BOOTP_BYTES;
   const said = readUint16(request.options, OptionCode.maximumMessageSize);
   if (said === undefined || said === malformed) return DEFAULT_LIMIT_BYTES;
   return Math.min(Math.max(said - HEADER_BYTES, DEFAULT_LIMIT_BYTES), MAXIMUM_BYTES);
@@ -98,24 +105,33 @@ function addLeaseOptions(options: Options, leaseSeconds: number | undefined): vo
   options.set(OptionCode.rebindingTime, uint32Bytes(Math.floor((leaseSeconds * 7) / 8)));
 }
 
-function addBootOptions(options: Options, boot: BootAnswer, client: Client): void {
+function addBootOptions(options: Options, boot: BootAnswer, request: DhcpPacket, client: Client): void {
   if (boot.vendorClass !== undefined) options.set(OptionCode.vendorClass, Buffer.from(boot.vendorClass));
   if (boot.vendorOptions !== undefined) options.set(OptionCode.vendorSpecific, boot.vendorOptions);
   if (boot.ipxeOptions !== undefined) options.set(OptionCode.ipxe, boot.ipxeOptions);
   options.set(OptionCode.bootFileName, Buffer.from(boot.bootFile));
-  options.set(OptionCode.tftpServerName, Buffer.from(formatIpv4(boot.nextServer)));
+  options.set(OptionCode.tftpServerName, Buffer.from(boot.serverName));
+  // RFC 5859: a list of addresses, for those that ask for it.
+  if (request.options.get(OptionCode.parameterRequestList)?.includes(OptionCode.tftpServerAddress) === true) {
+    options.set(OptionCode.tftpServerAddress, uint32Bytes(boot.nextServer));
+  }
   if (client.uuid !== undefined) options.set(OptionCode.clientUuid, client.uuid);
 }
 
-/** A DNS server is always named, ourselves when the network has none: Debian's installer stops without one. */
-function addNetworkOptions(options: Options, content: ReplyContent): void {
-  const { network } = content;
-  options.set(OptionCode.domainNameServer, addressesBytes(network.dns.length > 0 ? network.dns : [content.serverId]));
+function addNetworkOptions(options: Options, content: ReplyContent, network: Network): void {
+  options.set(OptionCode.subnetMask, uint32Bytes(network.subnet.mask));
+  if (network.router !== undefined) options.set(OptionCode.router, uint32Bytes(network.router));
+  if (content.nameServers.length > 0) options.set(OptionCode.domainNameServer, addressesBytes(content.nameServers));
   options.set(OptionCode.broadcastAddress, uint32Bytes(network.subnet.last));
   const [label = '', ...rest] = (content.hostName ?? '').split('.');
   if (label !== '') options.set(OptionCode.hostName, Buffer.from(label));
   const domain = rest.length > 0 ? rest.join('.') : network.domain;
   if (domain !== undefined) options.set(OptionCode.domainName, Buffer.from(domain));
+}
+
+/** siaddr of a reply without a boot answer: an operator's option 66 when it is an address, for BOOTP clients. */
+function namedServer(options: Options): number {
+  return parseIpv4(options.get(OptionCode.tftpServerName)?.toString() ?? '') ?? 0;
 }
 
 /** Option 61 is returned as sent (RFC 6842 section 3), option 82 too and last (RFC 3046 section 2.2; encode.ts puts it last). */
@@ -126,7 +142,8 @@ function echoIdentity(options: Options, request: DhcpPacket, client: Client): vo
 }
 
 /** Text with its closing NUL, or nothing when the field is too short for it; option 66 or 67 then says it alone. */
-function fieldText(text: string, fieldBytes: number): Buffer {
-  const bytes = Buffer.from(`${text}\0`);
+function fieldText(text: string | Buffer | undefined, fieldBytes: number): Buffer {
+  if (text === undefined) return EMPTY;
+  const bytes = Buffer.concat([Buffer.from(text), NUL]);
   return bytes.length > fieldBytes ? EMPTY : bytes;
 }

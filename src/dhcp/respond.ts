@@ -1,73 +1,59 @@
 /**
  * What a message is answered with: RFC 2131 section 4.3, one function a message type. Data in, decision out; nothing is sent,
- * written or promised here.
+ * written or promised here. proxy.ts decides where another server gives the addresses.
  */
-import { subnetContains } from '../shared/ipv4.js';
+import { formatIpv4, subnetContains } from '../shared/ipv4.js';
 import { MessageType, OptionCode } from './codes.js';
-import { chooseAddress, type AddressChoice, type AddressSource } from './lease.js';
-import type { LeaseBook } from './lease-book.js';
-import type { Network } from './network.js';
+import { describeDecision, describeMessage, ignore, type Decision, type RequestState } from './decision.js';
+import { ownerOf, type Identity } from './identity.js';
+import { chooseAddress, type AddressChoice } from './lease.js';
 import { malformed, readAddress, readUint8 } from './options.js';
-import type { DhcpPacket } from './packet.js';
+import { decideBootServer, decideProxy } from './proxy.js';
+import { isKnownMachine, type Situation } from './situation.js';
+import { isTooEarly } from './secs.js';
+import type { Trace } from './trace.js';
 
-/** The four client states a REQUEST comes from. RFC 2131 section 4.3.2, table 4. */
-export type RequestState = 'selecting' | 'init-reboot' | 'renewing' | 'rebinding';
+/** A situation whose client is identified. */
+type Identified = Situation & { readonly identity: Identity };
 
-/** Why a well-formed message gets no answer. */
-export type IgnoreReason =
-  | 'no-hardware-address'
-  | 'malformed-option'
-  | 'unknown-message-type'
-  | 'network-off'
-  | 'proxy-mode'
-  | 'no-reservation'
-  | 'pool-exhausted'
-  | 'other-server'
-  | 'not-our-client'
-  | 'no-address';
+/** Decides the answer to one message. */
+export function decide(situation: Situation, trace?: Trace): Decision {
+  const decision = judge(situation, trace);
+  trace?.push({ rule: 'decision', source: 'RFC 2131 section 4.3', value: describeDecision(decision) });
+  return decision;
+}
 
-/** Why a REQUEST is refused; the text goes into option 56 and the node's timeline. */
-export type NakReason = 'address is not on this network' | 'address is not assigned to this client' | 'no lease known' | 'address is in use';
-
-export type Decision =
-  | { readonly kind: 'offer'; readonly address: number; readonly source: AddressSource }
-  | { readonly kind: 'acknowledge'; readonly address: number; readonly source: AddressSource; readonly state: RequestState }
-  | { readonly kind: 'refuse'; readonly reason: NakReason; readonly state: RequestState }
-  | { readonly kind: 'release'; readonly address: number }
-  | { readonly kind: 'decline'; readonly address: number; readonly isReserved: boolean }
-  | { readonly kind: 'inform'; readonly address: number }
-  | { readonly kind: 'bootp'; readonly address: number }
-  | { readonly kind: 'ignore'; readonly reason: IgnoreReason };
-
-/** A request in its place: where it came from and what is known. */
-export type Situation = {
-  readonly packet: DhcpPacket;
-  readonly mac: string;
-  readonly network: Network;
-  /** Addresses that mean this server in option 54. */
-  readonly serverIds: readonly number[];
-  readonly book: LeaseBook;
-  readonly nowMs: number;
-};
-
-/** Decides the answer to one request. */
-export function decide(situation: Situation): Decision {
-  const { packet, mac, network } = situation;
-  if (mac === '') return ignore('no-hardware-address');
-  if (network.mode === 'off') return ignore('network-off');
-  if (network.mode === 'proxy') return ignore('proxy-mode');
+function judge(situation: Situation, trace: Trace | undefined): Decision {
+  const { packet, mode, identity } = situation;
+  if (identity === undefined) return ignore('no-hardware-address');
   const type = readUint8(packet.options, OptionCode.messageType);
   const serverId = readAddress(packet.options, OptionCode.serverIdentifier);
   const requested = readAddress(packet.options, OptionCode.requestedIpAddress);
   if (type === malformed || serverId === malformed || requested === malformed) return ignore('malformed-option');
-  const isForUs = serverId === undefined || situation.serverIds.includes(serverId);
+  trace?.push({ rule: 'message', source: 'RFC 2132 section 9.6', value: describeMessage(type, requested, serverId) });
+  // The boot server of port 4011 gives no addresses: it answers whoever gives them here (netboot-rules 4).
+  if (situation.arrival.isBootServer) return decideBootServer(situation, type);
+  if (mode === 'off') return ignore('network-off');
+  if (isTooEarly(situation, type, trace)) return ignore('too-early');
+  if (mode === 'proxy') return decideProxy(situation, type);
+  return decideLease({ ...situation, identity }, type, serverId, requested, trace);
+}
+
+function decideLease(
+  situation: Identified,
+  type: number | undefined,
+  serverId: number | undefined,
+  requested: number | undefined,
+  trace: Trace | undefined,
+): Decision {
+  const isForUs = serverId === undefined || serverId === situation.serverId || situation.knowledge.serverIds.includes(serverId);
   switch (type) {
     case undefined:
       return decideBootp(situation);
     case MessageType.discover:
-      return decideDiscover(situation, requested);
+      return decideDiscover(situation, requested, trace);
     case MessageType.request:
-      return isForUs ? decideRequest(situation, serverId, requested) : ignore('other-server');
+      return isForUs ? decideRequest(situation, serverId, requested, trace) : ignore('other-server');
     case MessageType.decline:
       return isForUs ? decideDecline(situation, requested) : ignore('other-server');
     case MessageType.release:
@@ -75,20 +61,21 @@ export function decide(situation: Situation): Decision {
     case MessageType.inform:
       return decideInform(situation);
     default:
+      // A server's message, FORCERENEW (RFC 3203) that only servers send, LEASEQUERY (RFC 4388), or a number nobody assigned.
       return ignore('unknown-message-type');
   }
 }
 
 /** BOOTP without option 53 (RFC 951, RFC 1534): reservations only, as its address never ends. netboot-rules 8. */
-function decideBootp(situation: Situation): Decision {
-  const address = situation.network.reservationByMac.get(situation.mac);
-  return address === undefined ? ignore('no-reservation') : { kind: 'bootp', address };
+function decideBootp({ reserved }: Situation): Decision {
+  return reserved === undefined ? ignore('no-reservation') : { kind: 'bootp', address: reserved.address };
 }
 
 /** RFC 2131 section 4.3.1. */
-function decideDiscover(situation: Situation, requested: number | undefined): Decision {
-  const choice = chooseFor(situation, requested);
+function decideDiscover(situation: Identified, requested: number | undefined, trace: Trace | undefined): Decision {
+  const choice = chooseFor(situation, requested, trace);
   if (choice.kind === 'none') return ignore(choice.reason);
+  if (isOverQuota(situation, choice, trace)) return ignore('unknown-quota');
   return { kind: 'offer', address: choice.address, source: choice.source };
 }
 
@@ -96,72 +83,91 @@ function decideDiscover(situation: Situation, requested: number | undefined): De
  * RFC 2131 section 4.3.2. The address is chosen anew from what is known now, not taken from the OFFER (netboot-rules 6): a
  * reservation made in between wins, and the client is told to start again.
  */
-function decideRequest(situation: Situation, serverId: number | undefined, requested: number | undefined): Decision {
-  const { packet, network } = situation;
-  const state = requestState(packet, serverId, requested);
+function decideRequest(situation: Identified, serverId: number | undefined, requested: number | undefined, trace: Trace | undefined): Decision {
+  const { packet, network, mode } = situation;
+  const state = requestState(packet.clientIpAddress, packet.relayIpAddress, serverId, requested);
+  trace?.push({ rule: 'message', source: 'RFC 2131 section 4.3.2, table 4', value: `REQUEST in state ${state}` });
   const wanted = state === 'renewing' || state === 'rebinding' ? packet.clientIpAddress : requested;
   if (wanted === undefined || wanted === 0) return ignore('no-address');
-  const isAuthoritative = network.mode === 'authoritative';
+  const isAuthoritative = mode === 'authoritative';
   if (!subnetContains(network.subnet, wanted)) {
     return isAuthoritative ? { kind: 'refuse', reason: 'address is not on this network', state } : ignore('not-our-client');
   }
-  if (state !== 'selecting' && !isKnown(situation)) {
+  if (state !== 'selecting' && !hasRecord(situation)) {
     // RFC 2131 asks for silence when there is no record, for servers that do not share one. Ours share the table, and a
     // machine that asks for an address nobody knows boots seconds sooner when it is told to start again.
     return isAuthoritative ? { kind: 'refuse', reason: 'no lease known', state } : ignore('not-our-client');
   }
-  const choice = chooseFor(situation, wanted);
+  const choice = chooseFor(situation, wanted, trace);
   if (choice.kind === 'none') {
     return isAuthoritative ? { kind: 'refuse', reason: 'address is in use', state } : ignore(choice.reason);
   }
   if (choice.address !== wanted) return { kind: 'refuse', reason: 'address is not assigned to this client', state };
+  if (isOverQuota(situation, choice, trace)) return ignore('unknown-quota');
   return { kind: 'acknowledge', address: wanted, source: choice.source, state };
 }
 
 /** RFC 2131 table 4. Some clients leave option 54 in a renewal: a filled ciaddr without option 50 tells them apart. */
-function requestState(packet: DhcpPacket, serverId: number | undefined, requested: number | undefined): RequestState {
-  if (packet.clientIpAddress !== 0 && requested === undefined) {
-    return packet.relayIpAddress === 0 ? 'renewing' : 'rebinding';
-  }
+function requestState(ciaddr: number, giaddr: number, serverId: number | undefined, requested: number | undefined): RequestState {
+  if (ciaddr !== 0 && requested === undefined) return giaddr === 0 ? 'renewing' : 'rebinding';
   return serverId === undefined ? 'init-reboot' : 'selecting';
 }
 
-/** RFC 2131 section 4.3.3. Only what this MAC holds or was offered goes to quarantine (attack case 10). */
-function decideDecline(situation: Situation, requested: number | undefined): Decision {
-  const { network, mac, book, nowMs } = situation;
+/** RFC 2131 section 4.3.3. Only what this client holds or was offered goes to quarantine (attack case 10). */
+function decideDecline(situation: Identified, requested: number | undefined): Decision {
+  const { network, identity, reserved, knowledge } = situation;
   if (requested === undefined) return ignore('no-address');
-  if (network.reservationByMac.get(mac) === requested) return { kind: 'decline', address: requested, isReserved: true };
-  const isLeased = book.leaseOf(network.id, mac)?.address === requested;
-  const isOffered = book.offerTo(network.id, mac, nowMs)?.address === requested;
+  if (reserved?.address === requested) return { kind: 'decline', address: requested, isReserved: true };
+  const owner = ownerOf(identity);
+  const isLeased = knowledge.book.leaseOf(network.id, owner)?.address === requested;
+  const isOffered = knowledge.book.offerTo(network.id, owner, knowledge.nowMs)?.address === requested;
   return isLeased || isOffered ? { kind: 'decline', address: requested, isReserved: false } : ignore('not-our-client');
 }
 
 /** RFC 2131 section 4.3.4. A release of an address that is another machine's is ignored (attack case 10). */
-function decideRelease(situation: Situation): Decision {
-  const { network, mac, packet, book } = situation;
-  const lease = book.leaseOf(network.id, mac);
+function decideRelease({ network, identity, packet, knowledge }: Identified): Decision {
+  const lease = knowledge.book.leaseOf(network.id, ownerOf(identity));
   if (lease === undefined || lease.address !== packet.clientIpAddress) return ignore('not-our-client');
   return { kind: 'release', address: lease.address };
 }
 
-/** RFC 2131 section 4.3.5: parameters only, no address and no lease time. */
+/** RFC 2131 section 4.3.5: parameters only, no address and no lease time. Beside another server only for machines of ours. */
 function decideInform(situation: Situation): Decision {
   const address = situation.packet.clientIpAddress;
   if (address === 0) return ignore('no-address');
-  return subnetContains(situation.network.subnet, address) ? { kind: 'inform', address } : ignore('not-our-client');
+  if (!subnetContains(situation.network.subnet, address)) return ignore('not-our-client');
+  return situation.mode === 'authoritative' || isKnownMachine(situation) ? { kind: 'inform', address } : ignore('no-reservation');
 }
 
-function isKnown(situation: Situation): boolean {
-  const { network, mac, book, nowMs } = situation;
-  return network.reservationByMac.has(mac) || book.leaseOf(network.id, mac) !== undefined || book.offerTo(network.id, mac, nowMs) !== undefined;
+function hasRecord({ network, identity, reserved, knowledge }: Identified): boolean {
+  const owner = ownerOf(identity);
+  const { book, nowMs } = knowledge;
+  return reserved !== undefined || book.leaseOf(network.id, owner) !== undefined || book.offerTo(network.id, owner, nowMs) !== undefined;
 }
 
-function chooseFor(situation: Situation, requested: number | undefined): AddressChoice {
-  const { network, mac, packet, serverIds, book, nowMs } = situation;
-  const taken = packet.relayIpAddress === 0 ? serverIds : [...serverIds, packet.relayIpAddress];
-  return chooseAddress({ network, mac, requested, taken }, book, nowMs);
+function chooseFor(situation: Identified, requested: number | undefined, trace: Trace | undefined): AddressChoice {
+  const { network, identity, reserved, mode, packet, serverId, knowledge } = situation;
+  const taken = [...knowledge.serverIds, serverId, packet.relayIpAddress];
+  const question = { network, identity, reserved: reserved?.address, hasPool: mode === 'authoritative', requested, taken };
+  const choice = chooseAddress(question, knowledge.book, knowledge.nowMs);
+  trace?.push({
+    rule: 'address',
+    source: 'RFC 2131 section 4.3.1',
+    value: choice.kind === 'none' ? choice.reason : `${formatIpv4(choice.address)}, ${choice.source}`,
+  });
+  return choice;
 }
 
-function ignore(reason: IgnoreReason): Decision {
-  return { kind: 'ignore', reason };
+/** Whether this would be one more pool address for a machine nobody knows than the network allows. attack case 9 */
+function isOverQuota(situation: Identified, choice: AddressChoice, trace: Trace | undefined): boolean {
+  const { network, identity, knowledge } = situation;
+  const { unknownQuota } = network;
+  if (unknownQuota === undefined || choice.kind === 'none' || choice.source === 'reserved' || isKnownMachine(situation)) return false;
+  const { book, nowMs, quota } = knowledge;
+  const owner = ownerOf(identity);
+  const isCounted = choice.source === 'offered' || (book.leaseOf(network.id, owner)?.expiresAtMs ?? 0) > nowMs;
+  if (isCounted) return false;
+  const used = quota.used(network, book, (on, mac) => knowledge.entryOf(mac) !== undefined || on.reservationByMac.has(mac), nowMs);
+  trace?.push({ rule: 'quota', source: 'docs/dhcp.md, unknown machines', value: `${used} of ${unknownQuota} addresses held by unknown machines` });
+  return used >= unknownQuota;
 }

@@ -10,6 +10,7 @@ import type { RemoteInfo } from 'node:dgram';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { parseIpv4 } from '../shared/ipv4.js';
+import type { DhcpAlarm } from './alarms.js';
 import type { BootServer } from './boot-server-row.js';
 import { DEFAULT_LOADERS, type BootSettings } from './bootfile.js';
 import { countReason, newCounters, type DhcpCounters } from './counters.js';
@@ -33,6 +34,12 @@ export type DhcpServerOptions = {
     /** Loaders in place of DEFAULT_LOADERS. */
     readonly loaders?: BootSettings['loaders'];
   };
+  /** Whether this process answers DNS too: networks without a DNS server are then told its address. */
+  readonly servesDns?: boolean;
+  /** Messages that begin an exchange are left to another server until the client has waited this long, seconds. */
+  readonly minSecs?: number;
+  /** Called for what an operator must look at, at most once in a while. What it throws is logged. */
+  readonly onAlarm?: (alarm: DhcpAlarm) => void;
   /** Called in the turn a packet is handled; must return at once. What it throws is logged. */
   readonly onEvent?: (event: DhcpEvent) => void;
   readonly pollMs?: number;
@@ -94,10 +101,15 @@ export class DhcpServer {
       directory: this.#directory,
       counters: this.#counters,
       serverIds: this.#endpoints.map((endpoint) => endpoint.address),
-      bootHost: bootHostAddress(this.#options.boot.host),
-      bootHttpPort: this.#options.boot.httpPort,
-      loaders: this.#options.boot.loaders ?? DEFAULT_LOADERS,
+      settings: {
+        bootHost: bootHostAddress(this.#options.boot.host),
+        bootHttpPort: this.#options.boot.httpPort,
+        loaders: this.#options.boot.loaders ?? DEFAULT_LOADERS,
+        servesDns: this.#options.servesDns ?? false,
+      },
+      minSecs: this.#options.minSecs ?? 0,
       emit: (event) => this.#emit(event),
+      alarm: (alarm) => this.#alarm(alarm),
       now: this.#options.now ?? (() => new Date()),
       monotonicMs: this.#monotonicMs,
     });
@@ -146,10 +158,19 @@ export class DhcpServer {
       return;
     }
     try {
-      this.#exchange?.handle(parsed.value, from.port, endpoint);
+      this.#exchange?.handle(parsed.value, { address: parseIpv4(from.address) ?? 0, port: from.port }, endpoint);
     } catch (error) {
       // A fault of ours, found by one packet; the next client must still be answered.
       this.#options.logger.error({ err: error, from: from.address }, 'packet handling failed');
+    }
+  }
+
+  #alarm(alarm: DhcpAlarm): void {
+    this.#options.logger.warn({ ...alarm }, 'dhcp alarm');
+    try {
+      this.#options.onAlarm?.(alarm);
+    } catch (error) {
+      this.#options.logger.error({ err: error, code: alarm.code }, 'alarm listener failed');
     }
   }
 

@@ -8,7 +8,7 @@ import { networkInterfaces } from 'node:os';
 import { ConfigError } from '../shared/errors.js';
 import { formatIpv4, parseIpv4 } from '../shared/ipv4.js';
 import { err, ok, type Result } from '../shared/result.js';
-import { SERVER_PORT, type Destination } from './destination.js';
+import { BOOT_SERVER_PORT, SERVER_PORT, type Destination } from './destination.js';
 import { errorCode } from './error-code.js';
 import { describeOwners, findUdpOwners } from './port-owner.js';
 
@@ -31,6 +31,8 @@ export type Endpoint = {
   readonly address: number;
   /** The UDP port it is bound to. */
   readonly port: number;
+  /** Whether this is the PXE boot server's port, 4011 where it is not a test's. */
+  readonly isBootServer: boolean;
   readonly receive: (handler: DatagramHandler) => void;
   readonly send: (bytes: Buffer, to: Destination, done: (error: Error | null) => void) => void;
   readonly close: () => Promise<void>;
@@ -104,6 +106,7 @@ function endpointOf(name: string, address: number, sending: Socket, hearing: rea
     name,
     address,
     port: sending.address().port,
+    isBootServer: sending.address().port === BOOT_SERVER_PORT,
     receive: (handler) => {
       for (const socket of hearing) socket.on('message', (bytes, from) => handler(bytes, from, endpoint));
     },

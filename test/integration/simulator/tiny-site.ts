@@ -10,11 +10,11 @@ import { chooseBootfile, DEFAULT_LOADERS } from '../../../src/dhcp/bootfile.js';
 import { describeClient } from '../../../src/dhcp/client.js';
 import { chooseDestination } from '../../../src/dhcp/destination.js';
 import { encodePacket } from '../../../src/dhcp/encode.js';
-import type { Network } from '../../../src/dhcp/network.js';
+import { buildNetworks } from '../../../src/dhcp/network-rows.js';
 import { parsePacket } from '../../../src/dhcp/packet.js';
 import { readRelay } from '../../../src/dhcp/relay.js';
 import { buildReply } from '../../../src/dhcp/reply.js';
-import { formatIpv4, parseIpv4, parseSubnet } from '../../../src/shared/ipv4.js';
+import { formatIpv4, parseIpv4 } from '../../../src/shared/ipv4.js';
 
 /** One HTTP request as it came. */
 export type Heard = { method: string; path: string; from: string; token: string; body: Record<string, unknown> };
@@ -22,7 +22,11 @@ export type Heard = { method: string; path: string; from: string; token: string;
 /** What an HTTP request is answered with; `hold` answers when the promise does. */
 export type Reply = { status: number; json?: unknown; text?: string; hold?: Promise<unknown> };
 
-const SUBNET = parseSubnet('127.77.0.0/16');
+const NETWORK = buildNetworks(
+  [{ id: 1, name: 'rack', subnet: '127.77.0.0/16', router: null, dns: [], domain: null, dhcp_mode: 'authoritative', lease_seconds: 3600 }],
+  [],
+  [],
+).networks[0];
 const LOADER_BYTES = 70_000;
 
 export class TinySite {
@@ -78,41 +82,35 @@ export class TinySite {
 
   #answerDhcp(bytes: Buffer, sourcePort: number): void {
     const parsed = parsePacket(bytes);
-    if (!parsed.ok || SUBNET === undefined) return;
+    if (!parsed.ok) return;
     const packet = parsed.value;
     const type = packet.options.get(53)?.[0];
     this.dhcpTypes.push(type ?? 0);
     if (!this.dhcpAnswers || (type !== 1 && type !== 3)) return;
     const client = describeClient(packet);
     const loaders = this.loader === undefined ? DEFAULT_LOADERS : { bios: this.loader, 'uefi-x64': this.loader };
-    const boot = chooseBootfile(client, { bootenv: 'discovery', bootLocal: false }, true, { bootHost: 0x7f000001, bootHttpPort: this.httpPort, loaders });
-    const network: Network = {
-      id: 1,
-      name: 'rack',
-      subnet: SUBNET,
-      mode: 'authoritative',
-      router: undefined,
-      dns: [],
-      domain: undefined,
-      leaseSeconds: 3600,
-      pool: [],
-      reservationByMac: new Map(),
-      reservationByAddress: new Map(),
-    };
+    const boot = chooseBootfile(client, { bootenv: 'discovery', bootLocal: false }, true, {
+      bootHost: 0x7f000001,
+      bootHttpPort: this.httpPort,
+      loaders,
+      isProxy: false,
+    });
     const replyType = type === 1 ? 2 : 5;
     const reply = buildReply(packet, client, {
       type: replyType,
       serverId: 0x7f000001,
+      nameServers: [0x7f000001],
       address: (parseIpv4('127.77.0.10') ?? 0) + Number.parseInt(client.mac.slice(-2), 16),
       leaseSeconds: 3600,
-      network,
+      network: NETWORK,
       hostName: undefined,
       boot: typeof boot === 'string' ? undefined : boot,
       extraOptions: new Map(),
       message: undefined,
     });
     const encoded = encodePacket(reply, 1472);
-    const to = chooseDestination(packet, readRelay(packet), replyType, { sourcePort, localPort: this.dhcpPort });
+    const arrival = { localAddress: 0x7f000001, localPort: this.dhcpPort, isBootServer: false, sourceAddress: 0x7f000001, sourcePort };
+    const to = chooseDestination(packet, readRelay(packet), { type: replyType, address: reply.yourIpAddress }, arrival);
     if (encoded.ok) this.#dhcp.send(encoded.value.bytes, to.port, formatIpv4(to.address));
   }
 

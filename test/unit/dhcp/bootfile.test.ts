@@ -4,7 +4,7 @@ import { describeClient } from '../../../src/dhcp/client.js';
 import { parsePacket } from '../../../src/dhcp/packet.js';
 import { fixture, ip, request } from '../../support/dhcp-request.js';
 
-const SETTINGS = { bootHost: ip('10.7.0.2'), bootHttpPort: 8080, loaders: DEFAULT_LOADERS };
+const SETTINGS = { bootHost: ip('10.7.0.2'), bootHttpPort: 8080, loaders: DEFAULT_LOADERS, isProxy: false };
 const INSTALL = { bootenv: 'debian-12', bootLocal: false };
 const LOCAL = { bootenv: 'local', bootLocal: true };
 
@@ -26,6 +26,7 @@ describe('chooseBootfile', () => {
       vendorClass: 'PXEClient',
       vendorOptions: Buffer.from('060108ff', 'hex'),
       nextServer: ip('10.7.0.2'),
+      serverName: '10.7.0.2',
       bootFile: 'snponly.efi',
       ipxeOptions: undefined,
     });
@@ -68,6 +69,6 @@ describe('chooseBootfile', () => {
   it('gives an operating system no boot file, and an unknown architecture none either (attack case 14)', () => {
     expect(chooseBootfile(clientOf('udhcpc-discover'), INSTALL, true, SETTINGS)).toBe('not a boot client');
     const unknown = describeClient(request({ options: { 60: 'PXEClient', 93: Buffer.from([1, 0]) } }));
-    expect(chooseBootfile(unknown, INSTALL, true, SETTINGS)).toBe('no loader for this architecture');
+    expect(chooseBootfile(unknown, INSTALL, true, SETTINGS)).toBe('unknown architecture');
   });
 });

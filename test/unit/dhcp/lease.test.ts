@@ -11,12 +11,20 @@ const mac = (last: number): string => `52:54:00:99:00:${last.toString(16).padSta
 
 function choose(network: Network, book: LeaseBook, who: string, words: { requested?: string; nowMs?: number; taken?: string[] } = {}) {
   const requested = words.requested === undefined ? undefined : ip(words.requested);
-  const choice = chooseAddress({ network, mac: who, requested, taken: (words.taken ?? []).map(ip) }, book, words.nowMs ?? 0);
+  const question = {
+    network,
+    identity: { mac: who, clientKey: null },
+    reserved: network.reservationByMac.get(who),
+    hasPool: network.mode === 'authoritative',
+    requested,
+    taken: (words.taken ?? []).map(ip),
+  };
+  const choice = chooseAddress(question, book, words.nowMs ?? 0);
   return choice.kind === 'none' ? choice.reason : `${formatIpv4(choice.address)} ${choice.source}`;
 }
 
 function lease(book: LeaseBook, who: string, address: string, state: 'active' | 'declined' = 'active', expiresAtMs = 1000): void {
-  book.put({ address: ip(address), networkId: 1, mac: who, state, expiresAtMs });
+  book.put({ address: ip(address), networkId: 1, mac: who, clientKey: null, state, expiresAtMs });
 }
 
 describe('chooseAddress', () => {
@@ -63,7 +71,7 @@ describe('chooseAddress', () => {
   it('repeats the promised address, and gives it to nobody else until the promise ends', () => {
     const book = new LeaseBook();
     const network = testNetwork('authoritative', ['10.7.0.100', '10.7.0.100']);
-    book.holdOffer({ address: ip('10.7.0.100'), networkId: 1, mac: mac(1), expiresAtMs: 30 });
+    book.holdOffer({ address: ip('10.7.0.100'), networkId: 1, mac: mac(1), clientKey: null, expiresAtMs: 30 });
     expect(choose(network, book, mac(1))).toBe('10.7.0.100 offered');
     expect(choose(network, book, mac(2))).toBe('pool-exhausted');
     expect(choose(network, book, mac(2), { nowMs: 31 })).toBe('10.7.0.100 free');
@@ -115,7 +123,7 @@ describe('LeaseBook', () => {
     const book = new LeaseBook();
     lease(book, mac(1), '10.7.0.100');
     lease(book, mac(2), '10.7.0.101', 'declined');
-    book.holdOffer({ address: ip('10.7.0.102'), networkId: 1, mac: mac(3), expiresAtMs: 10 });
+    book.holdOffer({ address: ip('10.7.0.102'), networkId: 1, mac: mac(3), clientKey: null, expiresAtMs: 10 });
     book.sweep(2000);
     expect(book.size()).toEqual({ leases: 1, offers: 0 });
   });

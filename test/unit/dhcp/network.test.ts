@@ -1,5 +1,6 @@
 import { describe, it, expect } from '@jest/globals';
-import { buildNetworks, isPoolAddress, networkOfAddress } from '../../../src/dhcp/network.js';
+import { isPoolAddress, networkOfAddress } from '../../../src/dhcp/network.js';
+import { buildNetworks } from '../../../src/dhcp/network-rows.js';
 import { ip } from '../../support/dhcp-request.js';
 import { testNetwork } from './network-fixture.js';
 

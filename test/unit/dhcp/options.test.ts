@@ -1,5 +1,6 @@
 import { describe, it, expect } from '@jest/globals';
-import { encodeNamedOption, malformed, readAddress, readSubOptions, readUint16, readUint8 } from '../../../src/dhcp/options.js';
+import { encodeNamedOption } from '../../../src/dhcp/named-options.js';
+import { malformed, readAddress, readSubOptions, readUint16, readUint8 } from '../../../src/dhcp/options.js';
 import { parseInheritedFds } from '../../../src/dhcp/sockets.js';
 
 describe('reading options', () => {

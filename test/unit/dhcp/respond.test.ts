@@ -1,8 +1,10 @@
 import { describe, it, expect } from '@jest/globals';
 import { LeaseBook } from '../../../src/dhcp/lease-book.js';
-import { decide, type Decision } from '../../../src/dhcp/respond.js';
+import type { Decision } from '../../../src/dhcp/decision.js';
+import { decide } from '../../../src/dhcp/respond.js';
 import { formatIpv4 } from '../../../src/shared/ipv4.js';
 import { ip, request, type RequestWords } from '../../support/dhcp-request.js';
+import { knowledgeOf, situationOf } from '../../support/dhcp-situation.js';
 import { testNetwork } from './network-fixture.js';
 
 const RESERVED = '52:54:00:77:00:07';
@@ -13,14 +15,14 @@ const STRANGER = '52:54:00:99:00:03';
 /** LEASED holds .100, OFFERED was promised .101. */
 function book(): LeaseBook {
   const leases = new LeaseBook();
-  leases.put({ address: ip('10.7.0.100'), networkId: 1, mac: LEASED, state: 'active', expiresAtMs: 1000 });
-  leases.holdOffer({ address: ip('10.7.0.101'), networkId: 1, mac: OFFERED, expiresAtMs: 1000 });
+  leases.put({ address: ip('10.7.0.100'), networkId: 1, mac: LEASED, clientKey: null, state: 'active', expiresAtMs: 1000 });
+  leases.holdOffer({ address: ip('10.7.0.101'), networkId: 1, mac: OFFERED, clientKey: null, expiresAtMs: 1000 });
   return leases;
 }
 
 function decided(words: RequestWords, mode = 'authoritative'): Decision {
   const mac = words.mac ?? STRANGER;
-  return decide({ packet: request({ ...words, mac }), mac, network: testNetwork(mode), serverIds: [ip('10.7.0.2')], book: book(), nowMs: 0 });
+  return decide(situationOf(request({ ...words, mac }), knowledgeOf([testNetwork(mode)], { book: book() })));
 }
 
 function brief(decision: Decision): string {
