@@ -49,6 +49,7 @@ async function startDhcp({ db, config, log }: Context, phases: PhaseRecorder): P
     sockets: socketPlan(config),
     server: { id: randomUUID(), host: config.bootHost, incarnation: `${process.pid}` },
     boot: { ...(config.interfaces.length === 0 ? { host: config.bootHost } : {}), httpPort: config.bootHttpPort },
+    wantsEvents: () => !phases.isFull(),
     onEvent: (event) =>
       phases.record({
         mac: event.mac,

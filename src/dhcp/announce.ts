@@ -13,6 +13,8 @@ export type AnnouncerDeps = {
   readonly logger: Logger;
   readonly counters: DhcpCounters;
   readonly emit: (event: DhcpEvent) => void;
+  /** False while events would be forgotten. */
+  readonly wantsEvents: () => boolean;
   readonly now: () => Date;
 };
 
@@ -59,14 +61,19 @@ export class Announcer {
 
   /** A message gets no answer. */
   ignored(packet: DhcpPacket, client: Client, reason: string, network?: Network): void {
-    const { counters, logger, emit, now } = this.#deps;
+    const { counters, logger, emit, now, wantsEvents } = this.#deps;
     counters.ignored += 1;
     countReason(counters, reason);
     logger.debug({ mac: client.mac, xid: packet.transactionId, reason }, 'message ignored');
+    if (!wantsEvents()) return;
     emit(dhcpEvent('dhcp-ignored', now(), packet, client, { address: askedAddress(packet), detail: reason, network: network?.name }));
   }
 
   #event({ packet, client, network }: Situation, kind: DhcpEventKind, about: DhcpEventAbout): void {
+    if (!this.#deps.wantsEvents()) {
+      this.#deps.counters.eventsLeftOut += 1;
+      return;
+    }
     this.#deps.emit(dhcpEvent(kind, this.#deps.now(), packet, client, { network: network.name, ...about }));
   }
 }

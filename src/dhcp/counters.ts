@@ -12,6 +12,8 @@ export type DhcpCounters = {
   bootpReplies: number;
   /** Replies the kernel did not take. */
   sendFailures: number;
+  /** Steps that no timeline has: a flood, or the database is away. */
+  eventsLeftOut: number;
   /** Why messages were dropped, ignored or refused, by reason. The reasons are a closed set: the map cannot grow. */
   reasons: Record<string, number>;
 };
@@ -30,6 +32,7 @@ export function newCounters(): DhcpCounters {
     informs: 0,
     bootpReplies: 0,
     sendFailures: 0,
+    eventsLeftOut: 0,
     reasons: {},
   };
 }

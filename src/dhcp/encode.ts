@@ -34,7 +34,10 @@ export function encodePacket(packet: DhcpPacket, limitBytes = DEFAULT_LIMIT_BYTE
   for (const code of packet.options.keys()) {
     if (!Number.isInteger(code) || code <= OptionCode.pad || code >= OptionCode.end) return err('bad-option-code');
   }
-  const plan = placeOptions(packet, Math.max(limitBytes, MINIMUM_BYTES) - OPTIONS_OFFSET - 1);
+  const capacityBytes = Math.max(limitBytes, MINIMUM_BYTES) - OPTIONS_OFFSET - 1;
+  const whole = encodeWhole(packet, capacityBytes);
+  if (whole !== undefined) return ok({ bytes: whole, leftOut: NONE });
+  const plan = placeOptions(packet, capacityBytes);
   const optionsBytes = plan.main.reduce((sum, entry) => sum + encodedBytes(entry[1]), 1);
   const bytes = Buffer.alloc(Math.max(MINIMUM_BYTES, OPTIONS_OFFSET + optionsBytes));
   writeFixed(bytes, packet);
@@ -42,6 +45,27 @@ export function encodePacket(packet: DhcpPacket, limitBytes = DEFAULT_LIMIT_BYTE
   if (plan.file.length > 0) writeOptions(bytes, 108, plan.file);
   if (plan.sname.length > 0) writeOptions(bytes, 44, plan.sname);
   return ok({ bytes, leftOut: plan.leftOut });
+}
+
+const NONE: readonly number[] = [];
+
+/** The usual message, whose options all fit: written in one go, since every answer passes here. Undefined when they do not fit. */
+function encodeWhole(packet: DhcpPacket, capacityBytes: number): Buffer | undefined {
+  let optionsBytes = 0;
+  for (const value of packet.options.values()) optionsBytes += encodedBytes(value);
+  if (optionsBytes > capacityBytes || packet.options.has(OptionCode.overload)) return undefined;
+  const bytes = Buffer.alloc(Math.max(MINIMUM_BYTES, OPTIONS_OFFSET + optionsBytes + 1));
+  writeFixed(bytes, packet);
+  let offset = OPTIONS_OFFSET;
+  const type = packet.options.get(OptionCode.messageType);
+  if (type !== undefined) offset = writeOption(bytes, offset, OptionCode.messageType, type);
+  for (const [code, value] of packet.options) {
+    if (code !== OptionCode.messageType && code !== OptionCode.relayAgentInformation) offset = writeOption(bytes, offset, code, value);
+  }
+  const relayed = packet.options.get(OptionCode.relayAgentInformation);
+  if (relayed !== undefined) offset = writeOption(bytes, offset, OptionCode.relayAgentInformation, relayed);
+  bytes[offset] = OptionCode.end;
+  return bytes;
 }
 
 type Placement = { main: Entry[]; file: Entry[]; sname: Entry[]; leftOut: number[] };
@@ -97,7 +121,7 @@ function orderOptions(packet: DhcpPacket): { first: Entry[]; others: Entry[]; la
 }
 
 function encodedBytes(value: Buffer): number {
-  return value.length + 2 * Math.max(1, Math.ceil(value.length / PART_BYTES));
+  return value.length <= PART_BYTES ? value.length + 2 : value.length + 2 * Math.ceil(value.length / PART_BYTES);
 }
 
 function isBlank(field: Buffer): boolean {
@@ -124,16 +148,23 @@ function writeFixed(bytes: Buffer, packet: DhcpPacket): void {
 
 function writeOptions(bytes: Buffer, start: number, entries: readonly Entry[]): void {
   let offset = start;
-  for (const [code, value] of entries) {
-    let from = 0;
-    do {
-      const length = Math.min(PART_BYTES, value.length - from);
-      bytes[offset] = code;
-      bytes[offset + 1] = length;
-      value.copy(bytes, offset + 2, from, from + length);
-      offset += 2 + length;
-      from += length;
-    } while (from < value.length);
-  }
+  for (const [code, value] of entries) offset = writeOption(bytes, offset, code, value);
   bytes[offset] = OptionCode.end;
+}
+
+/** Writes one option in as many parts as it needs; gives the offset behind it. */
+function writeOption(bytes: Buffer, start: number, code: number, value: Buffer): number {
+  let offset = start;
+  let from = 0;
+  do {
+    const length = Math.min(PART_BYTES, value.length - from);
+    bytes[offset] = code;
+    bytes[offset + 1] = length;
+    // A loop beats a call into the engine for the few bytes that most options have.
+    if (length <= 16) for (let index = 0; index < length; index += 1) bytes[offset + 2 + index] = value[from + index] ?? 0;
+    else value.copy(bytes, offset + 2, from, from + length);
+    offset += 2 + length;
+    from += length;
+  } while (from < value.length);
+  return offset;
 }

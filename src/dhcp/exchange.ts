@@ -33,6 +33,8 @@ export type ExchangeDeps = {
   /** See Knowledge. */
   readonly minSecs: number;
   readonly emit: (event: DhcpEvent) => void;
+  /** False while events would be forgotten: a flood, or the database is away. */
+  readonly wantsEvents: () => boolean;
   readonly alarm: (alarm: DhcpAlarm) => void;
   readonly now: () => Date;
   readonly monotonicMs: () => number;

@@ -28,19 +28,19 @@ export type Offer = {
 
 export class LeaseBook {
   readonly #leases = new Map<number, Lease>();
-  readonly #leaseByOwner = new Map<string, Lease>();
+  readonly #leaseByOwner = new ByOwner<Lease>();
   readonly #offers = new Map<number, Offer>();
-  readonly #offerByOwner = new Map<string, Offer>();
+  readonly #offerByOwner = new ByOwner<Offer>();
 
   /** Records what the table says of an address, in place of what was known; an active lease ends its owner's other one. */
   put(lease: Lease): void {
     this.forget(lease.address);
     if (lease.state === 'active') {
-      const key = keyOf(lease.networkId, ownerOf(lease));
-      const previous = this.#leaseByOwner.get(key);
+      const owner = ownerOf(lease);
+      const previous = this.#leaseByOwner.get(lease.networkId, owner);
       if (previous !== undefined) this.#leases.delete(previous.address);
-      this.#leaseByOwner.set(key, lease);
-      this.#dropOfferOf(key);
+      this.#leaseByOwner.set(lease.networkId, owner, lease);
+      this.dropOffer(lease.networkId, owner);
     }
     this.#leases.set(lease.address, lease);
   }
@@ -50,13 +50,13 @@ export class LeaseBook {
     const lease = this.#leases.get(address);
     if (lease === undefined) return;
     this.#leases.delete(address);
-    const key = keyOf(lease.networkId, ownerOf(lease));
-    if (this.#leaseByOwner.get(key) === lease) this.#leaseByOwner.delete(key);
+    const owner = ownerOf(lease);
+    if (this.#leaseByOwner.get(lease.networkId, owner) === lease) this.#leaseByOwner.delete(lease.networkId, owner);
   }
 
   /** The active lease of an owner, ended or not: a machine that comes back gets its old address while nobody has taken it. */
   leaseOf(networkId: number, owner: string): Lease | undefined {
-    return this.#leaseByOwner.get(keyOf(networkId, owner));
+    return this.#leaseByOwner.get(networkId, owner);
   }
 
   /** Who holds the address now: an unexpired lease or a quarantine. */
@@ -67,23 +67,26 @@ export class LeaseBook {
 
   /** Promises an address for a while; an owner has at most one promise a network. */
   holdOffer(offer: Offer): void {
-    const key = keyOf(offer.networkId, ownerOf(offer));
-    this.#dropOfferOf(key);
+    const owner = ownerOf(offer);
+    this.dropOffer(offer.networkId, owner);
     const other = this.#offers.get(offer.address);
-    if (other !== undefined) this.#dropOfferOf(keyOf(other.networkId, ownerOf(other)));
+    if (other !== undefined) this.dropOffer(other.networkId, ownerOf(other));
     this.#offers.set(offer.address, offer);
-    this.#offerByOwner.set(key, offer);
+    this.#offerByOwner.set(offer.networkId, owner, offer);
   }
 
   /** The unexpired promise to an owner. */
   offerTo(networkId: number, owner: string, nowMs: number): Offer | undefined {
-    const offer = this.#offerByOwner.get(keyOf(networkId, owner));
+    const offer = this.#offerByOwner.get(networkId, owner);
     return offer !== undefined && offer.expiresAtMs > nowMs ? offer : undefined;
   }
 
   /** Takes the promise back: the client chose another server, or declined. */
   dropOffer(networkId: number, owner: string): void {
-    this.#dropOfferOf(keyOf(networkId, owner));
+    const offer = this.#offerByOwner.get(networkId, owner);
+    if (offer === undefined) return;
+    this.#offerByOwner.delete(networkId, owner);
+    if (this.#offers.get(offer.address) === offer) this.#offers.delete(offer.address);
   }
 
   /** Whether nobody but this owner holds the address or was promised it. */
@@ -96,7 +99,7 @@ export class LeaseBook {
 
   /** Removes promises and quarantines that ended, so that the book is bounded by the pools. Ended leases stay: see leaseOf. */
   sweep(nowMs: number): void {
-    for (const [key, offer] of this.#offerByOwner) if (offer.expiresAtMs <= nowMs) this.#dropOfferOf(key);
+    for (const offer of this.#offers.values()) if (offer.expiresAtMs <= nowMs) this.dropOffer(offer.networkId, ownerOf(offer));
     for (const lease of this.#leases.values()) {
       if (lease.state === 'declined' && lease.expiresAtMs <= nowMs) this.forget(lease.address);
     }
@@ -116,15 +119,23 @@ export class LeaseBook {
   size(): { leases: number; offers: number } {
     return { leases: this.#leases.size, offers: this.#offers.size };
   }
-
-  #dropOfferOf(key: string): void {
-    const offer = this.#offerByOwner.get(key);
-    if (offer === undefined) return;
-    this.#offerByOwner.delete(key);
-    if (this.#offers.get(offer.address) === offer) this.#offers.delete(offer.address);
-  }
 }
 
-function keyOf(networkId: number, owner: string): string {
-  return `${networkId} ${owner}`;
+/** One thing for each owner of each network; two lookups of short keys instead of one of a key made for it. */
+class ByOwner<T> {
+  readonly #networks = new Map<number, Map<string, T>>();
+
+  get(networkId: number, owner: string): T | undefined {
+    return this.#networks.get(networkId)?.get(owner);
+  }
+
+  set(networkId: number, owner: string, value: T): void {
+    const owners = this.#networks.get(networkId);
+    if (owners === undefined) this.#networks.set(networkId, new Map([[owner, value]]));
+    else owners.set(owner, value);
+  }
+
+  delete(networkId: number, owner: string): void {
+    this.#networks.get(networkId)?.delete(owner);
+  }
 }

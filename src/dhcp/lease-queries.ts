@@ -65,8 +65,25 @@ export async function readLeasesOf(pool: Pool, networkId: number, owner: string,
  * Uses the primary key.
  */
 export async function grantLeases(db: Pool | PoolClient, asks: readonly LeaseAsk[]): Promise<Set<number>> {
-  const { rows } = await db.query<{ address: string }>(
-    `INSERT INTO leases AS held (address, network_id, mac, client_id, client_key, hostname, state, expires_at, updated_at)
+  const { rows } = await db.query<{ address: string }>({
+    name: 'grant-leases',
+    text: GRANT,
+    values: [
+      arrayText(asks.map((ask) => formatIpv4(ask.address))),
+      arrayText(asks.map((ask) => String(ask.networkId))),
+      arrayText(asks.map((ask) => ask.mac)),
+      arrayText(asks.map((ask) => ask.clientId)),
+      arrayText(asks.map((ask) => ask.hostName)),
+      arrayText(asks.map((ask) => String(ask.leaseSeconds))),
+      arrayText(asks.filter((ask) => ask.isReserved).map((ask) => formatIpv4(ask.address))),
+      arrayText(asks.map((ask) => ask.clientKey)),
+    ],
+  });
+  if (rows.length === asks.length) return new Set(asks.map((ask) => ask.address));
+  return new Set(rows.map((row) => parseIpv4(row.address)).filter((address) => address !== undefined));
+}
+
+const GRANT = `INSERT INTO leases AS held (address, network_id, mac, client_id, client_key, hostname, state, expires_at, updated_at)
      SELECT address, network_id, mac, client_id, client_key, hostname, 'active',
             clock_timestamp() + make_interval(secs => lease_seconds), clock_timestamp()
      FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::int[], $8::text[])
@@ -79,19 +96,21 @@ export async function grantLeases(db: Pool | PoolClient, asks: readonly LeaseAsk
         OR held.expires_at <= clock_timestamp()
         OR (held.state = 'active' AND coalesce(held.client_key, held.mac) = coalesce(EXCLUDED.client_key, EXCLUDED.mac))
         OR (held.state = 'declined' AND held.address = ANY($7::text[]))
-     RETURNING held.address`,
-    [
-      asks.map((ask) => formatIpv4(ask.address)),
-      asks.map((ask) => ask.networkId),
-      asks.map((ask) => ask.mac),
-      asks.map((ask) => ask.clientId),
-      asks.map((ask) => ask.hostName),
-      asks.map((ask) => ask.leaseSeconds),
-      asks.filter((ask) => ask.isReserved).map((ask) => formatIpv4(ask.address)),
-      asks.map((ask) => ask.clientKey),
-    ],
-  );
-  return new Set(rows.map((row) => parseIpv4(row.address)).filter((address) => address !== undefined));
+     RETURNING held.address`;
+
+/** Text that needs no quotes in an array literal. */
+const PLAIN = /^[\w.:-]+$/;
+
+/** An array literal (PostgreSQL manual, section 8.15.2). The driver's own looks at every character of every value. */
+function arrayText(values: readonly (string | null)[]): string {
+  let text = '{';
+  for (const [index, value] of values.entries()) {
+    if (index > 0) text += ',';
+    if (value === null) text += 'NULL';
+    else if (PLAIN.test(value) && value.toUpperCase() !== 'NULL') text += value;
+    else text += `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+  }
+  return `${text}}`;
 }
 
 /** As grantLeases, for machines that move from another address: their old rows are released first, in the same transaction. */

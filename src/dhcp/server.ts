@@ -42,6 +42,8 @@ export type DhcpServerOptions = {
   readonly onAlarm?: (alarm: DhcpAlarm) => void;
   /** Called in the turn a packet is handled; must return at once. What it throws is logged. */
   readonly onEvent?: (event: DhcpEvent) => void;
+  /** Asked before an event is made; false saves the work of one that would be forgotten. */
+  readonly wantsEvents?: () => boolean;
   readonly pollMs?: number;
   /** Wall clock, for events only. */
   readonly now?: () => Date;
@@ -109,6 +111,7 @@ export class DhcpServer {
       },
       minSecs: this.#options.minSecs ?? 0,
       emit: (event) => this.#emit(event),
+      wantsEvents: this.#options.wantsEvents ?? (() => true),
       alarm: (alarm) => this.#alarm(alarm),
       now: this.#options.now ?? (() => new Date()),
       monotonicMs: this.#monotonicMs,

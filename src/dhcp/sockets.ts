@@ -121,7 +121,8 @@ function endpointOf(name: string, address: number, sending: Socket, hearing: rea
 type Binding = { address: string; port: number } | { fd: number; exclusive: true };
 
 async function bindSocket(binding: Binding, reuseAddr: boolean): Promise<Socket> {
-  const socket = createSocket({ type: 'udp4', reuseAddr });
+  // Only addresses are sent to: Node's own lookup would put each reply off to the next tick.
+  const socket = createSocket({ type: 'udp4', reuseAddr, lookup: (address, _options, done) => done(null, address, 4) });
   // Asked for before the bind: an inherited descriptor is listening already, and says so at once.
   const listening = once(socket, 'listening');
   try {

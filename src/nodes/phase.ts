@@ -74,10 +74,14 @@ export async function recordNodeStep(db: Db, nodeId: number, step: Omit<PhaseSee
 /** Remembered at most; beyond it the oldest are forgotten: a timeline may have gaps, a server may not stand still. */
 const REMEMBERED_MAX = 20_000;
 const BATCH_MAX = 1_000;
+/** After a full batch: 4,000 steps a second at most, so that a flood of them takes neither the database nor the servers' time. */
+const PAUSE_MS = 250;
 
 export type PhaseRecorder = {
   /** Remembers; never throws, never waits. */
   record(seen: PhaseSeen): void;
+  /** Whether a step recorded now makes another be forgotten: servers then save themselves the work. */
+  isFull(): boolean;
   /** How many were forgotten because the database was too slow or away. */
   forgotten(): number;
   /** Writes what is left and stops. */
@@ -92,29 +96,30 @@ export function createPhaseRecorder(db: Db, options: { log?: Logger; flushMs?: n
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> | undefined;
 
-  async function flush(): Promise<void> {
-    while (remembered.length > 0) {
-      const batch = remembered.splice(0, BATCH_MAX);
-      try {
-        await recordPhases(db, batch);
-      } catch (error) {
-        // The timeline is for people; a boot goes on without it.
-        forgotten += batch.length;
-        options.log?.warn({ err: error, count: batch.length }, 'boot steps not written');
-        return;
-      }
+  /** Writes the oldest batch; false when the database did not take it. */
+  async function flush(): Promise<boolean> {
+    const batch = remembered.splice(0, BATCH_MAX);
+    try {
+      await recordPhases(db, batch);
+      return true;
+    } catch (error) {
+      // The timeline is for people; a boot goes on without it.
+      forgotten += batch.length;
+      options.log?.warn({ err: error, count: batch.length }, 'boot steps not written');
+      return false;
     }
   }
 
-  function schedule(): void {
+  function schedule(afterMs: number): void {
     if (timer !== undefined || writing !== undefined) return;
     timer = setTimeout(() => {
       timer = undefined;
-      writing = flush().finally(() => {
+      const isFullBatch = remembered.length >= BATCH_MAX;
+      writing = flush().then(() => {
         writing = undefined;
-        if (remembered.length > 0) schedule();
+        if (remembered.length > 0) schedule(isFullBatch ? PAUSE_MS : flushMs);
       });
-    }, flushMs);
+    }, afterMs);
     timer.unref();
   }
 
@@ -125,13 +130,15 @@ export function createPhaseRecorder(db: Db, options: { log?: Logger; flushMs?: n
         remembered.splice(0, BATCH_MAX);
         forgotten += BATCH_MAX;
       }
-      schedule();
+      schedule(flushMs);
     },
+    isFull: () => remembered.length >= REMEMBERED_MAX,
     forgotten: () => forgotten,
     async close() {
       clearTimeout(timer);
       await writing;
-      await flush();
+      clearTimeout(timer);
+      while (remembered.length > 0) if (!(await flush())) return;
     },
   };
 }

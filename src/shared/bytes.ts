@@ -24,12 +24,20 @@ export function uint32At(bytes: Uint8Array, offset: number): number | undefined 
 
 /** Two bytes, big-endian; the value is taken modulo 2^16. */
 export function uint16Bytes(value: number): Buffer {
-  return Buffer.from([(value >>> 8) & 255, value & 255]);
+  const bytes = Buffer.allocUnsafe(2);
+  bytes[0] = value >>> 8;
+  bytes[1] = value;
+  return bytes;
 }
 
 /** Four bytes, big-endian; the value is taken modulo 2^32. */
 export function uint32Bytes(value: number): Buffer {
-  return Buffer.from([(value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255]);
+  const bytes = Buffer.allocUnsafe(4);
+  bytes[0] = value >>> 24;
+  bytes[1] = value >>> 16;
+  bytes[2] = value >>> 8;
+  bytes[3] = value;
+  return bytes;
 }
 
 /**

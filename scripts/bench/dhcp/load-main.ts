@@ -18,8 +18,9 @@ const SLOTS = 1 << 16;
 const [host = '', port = '0'] = process.argv.slice(2);
 // Addresses only: Node's own lookup would put each datagram off to the next tick.
 const socket = createSocket({ type: 'udp4', lookup: (address, _options, done) => done(null, address, 4) });
+const listening = once(socket, 'listening'); // with this lookup it is said at once
 socket.bind({ address: host, port: Number(port) });
-await once(socket, 'listening');
+await listening;
 socket.setRecvBufferSize(BUFFER_BYTES);
 socket.setSendBufferSize(BUFFER_BYTES);
 

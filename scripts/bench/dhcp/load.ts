@@ -37,6 +37,9 @@ export type Load = {
 
 const DEFAULTS = { host: '127.0.0.1', firstClient: 0, clients: 10_000, window: 0, perSecond: 0, seconds: 5, keepLatencies: false };
 
+/** An order ends this long after its time at the latest: what is under way then is answered or lost. */
+const GRACE_SECONDS = 20;
+
 /** Starts a generator that speaks from `host:port` (0: any port) to servers on `target`. `prefix`: command to run it under. */
 export async function startLoad(host: string, port: number, target: { host?: string; port: number }): Promise<Load> {
   const child = fork(inProject('scripts/bench/dhcp/load-main.ts'), [host, String(port)], {
@@ -52,10 +55,15 @@ export async function startLoad(host: string, port: number, target: { host?: str
         const id = (lastId += 1);
         const onMessage = (message: LoadResult & { kind: string }): void => {
           if (message.kind !== `result-${id}`) return;
+          clearTimeout(overdue);
           child.off('message', onMessage).off('exit', onExit);
           resolve(message);
         };
         const onExit = (): void => reject(new Error('the load generator ended'));
+        const overdue = setTimeout(
+          () => reject(new Error('the load generator did not come to an end')),
+          ((order.seconds ?? DEFAULTS.seconds) + GRACE_SECONDS) * 1000,
+        );
         child.on('message', onMessage).once('exit', onExit);
         child.send({ ...DEFAULTS, ...target, ...order, id });
       }),
