@@ -9,7 +9,7 @@ import { withLock } from './lock.mjs';
 import { prybarHome } from './project.mjs';
 import { run, step } from './step.mjs';
 
-/** @typedef {'redis-server' | 'ipxe' | 'busybox' | 'ipmitool' | 'kea-dhcp4' | 'dhcpd' | LabToolName} ToolName */
+/** @typedef {'redis-server' | 'grub-mkimage' | 'ipxe' | 'busybox' | 'ipmitool' | 'kea-dhcp4' | 'dhcpd' | LabToolName} ToolName */
 /** @typedef {'dhclient' | 'dhcpcd' | 'perfdhcp' | 'nmap' | 'scapy' | 'dhcrelay' | 'atftp' | 'tftp' | 'curl' | 'dig' | 'kdig' | 'dnsperf' | 'qemu' | 'ovmf' | 'ipxe-qemu'} LabToolName independent clients and emulated machines of test/e2e/lab */
 /** @typedef {{ path: string, env: NodeJS.ProcessEnv }} Tool `path`: the program, for ipxe the folder of loaders; `env`: to run it with */
 
@@ -27,6 +27,7 @@ const TOOLS = {
   ipxe: { package: 'ipxe', file: 'usr/lib/ipxe/undionly.kpxe' },
   busybox: { package: 'busybox-static', file: 'bin/busybox', isUsable: async (path) => (await run(path, ['--list'])).split('\n').includes('udhcpc') },
   ipmitool: { package: 'ipmitool', file: 'usr/bin/ipmitool' },
+  'grub-mkimage': { package: 'grub-common', file: 'usr/bin/grub-mkimage' },
   'kea-dhcp4': { package: 'kea-dhcp4-server', file: 'usr/sbin/kea-dhcp4' },
   dhcpd: { package: 'isc-dhcp-server', file: 'usr/sbin/dhcpd' },
   dhclient: { package: 'isc-dhcp-client', file: 'sbin/dhclient' },

@@ -7,9 +7,15 @@ export type BootPath =
   | { kind: 'answers'; token: string; name: string }
   | { kind: 'loader'; name: string }
   | { kind: 'agent'; name: string }
+  | { kind: 'local-loader'; mac: string }
+  /** A file rendered for the machine that asks (`bootenvs/rendered-names.ts`). */
+  | { kind: 'rendered'; name: string }
   | { kind: 'unknown' };
 
 const MAX_URL_LENGTH = 1_024;
+
+/** GRUB that came by UEFI HTTP boot looks below the root of the server that it came from, not below /boot. */
+const RENDERED = /^\/(?:boot\/)?((?:grub|pxelinux\.cfg)\/[^/]+|autoexec\.ipxe)$/;
 
 /**
  * What a request under /boot/ asks for; undefined when it is not ours. Segments are decoded once, one by one: an encoded
@@ -17,6 +23,8 @@ const MAX_URL_LENGTH = 1_024;
  */
 export function parseBootPath(url: string): BootPath | undefined {
   const pathname = url.split(/[?#]/, 1)[0] ?? '';
+  const rendered = RENDERED.exec(pathname)?.[1];
+  if (rendered !== undefined && url.length <= MAX_URL_LENGTH) return renderedPath(rendered);
   if (pathname !== '/boot' && !pathname.startsWith('/boot/')) return undefined;
   const unknown: BootPath = { kind: 'unknown' };
   const segments = url.length > MAX_URL_LENGTH ? undefined : decodeSegments(pathname.slice('/boot/'.length));
@@ -36,10 +44,19 @@ export function parseBootPath(url: string): BootPath | undefined {
       return first === undefined ? unknown : { kind: 'loader', name: [first, ...rest].join('/') };
     case 'agent':
       return first === undefined || rest.length > 0 ? unknown : { kind: 'agent', name: first };
+    case 'local': {
+      const mac = first === undefined || name !== 'local.efi' ? undefined : parseMac(first);
+      return mac === undefined ? unknown : { kind: 'local-loader', mac };
+    }
     case undefined:
     default:
       return unknown;
   }
+}
+
+function renderedPath(name: string): BootPath {
+  const segments = decodeSegments(name);
+  return segments === undefined ? { kind: 'unknown' } : { kind: 'rendered', name: segments.join('/') };
 }
 
 function decodeSegments(text: string): string[] | undefined {

@@ -54,6 +54,10 @@ export function fileOf(asked: BootPath): string | undefined {
       return `agent/${asked.name}`;
     case 'answers':
       return `answers ${asked.name}`;
+    case 'local-loader':
+      return 'local.efi';
+    // GRUB and PXELINUX look for one name after another: that most are not there is no fault.
+    case 'rendered':
     case 'script':
     case 'unknown':
       return undefined;

@@ -9,7 +9,9 @@ import { findPackageRoot } from '../db/package-root.js';
 import { fetchAnswers } from '../bootenvs/answers.js';
 import { bootenvName } from '../bootenvs/bootenv.js';
 import type { LeaseLookup } from '../bootenvs/leased.js';
-import { offerScript, type OfferDeps } from '../bootenvs/offer.js';
+import { localLoader } from '../bootenvs/local-loader.js';
+import { offerScript, type Offer, type OfferDeps } from '../bootenvs/offer.js';
+import { createRenderedFiles } from '../bootenvs/rendered-files.js';
 import { imageDirectory } from '../bootenvs/stand-ins.js';
 import { parseBootPath, type BootPath } from './boot-path.js';
 import { fileOf, phaseOfHttp, type BootHttpEvent, type BootHttpEventKind, type BootHttpFacts } from './events.js';
@@ -71,13 +73,9 @@ async function answer(deps: BootHttpDeps, counters: BootHttpCounters, req: Incom
   };
   switch (asked.kind) {
     case 'script': {
-      const offer = await offerScript(deps, { mac: asked.mac, address, look });
+      const offer = await offerScript(deps, { mac: asked.mac, address, look, form: 'ipxe' });
       counters.scripts += 1;
-      await tell('http-script', asked.mac, offer.detail, {
-        bootenv: offer.bootenv,
-        answer: offer.answer,
-        ...(offer.waits === undefined ? {} : { waits: offer.waits }),
-      });
+      await tell('http-script', asked.mac, offer.detail, factsOf(offer));
       sendText(req, res, 200, offer.script);
       return;
     }
@@ -99,9 +97,29 @@ async function answer(deps: BootHttpDeps, counters: BootHttpCounters, req: Incom
       });
     case 'agent':
       return sendStatic(counters, req, res, path.join(findPackageRoot(), 'src', 'bootenvs', 'agent'), asked.name, missing, async () => undefined);
+    case 'rendered': {
+      const file = await createRenderedFiles(deps).text(asked.name, { address, look });
+      if (file === undefined) return missing();
+      counters.scripts += 1;
+      if (file.offer !== undefined) await tell('http-script', file.mac, file.offer.detail, factsOf(file.offer));
+      sendText(req, res, 200, file.text);
+      return;
+    }
+    case 'local-loader': {
+      const image = await localLoader(deps.db.pool, deps.home, { mac: asked.mac, address });
+      if (image === null) return missing();
+      counters.loaders += 1;
+      await tell('http-loader', asked.mac, 'local.efi', { file: 'local.efi' });
+      sendBytes(req, res, 200, image, 'application/efi');
+      return;
+    }
     case 'unknown':
       return notFound(counters, req, res);
   }
+}
+
+function factsOf({ bootenv, answer: does, waits }: Offer): BootHttpFacts {
+  return { bootenv, answer: does, ...(waits === undefined ? {} : { waits }) };
 }
 
 type Tell = (kind: BootHttpEventKind, mac: string | null, detail: string, facts: BootHttpFacts) => Promise<void>;
@@ -173,9 +191,12 @@ async function fail(deps: BootHttpDeps, req: IncomingMessage, res: ServerRespons
 }
 
 function sendText(req: IncomingMessage, res: ServerResponse, status: number, text: string): void {
-  const body = Buffer.from(text);
+  sendBytes(req, res, status, Buffer.from(text), 'text/plain; charset=utf-8');
+}
+
+function sendBytes(req: IncomingMessage, res: ServerResponse, status: number, body: Buffer, contentType: string): void {
   res.writeHead(status, {
-    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Type': contentType,
     'Content-Length': body.length,
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',

@@ -76,5 +76,10 @@ export function kickstart(value: unknown): Escaped {
   return new Escaped(`"${oneLine(textOf(value)).replaceAll(/["\\]/g, (char) => `\\${char}`)}"`);
 }
 
+/** One word of GRUB's script in single quotes, which end at the next one whatever stands before it. GRUB manual, section 6.2. */
+export function grub(value: unknown): Escaped {
+  return new Escaped(`'${oneLine(textOf(value)).replaceAll("'", `'\\''`)}'`);
+}
+
 /** By the name templates use. */
-export const ESCAPING_FILTERS = { sh, yaml, cmdline, ipxe, preseed, kickstart } as const;
+export const ESCAPING_FILTERS = { sh, yaml, cmdline, ipxe, grub, preseed, kickstart } as const;

@@ -13,7 +13,10 @@ import { readBootSubject, type BootSubject } from './boot-query.js';
 import { decideBootenv, type BootDecision, type BootWish } from './decide.js';
 import type { BootenvRegistry, LoadedBootenv } from './registry.js';
 import { renderContext, TOKEN_PLACEHOLDER } from './render.js';
-import { kernelScript, localScript, waitScript, type ScriptSubject } from './script.js';
+import type { ScriptSubject } from './script-subject.js';
+import { FORMS, type ScriptForm } from './script-forms.js';
+import { readReport } from './local-disk.js';
+import { localDiskScript } from './local-loader.js';
 
 export type OfferDeps = {
   db: Db;
@@ -31,7 +34,7 @@ export type OfferDeps = {
 export type Offer = { script: string; bootenv: string; answer: 'boot' | 'local' | 'wait'; waits?: 'bootenv' | 'lease'; detail: string };
 
 /** Who asks: the MAC of the path, the source address of the request. `look` renders without a token and changes nothing (HEAD). */
-export type Asker = { mac: string; address: string; look: boolean };
+export type Asker = { mac: string; address: string; look: boolean; form: ScriptForm };
 
 /** Renders the script. Throws when the database cannot be read: the door answers 503, never an installer. */
 export async function offerScript(deps: OfferDeps, asker: Asker): Promise<Offer> {
@@ -40,14 +43,15 @@ export async function offerScript(deps: OfferDeps, asker: Asker): Promise<Offer>
   const scripted: ScriptSubject = { mac: asker.mac, baseUrl: deps.baseUrl, name: subject.node?.name ?? asker.mac, reason: decision.reason };
   if (decision.alarm !== null && subject.node !== null && !asker.look) await raise(deps, subject.node.id, decision);
   if (decision.kind === 'local') {
-    return offer('local', localScript({ ...scripted, hasLocalLoader: await hasLocalLoader(deps.home) }), decision, decision.reason);
+    const disk = { hasLocalLoader: await hasLocalLoader(deps.home), diskScript: localDiskScript(readReport(subject.install?.spec)) };
+    return offer('local', FORMS[asker.form].local({ ...scripted, ...disk }), decision, decision.reason);
   }
   const loaded = deps.registry().get(decision.bootenv);
   if (decision.unavailable || loaded === undefined) {
     const problem = loaded?.problems[0] ?? 'it is not in the catalog';
-    return wait('bootenv', scripted, decision, `bootenv ${decision.bootenv} cannot be served: ${problem}`);
+    return wait('bootenv', asker.form, { ...scripted, reason: `bootenv ${decision.bootenv} cannot be served: ${problem}` }, decision);
   }
-  if (subject.network === null) return wait('lease', scripted, decision, `address ${asker.address} is not leased to ${asker.mac}`);
+  if (subject.network === null) return wait('lease', asker.form, { ...scripted, reason: `address ${asker.address} is not leased to ${asker.mac}` }, decision);
   return offer('boot', await kernelOffer(deps, asker, { subject, decision, loaded, scripted }), decision, decision.reason);
 }
 
@@ -66,7 +70,7 @@ async function kernelOffer(deps: OfferDeps, asker: Asker, { subject, decision, l
       bootToken: token,
       installToken: null,
     });
-    return kernelScript({ ...scripted, bootenv: loaded.definition, token, args: loaded.kernelArgs(context) });
+    return FORMS[asker.form].kernel({ ...scripted, bootenv: loaded.definition, token, args: loaded.kernelArgs(context) });
   };
   // Rendered first with a stand-in of the same length: what does not render mints nothing.
   const looked = render(TOKEN_PLACEHOLDER);
@@ -102,8 +106,8 @@ function offer(answer: Offer['answer'], script: string, decision: BootDecision, 
   return { script, bootenv: decision.bootenv, answer, detail: `${decision.bootenv}: ${reason}` };
 }
 
-function wait(waits: NonNullable<Offer['waits']>, subject: ScriptSubject, decision: BootDecision, reason: string): Offer {
-  return { ...offer('wait', waitScript({ ...subject, reason }), decision, reason), waits };
+function wait(waits: NonNullable<Offer['waits']>, form: ScriptForm, subject: ScriptSubject, decision: BootDecision): Offer {
+  return { ...offer('wait', FORMS[form].wait(subject), decision, subject.reason), waits };
 }
 
 /** A GRUB that finds the systems on an ESP; made by the set-up when GRUB is there. */

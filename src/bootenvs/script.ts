@@ -1,18 +1,11 @@
 /**
  * PURE: the iPXE scripts. One script per decision: into a kernel, into the disk, or a message with a later retry. Every word
- * that comes from elsewhere goes through a filter; the token is on the kernel line because the ramdisk has nothing else.
+ * that comes from elsewhere goes through a filter.
  */
 import { macWithDashes } from '../shared/mac.js';
-import type { BootenvDefinition } from './bootenv.js';
-import { cmdline, ipxe } from './filters.js';
-
-export type ScriptSubject = {
-  mac: string;
-  baseUrl: string;
-  /** Node name, or the MAC of an unknown machine. */
-  name: string;
-  reason: string;
-};
+import { ipxe } from './filters.js';
+import { kernelWords } from './kernel-line.js';
+import type { KernelSubject, ScriptSubject } from './script-subject.js';
 
 const RETRY_SECONDS = 10;
 
@@ -29,24 +22,13 @@ function askAgain(subject: ScriptSubject, seconds: number): string[] {
   return [`sleep ${seconds}`, `chain --replace ${scriptUrl(subject)} || goto again`];
 }
 
-/** Into memory: kernel and initrds of the bootenv. `args` is its rendered `kernel_args`. A failed fetch asks for a new script. */
-export function kernelScript(subject: ScriptSubject & { bootenv: BootenvDefinition; token: string; args: string }): string {
-  const { bootenv, baseUrl, mac } = subject;
+/** Into memory: kernel and initrds of the bootenv. A failed fetch asks for a new script. */
+export function kernelScript(subject: KernelSubject): string {
+  const { bootenv, baseUrl } = subject;
   const files = `${baseUrl}/boot/files/${bootenv.name}`;
-  const words = [
-    // The EFI stub finds its initrd by this name only (testbed 3); harmless on a BIOS.
-    ...bootenv.initrds.map((initrd) => `initrd=${initrd}`),
-    `prybar.url=${baseUrl}`,
-    `prybar.token=${subject.token}`,
-    // Pins the NIC: a machine's first NIC may be dead (netboot-rules 13).
-    `BOOTIF=01-${macWithDashes(mac)}`,
-    `prybar.bootenv=${cmdline(bootenv.name).text}`,
-    `prybar.class=${bootenv.kind}`,
-    ...subject.args.split(/\s+/).filter((word) => word !== ''),
-  ];
   return lines([
     ...header(subject, `boots ${bootenv.name}`),
-    `kernel ${files}/${bootenv.kernel ?? ''} ${words.join(' ')} || goto again`,
+    `kernel ${files}/${bootenv.kernel ?? ''} ${kernelWords(subject).join(' ')} || goto again`,
     ...bootenv.initrds.map((initrd) => `initrd --name ${initrd} ${files}/${initrd} || goto again`),
     'boot || goto again',
     ':again',
@@ -68,7 +50,7 @@ export function localScript(subject: ScriptSubject & { hasLocalLoader: boolean }
     'sanboot --no-describe --drive 0x80 || goto leave',
     'goto leave',
     ':efi',
-    ...(subject.hasLocalLoader ? [`chain --autofree ${subject.baseUrl}/boot/loaders/local.efi || goto leave`] : []),
+    ...(subject.hasLocalLoader ? [`chain --autofree ${subject.baseUrl}/boot/local/${macWithDashes(subject.mac)}/local.efi || goto leave`] : []),
     ':leave',
     'exit 1',
   ]);

@@ -1,12 +1,15 @@
 /** Golden files: what machines are given, reviewed as text. `UPDATE_GOLDEN=1` writes them anew. */
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { builtinCatalog, loadBootenvs, type BootenvRegistry } from '../../../src/bootenvs/registry.js';
 import { renderContext, sampleSubject, type RenderSubject } from '../../../src/bootenvs/render.js';
-import { kernelScript, localScript, waitScript } from '../../../src/bootenvs/script.js';
+import { GRUB_ENTRY } from '../../../src/bootenvs/grub.js';
+import { localDiskScript } from '../../../src/bootenvs/local-loader.js';
+import { PXELINUX_DEFAULT } from '../../../src/bootenvs/pxelinux.js';
+import { FORMS, type ScriptForm } from '../../../src/bootenvs/script-forms.js';
 import { readAnswers } from '../../../src/simulator/agent/answers.js';
 
 const GOLDEN = path.join(process.cwd(), 'test', 'fixtures', 'golden', 'bootenvs');
@@ -25,6 +28,7 @@ function expectGolden(name: string, text: string): void {
   expect(text).toBe(readFileSync(file, 'utf8'));
 }
 
+const FORM_NAMES = Object.keys(FORMS) as ScriptForm[];
 const TOKEN = 'T'.repeat(43);
 const subjectOf = (bootenv: string, more: Partial<RenderSubject> = {}): RenderSubject => ({
   ...sampleSubject(bootenv, registry.get(bootenv)?.definition.params ?? {}),
@@ -39,7 +43,9 @@ function rendered(bootenv: string, more: Partial<RenderSubject> = {}): Map<strin
   const subject = { mac: '52:54:00:00:00:01', baseUrl: 'http://192.0.2.1:8191', name: 'sample-1', reason: 'install 1 is armed' };
   const files = new Map([...(loaded?.answers ?? [])].map(([name, render]) => [name, render(context)] as const));
   if (loaded?.definition.kernel !== undefined) {
-    files.set('script.ipxe', kernelScript({ ...subject, bootenv: loaded.definition, token: TOKEN, args: loaded.kernelArgs(context) }));
+    for (const form of FORM_NAMES) {
+      files.set(`script.${form}`, FORMS[form].kernel({ ...subject, bootenv: loaded.definition, token: TOKEN, args: loaded.kernelArgs(context) }));
+    }
   }
   return files;
 }
@@ -52,8 +58,34 @@ describe('rendered boot environments', () => {
 
   it.each([true, false])('local, with a loader for UEFI disks: %s', (hasLocalLoader) => {
     const subject = { mac: '52:54:00:00:00:01', baseUrl: 'http://192.0.2.1:8191', name: 'sample-1', reason: 'install 1 completed' };
-    expectGolden(`local${hasLocalLoader ? '-with-loader' : ''}.ipxe`, localScript({ ...subject, hasLocalLoader }));
-    expectGolden('wait.ipxe', waitScript(subject));
+    expectGolden(`local${hasLocalLoader ? '-with-loader' : ''}.ipxe`, FORMS.ipxe.local({ ...subject, hasLocalLoader, diskScript: '' }));
+  });
+
+  it.each(FORM_NAMES)('local and wait as %s reads them', (form) => {
+    const subject = { mac: '52:54:00:00:00:01', baseUrl: 'http://192.0.2.1:8191', name: "sample-1'; reboot", reason: 'install 1 completed' };
+    const diskScript = localDiskScript({ loaderPath: '/EFI/debian/shimx64.efi', espUuid: 'ABCD-0123' });
+    if (form !== 'ipxe') expectGolden(`local.${form}`, FORMS[form].local({ ...subject, hasLocalLoader: true, diskScript }));
+    expectGolden(`wait.${form}`, FORMS[form].wait(subject));
+  });
+
+  it('what GRUB gets is a script to GRUB', () => {
+    const subject = { mac: '52:54:00:00:00:01', baseUrl: 'http://192.0.2.1:8191', name: "it's; $(x) `y` \n}", reason: '$root {' };
+    const texts = [GRUB_ENTRY, FORMS.grub.wait(subject), FORMS.grub.local({ ...subject, hasLocalLoader: true, diskScript: localDiskScript(undefined) })];
+    for (const bootenv of ['discovery', 'ubuntu-24.04']) texts.push(rendered(bootenv).get('script.grub') ?? '');
+    for (const input of texts) {
+      const checked = spawnSync('grub-script-check', [], { input, encoding: 'utf8' });
+      if (checked.error !== undefined) {
+        process.stderr.write('left out: checking GRUB scripts needs grub-script-check\n');
+        return;
+      }
+      expect(checked.stderr).toBe('');
+      expect(checked.status).toBe(0);
+    }
+  });
+
+  it('what everybody gets', () => {
+    expectGolden('grub.cfg', GRUB_ENTRY);
+    expectGolden('pxelinux-default', PXELINUX_DEFAULT);
   });
 
   it.each([
@@ -64,8 +96,29 @@ describe('rendered boot environments', () => {
     expect(readAnswers(rendered(bootenv).get(file) ?? '')).toMatchObject({ nodeUrl: 'http://192.0.2.1:8191/node/1', installToken: 'I'.repeat(43) });
   });
 
+  it.each(['discovery', 'maintenance', 'debian-12', 'ubuntu-24.04', 'rocky-9'])(
+    'netboot rule 13: %s pins the NIC it boots from, whichever loader',
+    (bootenv) => {
+      const files = rendered(bootenv);
+      for (const form of FORM_NAMES) {
+        const line = files.get(`script.${form}`) ?? '';
+        expect(line).toContain('BOOTIF=01-52-54-00-00-00-01');
+        expect(line).toMatch(/\bip=dhcp\b|netcfg\/choose_interface=auto/);
+        if (bootenv === 'rocky-9') expect(line).toContain('inst.ks.device=52:54:00:00:00:01');
+      }
+    },
+  );
+
+  it.each([
+    ['debian-12', 'preseed.cfg', ['grub2/update_nvram boolean false', 'force-efi-extra-removable boolean true']],
+    ['ubuntu-24.04', 'user-data', ['update_nvram: false', 'reorder_uefi: false']],
+    ['rocky-9', 'ks.cfg', ['bootloader --leavebootorder']],
+  ])('netboot rule 16: %s leaves the order of the firmware alone', (bootenv, file, settings) => {
+    for (const setting of settings) expect(rendered(bootenv).get(file)).toContain(setting);
+  });
+
   it.each(['debian-12', 'ubuntu-24.04', 'rocky-9'])('%s never puts the completion token on the kernel line', (bootenv) => {
-    expect(rendered(bootenv).get('script.ipxe')).not.toContain('IIII');
+    expect([...rendered(bootenv)].filter(([name]) => name.startsWith('script.')).join()).not.toContain('IIII');
   });
 
   it('writes Ubuntu files that are YAML', () => {
