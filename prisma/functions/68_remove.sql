@@ -95,6 +95,7 @@ CREATE OR REPLACE FUNCTION ask_finalizers(p_node int) RETURNS void LANGUAGE sql 
   INSERT INTO node_finalizers (node_id, subsystem)
   SELECT p_node, s FROM unnest(ARRAY['runs', 'dependants', 'dhcp', 'boot-files']) AS s
   UNION ALL SELECT p_node, 'bmc' FROM bmcs WHERE node_id = p_node
+  UNION ALL SELECT p_node, 'dns' FROM reservations WHERE node_id = p_node AND NOT unmanaged
   ON CONFLICT DO NOTHING
 $$;
 
@@ -109,17 +110,27 @@ CREATE OR REPLACE FUNCTION dhcp_unconfirmed(p_node int) RETURNS TABLE (host text
       OR s.networks && ARRAY(SELECT r.network_id FROM reservations r WHERE r.node_id = p_node)
 $$;
 
+-- Which DNS servers still answer for its names. Marking it raised the revision of names in its own transaction, so the one that
+-- is read after it is late enough; it is kept, or a table that goes on changing would never be reached.
+CREATE OR REPLACE FUNCTION dns_unconfirmed(p_revision bigint) RETURNS TABLE (host text, served bigint, wanted bigint) LANGUAGE sql STABLE AS $$
+  SELECT s.host, s.served_revision, p_revision FROM boot_servers s
+   WHERE s.kind = 'dns' AND s.status IN ('serving', 'draining') AND s.lease_until > clock_timestamp() AND s.served_revision < p_revision
+$$;
+
 -- Writes down what has been confirmed since; answers the nodes that nothing holds any more. Confirmed once is confirmed,
 -- except for dependants and runs: those are looked at again in the transaction that removes the node.
 CREATE OR REPLACE FUNCTION confirm_finalizers() RETURNS SETOF int LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM ask_finalizers(n.id) FROM nodes n WHERE n.deleting AND NOT EXISTS (SELECT 1 FROM node_finalizers f WHERE f.node_id = n.id);
+  UPDATE node_finalizers f SET revision = (SELECT t.revision FROM dns_table t WHERE t.id = 1) WHERE f.subsystem = 'dns' AND f.revision IS NULL AND f.confirmed_at IS NULL
+     AND EXISTS (SELECT 1 FROM nodes n WHERE n.id = f.node_id AND n.deleting);
   UPDATE node_finalizers f SET confirmed_at = clock_timestamp(),
-         revision = CASE WHEN f.subsystem = 'dhcp' THEN (SELECT max(e.revision) FROM dhcp_entries e WHERE e.node_id = f.node_id) END
+         revision = CASE f.subsystem WHEN 'dhcp' THEN (SELECT max(e.revision) FROM dhcp_entries e WHERE e.node_id = f.node_id) WHEN 'dns' THEN f.revision END
    WHERE f.confirmed_at IS NULL AND f.forced_by IS NULL AND EXISTS (SELECT 1 FROM nodes n WHERE n.id = f.node_id AND n.deleting) AND CASE f.subsystem
      WHEN 'runs' THEN NOT EXISTS (SELECT 1 FROM runs r WHERE r.node_id = f.node_id AND r.status <> 'ENDED')
      WHEN 'dependants' THEN node_dependants(f.node_id) = '{}'
      WHEN 'dhcp' THEN NOT EXISTS (SELECT 1 FROM dhcp_entries e WHERE e.node_id = f.node_id AND NOT e.deleted) AND NOT EXISTS (SELECT 1 FROM dhcp_unconfirmed(f.node_id))
+     WHEN 'dns' THEN NOT EXISTS (SELECT 1 FROM dns_unconfirmed(f.revision))
      -- Files are decided at each request: nobody gets any once the row says so and no token opens the door.
      WHEN 'boot-files' THEN NOT EXISTS (SELECT 1 FROM node_tokens t WHERE t.node_id = f.node_id AND t.revoked_at IS NULL AND t.expires_at > clock_timestamp())
      -- The key under which src/power/exclusive.ts holds a BMC.

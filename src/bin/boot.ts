@@ -1,4 +1,4 @@
-/** The process machines boot from: DHCP, TFTP, boot HTTP with the node callbacks. Wiring only. */
+/** The process machines boot from: DHCP, TFTP, DNS, boot HTTP with the node callbacks. Wiring only. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
@@ -16,6 +16,7 @@ import { createPhaseRecorder, type PhaseRecorder } from '../nodes/phase.js';
 import { reportServer } from '../nodes/server-report.js';
 import { ConfigError } from '../shared/errors.js';
 import { TftpServer } from '../tftp/server.js';
+import { startDns } from './boot-dns.js';
 import { isMain, runProcess, type Context, type Part } from './context.js';
 import { bootAddresses, socketPlan } from './segment.js';
 
@@ -33,6 +34,7 @@ export async function startBoot(context: Context): Promise<Part> {
   try {
     started.push(await startTftp(context, phases, macOf));
     started.push(await startHttp(context, phases, macOf));
+    started.push(await startDns(context));
     // DHCP last: nobody is sent to a server that does not answer yet.
     started.push(await startDhcp(context, phases));
     return { close };

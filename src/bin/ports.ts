@@ -5,7 +5,7 @@ import net from 'node:net';
 import type { Config } from '../config/config.js';
 import { ConfigError } from '../shared/errors.js';
 
-type Wanted = { variable: string; protocol: 'tcp' | 'udp'; hostVariable: 'PRYBAR_HOST' | 'PRYBAR_BOOT_HOST'; host: string; port: number };
+type Wanted = { variable: string; protocol: 'tcp' | 'udp'; hostVariable: 'PRYBAR_HOST' | 'PRYBAR_BOOT_HOST' | 'PRYBAR_DNS'; host: string; port: number };
 
 /** Throws ConfigError for the first port that cannot be bound. On a real segment the boot sockets are the launcher's. */
 export async function assertPortsFree(config: Config): Promise<void> {
@@ -17,6 +17,10 @@ export async function assertPortsFree(config: Config): Promise<void> {
       ? ([
           { variable: 'PRYBAR_DHCP_PORT', protocol: 'udp', hostVariable: 'PRYBAR_BOOT_HOST', host: config.bootHost, port: config.dhcpPort },
           { variable: 'PRYBAR_TFTP_PORT', protocol: 'udp', hostVariable: 'PRYBAR_BOOT_HOST', host: config.bootHost, port: config.tftpPort },
+          ...config.dnsAddresses.flatMap((host): Wanted[] => [
+            { variable: 'PRYBAR_DNS_PORT', protocol: 'udp', hostVariable: 'PRYBAR_DNS', host, port: config.dnsPort },
+            { variable: 'PRYBAR_DNS_PORT', protocol: 'tcp', hostVariable: 'PRYBAR_DNS', host, port: config.dnsPort },
+          ]),
         ] satisfies Wanted[])
       : []),
   ];

@@ -21,11 +21,12 @@ export async function assertMayServe(config: Config): Promise<void> {
         `choose among ${Object.keys(known).join(', ')}, and give it an address of the network to serve`,
       );
   if (process.env[FDS_VARIABLE]) return;
-  const lowest = Math.min(config.dhcpPort, config.tftpPort);
+  const ports = [config.dhcpPort, config.tftpPort, ...(config.dnsAddresses.length > 0 ? [config.dnsPort] : [])];
+  const lowest = Math.min(...ports);
   if (lowest >= Number(readFileSync(FIRST_UNPRIVILEGED_PORT, 'utf8')) || mayBindLowPorts()) return;
   throw new ConfigError(
-    `--interface: this user may not serve ports ${config.dhcpPort} and ${config.tftpPort}`,
-    'run Prybar from a systemd unit with AmbientCapabilities=CAP_NET_BIND_SERVICE, or allow the ports: sysctl net.ipv4.ip_unprivileged_port_start=67',
+    `--interface: this user may not serve ports ${ports.join(', ')}`,
+    'run Prybar from a systemd unit with AmbientCapabilities=CAP_NET_BIND_SERVICE, or allow the ports: sysctl net.ipv4.ip_unprivileged_port_start=53 (67 with PRYBAR_DNS=off)',
   );
 }
 

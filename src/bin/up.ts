@@ -137,7 +137,7 @@ function printWhere(config: Config, args: UpArguments, url: string, tokenFile: s
   say(`  web page and API  ${url}`);
   say(`  admin token       ${shown(tokenFile)}`);
   say(
-    `  boot services     DHCP ${config.interfaces.join(', ') || config.bootHost} port ${config.dhcpPort}, TFTP port ${config.tftpPort}, HTTP port ${config.bootHttpPort}`,
+    `  boot services     DHCP ${config.interfaces.join(', ') || config.bootHost} port ${config.dhcpPort}, TFTP port ${config.tftpPort}, HTTP port ${config.bootHttpPort}, ${config.dnsAddresses.length === 0 ? 'no DNS' : `DNS port ${config.dnsPort}`}`,
   );
   say(`  logs              ${shown(path.join(config.home, 'log'))}`);
   if (args.rack > 0) say(`  simulated rack    ${args.rack} machines`);

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { parseAddressBlock } from '../shared/address-block.js';
 import { ConfigError } from '../shared/errors.js';
+import { parseAddressPort, parseIpv4, type AddressPort } from '../shared/ipv4.js';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
 const positive = (fallback: number) => z.coerce.number().int().positive().default(fallback);
@@ -27,6 +28,12 @@ const addressBlocks = z
     'addresses or blocks, comma separated, for example 127.0.0.1,fd00::/8',
   )
   .default('');
+
+const addressPorts = (what: string) =>
+  z
+    .string()
+    .refine((text) => listOf(text).every((word) => parseAddressPort(word, 53) !== undefined), `${what}, for example 10.0.0.1,10.0.0.2:5353`)
+    .default('');
 
 /** The words of a comma separated list. */
 function listOf(text: string): string[] {
@@ -50,6 +57,16 @@ export const environmentSchema = z.object({
   PRYBAR_BOOT_HTTP_PORT: port(8191).describe('Port of boot HTTP and of the node callbacks'),
   PRYBAR_DHCP_PORT: port(6767).describe('UDP port of DHCP for relayed clients; 67 with PRYBAR_INTERFACE'),
   PRYBAR_TFTP_PORT: port(6969).describe('UDP port of TFTP; 69 with PRYBAR_INTERFACE'),
+  PRYBAR_DNS: z
+    .string()
+    .refine((text) => text === 'off' || listOf(text).every((word) => parseIpv4(word) !== undefined), 'IPv4 addresses of this machine, comma separated, or off')
+    .default('')
+    .describe('Addresses that DNS listens on, comma separated, or off; unset: the address that machines boot from, or those of the interfaces served'),
+  PRYBAR_DNS_PORT: port(6053).describe('UDP and TCP port of DNS; 53 with PRYBAR_INTERFACE'),
+  PRYBAR_DNS_FORWARD: addressPorts('IPv4 addresses with an optional port').describe(
+    'Name servers asked for what is in no zone of Prybar, comma separated; unset: such questions are refused',
+  ),
+  PRYBAR_DNS_CLIENTS: addressBlocks.describe('Blocks whose machines may ask for names that are not ours, besides those of the networks: comma separated'),
   PRYBAR_INTERFACE: z.string().default('').describe('Interfaces to serve on a real segment, comma separated; empty: loopback only'),
   PRYBAR_DHCP_RANGE: z
     .string()
@@ -103,6 +120,11 @@ export type Config = {
   bootHttpPort: number;
   dhcpPort: number;
   tftpPort: number;
+  /** Where DNS listens; empty: it does not run. */
+  dnsAddresses: string[];
+  dnsPort: number;
+  dnsForward: AddressPort[];
+  dnsClients: string[];
   interfaces: string[];
   dhcpRanges: string[];
   logLevel: string;
@@ -137,6 +159,16 @@ function addressOf(name: string | undefined): string | undefined {
   return name === undefined ? undefined : networkInterfaces()[name]?.find((address) => address.family === 'IPv4')?.address;
 }
 
+/** Never 0.0.0.0: a resolver on another address keeps its port 53 (netboot-rules 2). */
+function dnsAddresses(said: string, interfaces: readonly string[], bootHost: string | undefined): string[] {
+  if (said === 'off') return [];
+  if (said !== '') return listOf(said);
+  const served = interfaces.map(addressOf).filter((address) => address !== undefined);
+  if (served.length > 0) return served;
+  // A host given by name is resolved by those who listen on it; DNS is bound by address.
+  return [bootHost !== undefined && parseIpv4(bootHost) !== undefined ? bootHost : LOOPBACK];
+}
+
 /**
  * Reads the environment. A variable set to the empty string counts as unset.
  * Throws ConfigError naming the variable and what it may be.
@@ -165,6 +197,10 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     bootHttpPort: e.PRYBAR_BOOT_HTTP_PORT,
     dhcpPort: onSegment && given.PRYBAR_DHCP_PORT === undefined ? 67 : e.PRYBAR_DHCP_PORT,
     tftpPort: onSegment && given.PRYBAR_TFTP_PORT === undefined ? 69 : e.PRYBAR_TFTP_PORT,
+    dnsAddresses: dnsAddresses(e.PRYBAR_DNS, interfaces, e.PRYBAR_BOOT_HOST),
+    dnsPort: onSegment && given.PRYBAR_DNS_PORT === undefined ? 53 : e.PRYBAR_DNS_PORT,
+    dnsForward: listOf(e.PRYBAR_DNS_FORWARD).flatMap((word) => parseAddressPort(word, 53) ?? []),
+    dnsClients: listOf(e.PRYBAR_DNS_CLIENTS),
     interfaces,
     dhcpRanges: e.PRYBAR_DHCP_RANGE?.split(',') ?? [],
     logLevel: e.PRYBAR_LOG_LEVEL,

@@ -5,6 +5,8 @@ export type RecordType = (typeof RecordType)[keyof typeof RecordType];
 
 export const CLASS_IN = 1;
 
+export const DNS_PORT = 53;
+
 /** Message kinds. RFC 1035 section 4.1.1, RFC 1996, RFC 2136. */
 export const Opcode = { Query: 0, Notify: 4 } as const;
 

@@ -8,18 +8,18 @@ import { randomInt } from 'node:crypto';
 import { connect } from 'node:net';
 import { HEADER_BYTES } from './codes.js';
 import type { Query } from './query.js';
-import type { Secondary } from './zone-set.js';
+import type { AddressPort } from '../shared/ipv4.js';
 
 /** Questions under way at once; over it the client is told to come again. */
 const MAX_UNDER_WAY = 256;
 const TIMEOUT_MS = 2_000;
 
 export class Forwarder {
-  readonly #upstreams: readonly Secondary[];
+  readonly #upstreams: readonly AddressPort[];
   readonly #timeoutMs: number;
   readonly #underWay = new Set<() => void>();
 
-  constructor(upstreams: readonly Secondary[], timeoutMs = TIMEOUT_MS) {
+  constructor(upstreams: readonly AddressPort[], timeoutMs = TIMEOUT_MS) {
     this.#upstreams = upstreams;
     this.#timeoutMs = timeoutMs;
   }
@@ -47,7 +47,7 @@ export class Forwarder {
     for (const end of this.#underWay) end();
   }
 
-  #askByUdp(sent: Buffer, query: Query, upstream: Secondary): Promise<Buffer | undefined> {
+  #askByUdp(sent: Buffer, query: Query, upstream: AddressPort): Promise<Buffer | undefined> {
     return this.#once((settle) => {
       const socket = createSocket('udp4');
       socket.on('message', (bytes: Buffer) => {
@@ -64,7 +64,7 @@ export class Forwarder {
     });
   }
 
-  #askByTcp(sent: Buffer, query: Query, upstream: Secondary): Promise<Buffer | undefined> {
+  #askByTcp(sent: Buffer, query: Query, upstream: AddressPort): Promise<Buffer | undefined> {
     return this.#once((settle) => {
       const socket = connect(upstream.port, upstream.address);
       let heard = Buffer.alloc(0);

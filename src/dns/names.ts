@@ -2,11 +2,11 @@
  * PURE: which names an allocation has, and the zones there are. The names come from the rows alone, so two servers that read
  * the same revision serve the same.
  */
-import { formatIpv4, parseIpv4, parseSubnet, type Subnet } from '../shared/ipv4.js';
-import { RecordType } from './codes.js';
+import { formatIpv4, parseAddressPort, parseIpv4, parseSubnet, type Subnet } from '../shared/ipv4.js';
+import { DNS_PORT, RecordType } from './codes.js';
 import { isWithin, keyText, nameKey, reverseKey } from './name.js';
 import { addressData, nameData } from './record.js';
-import { defaultSettings, type Secondary, type ZoneRecord, type ZoneSettings } from './zone-set.js';
+import { defaultSettings, type ZoneRecord, type ZoneSettings } from './zone-set.js';
 
 export type NetworkNaming = { id: number; name: string; category: string; subnet: string; domain: string; suffix: string | null };
 
@@ -76,15 +76,8 @@ function saidOf(row: ZoneRow): Partial<ZoneSettings> {
     ...(row.ttl === null ? {} : { ttl: row.ttl }),
     ...(nameservers.length === 0 ? {} : { nameservers }),
     ...(contact === undefined ? {} : { contact }),
-    secondaries: row.secondaries.map(parseSecondary).filter((each) => each !== undefined),
+    secondaries: row.secondaries.map((text) => parseAddressPort(text, DNS_PORT)).filter((each) => each !== undefined),
   };
-}
-
-/** `10.0.0.5` or `10.0.0.5:5300`. */
-export function parseSecondary(text: string): Secondary | undefined {
-  const [address = '', port = '53', ...rest] = text.split(':');
-  if (rest.length > 0 || parseIpv4(address) === undefined || !/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535) return undefined;
-  return { address, port: Number(port) };
 }
 
 /** `ns.<zone>`: our own name, whose address the server gives itself. */

@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
 import { keyText } from './name.js';
 import { notifyMessage } from './transfer.js';
-import type { Secondary } from './zone-set.js';
+import type { AddressPort } from '../shared/ipv4.js';
 
 /** RFC 1996 section 3.6: again after a while, a few times; SOA's refresh mends what is lost for good. */
 const AGAIN_MS = 3_000;
@@ -24,7 +24,7 @@ export class Notifier {
   }
 
   /** Safe at any rate. Never throws. */
-  tell(apex: string, secondary: Secondary): void {
+  tell(apex: string, secondary: AddressPort): void {
     const key = `${secondary.address}:${secondary.port} ${apex}`;
     this.#end(key);
     const id = randomInt(0x10000);

@@ -23,16 +23,17 @@ import type { DnsServerRow } from './server-row.js';
 import { openTcp, type TcpEndpoint } from './tcp.js';
 import { answerOverTcp } from './tcp-answer.js';
 import { openUdp, type UdpEndpoint } from './udp.js';
-import type { Secondary, ZoneSet } from './zone-set.js';
+import type { AddressPort } from '../shared/ipv4.js';
+import type { ZoneSet } from './zone-set.js';
 
 export type DnsServerOptions = {
   readonly pool: Pool;
   readonly logger: Logger;
   readonly server: DnsServerRow;
   /** One UDP and one TCP socket each; port 0 takes a free one for both. */
-  readonly listen: readonly Secondary[];
+  readonly listen: readonly AddressPort[];
   /** Where names outside our zones are asked; empty: refused. */
-  readonly upstreams: readonly Secondary[];
+  readonly upstreams: readonly AddressPort[];
   /** Blocks whose clients may ask for those, besides loopback and our networks. */
   readonly clients: readonly string[];
   /** Addresses in the zones for this server's own name; default: those it listens on. */
@@ -74,8 +75,8 @@ export class DnsServer {
   }
 
   /** Reads the zones, binds, answers. Throws ConfigError when a port is taken or not allowed; nothing is left open then. */
-  async start(): Promise<readonly Secondary[]> {
-    const listening: Secondary[] = [];
+  async start(): Promise<readonly AddressPort[]> {
+    const listening: AddressPort[] = [];
     try {
       await this.#follower.start();
       for (const { address, port } of this.#options.listen) listening.push({ address, port: await this.#open(address, port) });

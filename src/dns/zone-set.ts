@@ -2,6 +2,7 @@
  * PURE (no clock, no I/O, but it holds state): the zones in memory. Records come and go one by one, so that a new machine costs
  * the same among ten names as among 100,000. What is answered from them is answer.ts.
  */
+import type { AddressPort } from '../shared/ipv4.js';
 import { RecordType } from './codes.js';
 import { isWithin, nameKey, parentKey, ROOT_KEY } from './name.js';
 import { nameData, soaData, type RecordSet } from './record.js';
@@ -17,10 +18,8 @@ export type ZoneSettings = {
   /** Key of the mail address in SOA, the `@` written as a dot. */
   readonly contact: string;
   /** Who may transfer it and is told of changes. */
-  readonly secondaries: readonly Secondary[];
+  readonly secondaries: readonly AddressPort[];
 };
-
-export type Secondary = { readonly address: string; readonly port: number };
 
 /** One record of one zone. */
 export type ZoneRecord = { readonly zone: string; readonly owner: string; readonly type: number; readonly data: Buffer };

@@ -10,7 +10,7 @@ import { notify, writeEvents } from '../events/outbox.js';
 import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.js';
 
 /** What may be skipped by an operator who knows that it will never confirm. */
-export const FORCEABLE = ['runs', 'dhcp', 'boot-files', 'bmc'] as const;
+export const FORCEABLE = ['runs', 'dhcp', 'dns', 'boot-files', 'bmc'] as const;
 
 export type DeleteAsk = {
   actor: string;
@@ -150,6 +150,13 @@ async function inWords(db: Pick<Db, 'pool'>, nodeId: number, subsystem: string):
           `SELECT 'the DHCP server on ' || host || ' serves revision ' || served || ' of ' || wanted AS text FROM dhcp_unconfirmed($1) ORDER BY host LIMIT 5`,
         )) ||
         'about to be confirmed'
+      );
+    case 'dns':
+      return (
+        (await ask(
+          `SELECT 'the DNS server on ' || u.host || ' serves revision ' || u.served || ' of ' || u.wanted AS text
+             FROM node_finalizers f CROSS JOIN LATERAL dns_unconfirmed(f.revision) u WHERE f.node_id = $1 AND f.subsystem = 'dns' ORDER BY u.host LIMIT 5`,
+        )) || 'about to be confirmed'
       );
     case 'bmc':
       return 'a power command is under way';

@@ -18,6 +18,8 @@ export type ServedInput = {
   nics: NicEntry[];
   /** Network the node boots from; null when not known, then every server is in scope. */
   networkId: number | null;
+  /** Revision of the names since which the node's own have not changed; the DNS servers report theirs. 0: it has none. */
+  dnsRevision: number;
   servers: BootServerReport[];
 };
 
@@ -32,6 +34,9 @@ export type Served = {
 
 /** Kinds that render on request: they confirm too when they have registered, but none of them has to. */
 const REQUIRED_KIND = 'dhcp';
+
+/** Counts revisions of names, not of the DHCP table. */
+const NAMES_KIND = 'dns';
 
 /** Decides. An empty confirming set is not served: nobody would answer. */
 export function decideServed(input: ServedInput): Served {
@@ -50,8 +55,8 @@ export function decideServed(input: ServedInput): Served {
   const members = confirmingSet(input.servers, input.networkId);
   if (!members.some((server) => server.kind === REQUIRED_KIND)) waitingFor.push('no DHCP server serves the network of the node');
   for (const server of members) {
-    if (server.servedRevision < revision)
-      waitingFor.push(`the ${server.kind} server on ${server.host} serves revision ${server.servedRevision} of ${revision}`);
+    const wanted = server.kind === NAMES_KIND ? input.dnsRevision : revision;
+    if (server.servedRevision < wanted) waitingFor.push(`the ${server.kind} server on ${server.host} serves revision ${server.servedRevision} of ${wanted}`);
   }
   return { served: waitingFor.length === 0, generation, bootenv: bootNics[0]?.entry?.bootenv ?? null, waitingFor };
 }

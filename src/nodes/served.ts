@@ -60,6 +60,7 @@ type NicRow = {
   bootenv: string | null;
   revision: number | null;
   deleted: boolean | null;
+  dns_revision: number | null;
 };
 
 /**
@@ -71,7 +72,8 @@ async function readInputs(db: Queryable, nodeIds: number[]): Promise<Map<number,
     `SELECT n.id, n.desired_gen, c.mac, c.boot, e.applied_gen, e.bootenv, e.revision, e.deleted,
             coalesce((SELECT r.network_id FROM reservations r WHERE r.node_id = n.id ORDER BY r.id LIMIT 1),
                      (SELECT l.network_id FROM leases l JOIN nics o ON o.mac = l.mac WHERE o.node_id = n.id AND l.state = 'active'
-                       ORDER BY o.boot DESC, l.updated_at DESC LIMIT 1)) AS network_id
+                       ORDER BY o.boot DESC, l.updated_at DESC LIMIT 1)) AS network_id,
+            (SELECT max(d.revision) FROM dns_changes d JOIN reservations r ON r.id = d.allocation_id WHERE r.node_id = n.id) AS dns_revision
        FROM nodes n LEFT JOIN nics c ON c.node_id = n.id LEFT JOIN dhcp_entries e ON e.mac = c.mac AND e.node_id = n.id
       WHERE n.id = ANY($1) ORDER BY n.id, c.id`,
     [nodeIds],
@@ -79,7 +81,7 @@ async function readInputs(db: Queryable, nodeIds: number[]): Promise<Map<number,
   const servers = await readServers(db);
   const inputs = new Map<number, ServedInput>();
   for (const row of rows) {
-    const input = inputs.get(row.id) ?? { desiredGen: row.desired_gen, nics: [], networkId: row.network_id, servers };
+    const input = inputs.get(row.id) ?? { desiredGen: row.desired_gen, nics: [], networkId: row.network_id, dnsRevision: row.dns_revision ?? 0, servers };
     if (row.mac !== null) input.nics.push(nicEntry(row.mac, row));
     inputs.set(row.id, input);
   }
@@ -100,7 +102,7 @@ function nicEntry(mac: string, row: NicRow): NicEntry {
  */
 async function readServers(db: Queryable): Promise<BootServerReport[]> {
   const { rows } = await db.query<{ kind: string; host: string; status: string; networks: number[]; served_revision: number }>(
-    `SELECT kind, host, status, networks, CASE WHEN kind = 'dhcp' THEN served_revision ELSE (SELECT max(revision) FROM dhcp_table) END AS served_revision FROM boot_servers
+    `SELECT kind, host, status, networks, CASE WHEN kind IN ('dhcp', 'dns') THEN served_revision ELSE (SELECT max(revision) FROM dhcp_table) END AS served_revision FROM boot_servers
       WHERE status IN ('serving', 'draining') AND lease_until > clock_timestamp() ORDER BY kind, host`,
   );
   return rows.map((row) => ({ kind: row.kind, host: row.host, status: row.status, networks: row.networks, servedRevision: row.served_revision }));

@@ -55,3 +55,15 @@ export function parseSubnet(text: string): Subnet | undefined {
 export function subnetContains(subnet: Subnet, address: number): boolean {
   return address >= subnet.first && address <= subnet.last;
 }
+
+/** Where a server is. */
+export type AddressPort = { readonly address: string; readonly port: number };
+
+/** Reads `10.0.0.5` or `10.0.0.5:5300`. Undefined for anything else, names too. */
+export function parseAddressPort(text: string, defaultPort: number): AddressPort | undefined {
+  const [address = '', portText, ...rest] = text.split(':');
+  if (rest.length > 0 || parseIpv4(address) === undefined) return undefined;
+  if (portText === undefined) return { address, port: defaultPort };
+  const port = Number(portText);
+  return /^\d{1,5}$/.test(portText) && port >= 1 && port <= 65_535 ? { address, port } : undefined;
+}

@@ -77,6 +77,7 @@ export async function startPrybar(
     PRYBAR_DHCP_PORT: String(ports.dhcp),
     PRYBAR_TFTP_PORT: String(ports.tftp),
     PRYBAR_BOOT_HTTP_PORT: String(ports.http),
+    PRYBAR_DNS: 'off',
     NODE_ENV: 'production',
   };
   const folder = process.env['BENCH_PROFILE_DIR'];

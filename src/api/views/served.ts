@@ -17,7 +17,10 @@ export async function readBootServers(db: Db): Promise<BootServerReport[]> {
 
 type Entry = { mac: string; bootenv: string; appliedGen: number; revision: bigint; deleted: boolean };
 
-/** The served record. The node's network is not looked up: every server counts, as where only one network boots. */
+/**
+ * The served record. The node's network is not looked up: every server counts, as where only one network boots; nor is the
+ * revision of its names.
+ */
 export function servedRecord(input: {
   desiredGen: number;
   nics: { mac: string; boot: boolean }[];
@@ -33,6 +36,6 @@ export function servedRecord(input: {
       entry: entry === undefined ? null : { appliedGen: entry.appliedGen, bootenv: entry.bootenv, revision: Number(entry.revision), deleted: entry.deleted },
     };
   });
-  const { bootenv, generation, served } = decideServed({ desiredGen: input.desiredGen, nics, networkId: null, servers: input.servers });
+  const { bootenv, generation, served } = decideServed({ desiredGen: input.desiredGen, nics, networkId: null, dnsRevision: 0, servers: input.servers });
   return { bootenv, generation, served };
 }

@@ -179,7 +179,7 @@ export function addNodes(program: Command, cli: Cli): void {
     .description('forget nodes; one that boots again is found again')
     .argument('<nodes...>', 'ids or names')
     .option('--cascade', 'propose what depends on them elsewhere; without it that is refused')
-    .addOption(new Option('--force <subsystem...>', 'do not wait for these').choices(['runs', 'dhcp', 'boot-files', 'bmc']))
+    .addOption(new Option('--force <subsystem...>', 'do not wait for these').choices(['runs', 'dhcp', 'dns', 'boot-files', 'bmc']))
     .action((keys: string[], options: { cascade?: boolean; force?: string[] }, command: Command) =>
       cli.run(
         command,

@@ -31,10 +31,10 @@ export async function holdUdp(port = 0): Promise<{ port: number; close(): Promis
   return { port: socket.address().port, close: () => new Promise((resolve) => socket.close(resolve)) };
 }
 
-/** The four variables of an installation, with ports that were free a moment ago. */
-export async function freePorts(): Promise<Record<'PRYBAR_PORT' | 'PRYBAR_BOOT_HTTP_PORT' | 'PRYBAR_DHCP_PORT' | 'PRYBAR_TFTP_PORT', string>> {
-  const held = await Promise.all([holdTcp(), holdTcp(), holdUdp(), holdUdp()]);
+/** The variables of an installation, with ports that were free a moment ago. */
+export async function freePorts(): Promise<Record<'PRYBAR_PORT' | 'PRYBAR_BOOT_HTTP_PORT' | 'PRYBAR_DHCP_PORT' | 'PRYBAR_TFTP_PORT' | 'PRYBAR_DNS_PORT', string>> {
+  const held = await Promise.all([holdTcp(), holdTcp(), holdUdp(), holdUdp(), holdTcp()]);
   await Promise.all(held.map((one) => one.close()));
-  const [api, boot, dhcp, tftp] = held.map((one) => String(one.port));
-  return { PRYBAR_PORT: api ?? '', PRYBAR_BOOT_HTTP_PORT: boot ?? '', PRYBAR_DHCP_PORT: dhcp ?? '', PRYBAR_TFTP_PORT: tftp ?? '' };
+  const [api, boot, dhcp, tftp, dns] = held.map((one) => String(one.port));
+  return { PRYBAR_PORT: api ?? '', PRYBAR_BOOT_HTTP_PORT: boot ?? '', PRYBAR_DHCP_PORT: dhcp ?? '', PRYBAR_TFTP_PORT: tftp ?? '', PRYBAR_DNS_PORT: dns ?? '' };
 }

@@ -64,7 +64,7 @@ describe('nodes over the API', () => {
   });
 
   it('deletes with finalizers that can be looked at', async () => {
-    await fixture.as('admin').delete(`${API}/nodes/n2?force=dns`).expect(400);
+    await fixture.as('admin').delete(`${API}/nodes/n2?force=ntp`).expect(400);
     await fixture.as('admin').delete(`${API}/nodes/n2?cascade=true`).expect(202);
     const { body } = await op().get(`${API}/nodes/n2/deletion`).expect(200);
     expect(body.finalizers.map((one: { subsystem: string }) => one.subsystem)).toEqual(['boot-files', 'dependants', 'dhcp', 'runs']);

@@ -169,6 +169,24 @@ describe('rule 25: deleting a node', () => {
       expect(await finishDeletions(engine.db)).toEqual([node]);
     });
 
+    it('rule 25: until no DNS server answers for its names, however often names change meanwhile', async () => {
+      const [node] = (await addMachines(engine.db, 1)) as [number];
+      const { rows } = await engine.db.pool.query<{ id: number }>(`INSERT INTO networks (name, subnet) VALUES ('n', '10.0.0.0/24') RETURNING id`);
+      await engine.db.pool.query(`INSERT INTO reservations (network_id, address, mac, node_id) VALUES ($1, '10.0.0.5', 'aa:00:00:00:00:05', $2)`, [
+        rows[0]?.id,
+        node,
+      ]);
+      await engine.db.pool.query(
+        `INSERT INTO boot_servers (id, kind, host, networks, status, served_revision, lease_until) VALUES (gen_random_uuid(), 'dns', '10.0.0.2', '{}', 'serving', 0, now() + interval '1 hour')`,
+      );
+      await remove(node);
+      expect(await finishDeletions(engine.db)).toEqual([]);
+      expect(await deletionWaits(engine.db, node)).toEqual([expect.stringMatching(/^dns: the DNS server on 10\.0\.0\.2 serves revision 0 of \d+$/)]);
+      await engine.db.pool.query('UPDATE boot_servers SET served_revision = (SELECT revision FROM dns_table)');
+      await engine.db.pool.query(`INSERT INTO reservations (network_id, address, hostname) VALUES ($1, '10.0.0.6', 'another')`, [rows[0]?.id]);
+      expect(await finishDeletions(engine.db)).toEqual([node]);
+    });
+
     it('rule 25: a server that is out cannot hold it', async () => {
       const node = await withdrawn();
       await engine.db.pool.query('UPDATE dhcp_entries SET deleted = true, revision = 8');
@@ -178,7 +196,7 @@ describe('rule 25: deleting a node', () => {
 
     it('rule 25: force skips what is named, and leaves an audit of it', async () => {
       const node = await withdrawn();
-      await expect(remove(node, { force: ['dns'] })).rejects.toMatchObject({ message: expect.stringContaining('these can: runs, dhcp, boot-files, bmc') });
+      await expect(remove(node, { force: ['ntp'] })).rejects.toMatchObject({ message: expect.stringContaining('these can: runs, dhcp, dns, boot-files, bmc') });
       await remove(node, { force: ['dhcp'] });
       const { rows } = await engine.db.pool.query(`SELECT forced_by FROM node_finalizers WHERE node_id = $1 AND subsystem = 'dhcp'`, [node]);
       expect(rows).toEqual([{ forced_by: 'op' }]);

@@ -37,6 +37,17 @@ describe('the configuration', () => {
 
   it('serves the well-known ports on a segment, unless told otherwise', () => {
     expect([loadConfig({ PRYBAR_INTERFACE: 'lo' }).dhcpPort, loadConfig({ PRYBAR_INTERFACE: 'lo' }).tftpPort]).toEqual([67, 69]);
+    expect(loadConfig({ PRYBAR_INTERFACE: 'lo' })).toMatchObject({ dnsAddresses: ['127.0.0.1'], dnsPort: 53 });
+    expect(loadConfig({ PRYBAR_DNS: '10.0.0.1, 10.0.1.1', PRYBAR_DNS_FORWARD: '9.9.9.9,10.0.0.2:5353' })).toMatchObject({
+      dnsAddresses: ['10.0.0.1', '10.0.1.1'],
+      dnsPort: 6053,
+      dnsForward: [
+        { address: '9.9.9.9', port: 53 },
+        { address: '10.0.0.2', port: 5353 },
+      ],
+    });
+    expect(loadConfig({ PRYBAR_DNS: 'off' }).dnsAddresses).toEqual([]);
+    expect(() => loadConfig({ PRYBAR_DNS: 'ns.example' })).toThrow('PRYBAR_DNS');
     expect(loadConfig({ PRYBAR_INTERFACE: 'lo', PRYBAR_DHCP_PORT: '1067' }).dhcpPort).toBe(1067);
     expect(loadConfig({ PRYBAR_INTERFACE: 'lo' }).bootHost).toBe('127.0.0.1');
   });

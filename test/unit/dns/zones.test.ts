@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { RecordType } from '../../../src/dns/codes.js';
 import { zoneFile, zoneFileName } from '../../../src/dns/export.js';
 import { isWithin, keyText, nameKey, parentKey } from '../../../src/dns/name.js';
-import { Naming, parseSecondary, planZones, reverseZones } from '../../../src/dns/names.js';
+import { Naming, planZones, reverseZones } from '../../../src/dns/names.js';
 import { ipv6Data } from '../../../src/dns/record.js';
+import { parseAddressPort } from '../../../src/shared/ipv4.js';
 import { RateLimit } from '../../../src/dns/rate-limit.js';
 import { defaultSettings, Zone, type ZoneSet } from '../../../src/dns/zone-set.js';
 import { ROWS, zonesOf } from './support.js';
@@ -172,8 +173,8 @@ describe('small parsers', () => {
     expect(ipv6Data(text)?.toString('hex')).toBe(hex);
   });
 
-  it.each(['', '10.0.0.5:', '10.0.0.5:0', '10.0.0.5:70000', 'host', '10.0.0.5:53:1'])('%j is no secondary', (text) => {
-    expect(parseSecondary(text)).toBeUndefined();
+  it.each(['', '10.0.0.5:', '10.0.0.5:0', '10.0.0.5:70000', 'host', '10.0.0.5:53:1'])('%j is no address with a port', (text) => {
+    expect(parseAddressPort(text, 53)).toBeUndefined();
   });
 });
 

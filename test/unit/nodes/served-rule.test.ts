@@ -15,6 +15,7 @@ const input = (more: Partial<ServedInput> = {}): ServedInput => ({
   desiredGen: 3,
   nics: [nic('52:54:00:00:00:01', true, entry(3, 10))],
   networkId: 1,
+  dnsRevision: 0,
   servers: [server(10)],
   ...more,
 });
@@ -50,6 +51,8 @@ describe('decideServed (engine-rules 6)', () => {
       'generation 2',
     ],
     ['no NIC is known', input({ nics: [] }), false, 'no NIC'],
+    ['a DNS server counts its own revisions', input({ dnsRevision: 3, servers: [server(10), server(3, { kind: 'dns' })] }), true, null],
+    ['a DNS server does not have its names yet', input({ dnsRevision: 4, servers: [server(10), server(3, { kind: 'dns' })] }), false, 'revision 3 of 4'],
     ['the network is not known, so every server counts', input({ networkId: null, servers: [server(10), server(9, { networks: [2] })] }), false, 'revision 9'],
   ])('when %s', (_case, given, served, missing) => {
     const answer = decideServed(given);
