@@ -2,5 +2,6 @@
 import { annealer } from './annealer.js';
 import type { Bench } from './bench.js';
 import { dhcp } from './dhcp.js';
+import { dns } from './dns.js';
 
-export const benches: readonly Bench[] = [annealer, dhcp];
+export const benches: readonly Bench[] = [annealer, dhcp, dns];

@@ -32,7 +32,9 @@ export async function holdUdp(port = 0): Promise<{ port: number; close(): Promis
 }
 
 /** The variables of an installation, with ports that were free a moment ago. */
-export async function freePorts(): Promise<Record<'PRYBAR_PORT' | 'PRYBAR_BOOT_HTTP_PORT' | 'PRYBAR_DHCP_PORT' | 'PRYBAR_TFTP_PORT' | 'PRYBAR_DNS_PORT', string>> {
+export async function freePorts(): Promise<
+  Record<'PRYBAR_PORT' | 'PRYBAR_BOOT_HTTP_PORT' | 'PRYBAR_DHCP_PORT' | 'PRYBAR_TFTP_PORT' | 'PRYBAR_DNS_PORT', string>
+> {
   const held = await Promise.all([holdTcp(), holdTcp(), holdUdp(), holdUdp(), holdTcp()]);
   await Promise.all(held.map((one) => one.close()));
   const [api, boot, dhcp, tftp, dns] = held.map((one) => String(one.port));
