@@ -6,7 +6,10 @@ import pg from 'pg';
 import { loadersDirectory } from '../../../../scripts/lib/debian-tools.mjs';
 import { inProject } from '../../../../scripts/lib/project.mjs';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../../../src/db/embedded.js';
-import { migrate } from '../../../../src/db/migrate.js';
+import { closeContext, openContext } from '../../../../src/bin/context.js';
+import { prepareInstallation } from '../../../../src/bin/installation.js';
+import { ensureTables } from '../../../../src/bin/tables.js';
+import { loadConfig } from '../../../../src/config/config.js';
 import { createLogger } from '../../../../src/shared/logger.js';
 import { bridgeDatabase } from '../../../integration/dhcp/fabric.js';
 import { startIn, type Background } from './command.js';
@@ -34,7 +37,8 @@ export async function openSite(): Promise<Site> {
     startEmbeddedPostgres({ dataDir, log, onStep: () => undefined, ...(port === undefined ? {} : { port }) });
   let server = await start();
   const { url } = server;
-  await migrate({ connectionString: url, log });
+  await ensureTables({ url, log, queueTables: true });
+  await prepare(home, url);
   const bridge = await bridgeDatabase(url);
   const pool = new pg.Pool({ connectionString: url, max: 4 });
   pool.on('error', () => undefined);
@@ -54,6 +58,16 @@ export async function openSite(): Promise<Site> {
       rmSync(home, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+}
+
+/** Roles, the system deployment, bootenvs, the admin token: what a first start makes. */
+async function prepare(home: string, url: string): Promise<void> {
+  const context = openContext('lab', loadConfig({ PRYBAR_HOME: home, DATABASE_URL: url }), log);
+  try {
+    await prepareInstallation(context, { rack: false });
+  } finally {
+    await closeContext(context);
+  }
 }
 
 export type NetworkWords = {
