@@ -59,6 +59,8 @@ export const DEFAULT_LOADERS: Loaders = {
   'uefi-x64': 'snponly.efi',
   'uefi-arm64': 'grubaa64.efi',
   'raspberry-pi': 'bootcode.bin',
+  // U-Boot loads it and goes on to pxelinux.cfg beside it; with EFI it can run it.
+  'uboot-arm64': 'grubaa64.efi',
 };
 
 /** Sub-option 176 (no-pxedhcp) = 1: iPXE does not wait 3 s for proxy offers. The whole option is `af 03 b0 01 01`. */

@@ -108,7 +108,7 @@ async function udhcpc(segment: Segment, extra: readonly string[] = []): Promise<
 }
 
 describe('DISCOVER to ACK by broadcast', () => {
-  it('rule 1: gives each client the subnet of the interface that heard it, through inherited sockets', async () => {
+  it('netboot rule 1: gives each client the subnet of the interface that heard it, through inherited sockets', async () => {
     if (fabric === undefined) return;
     const [one, two] = fabric.segments;
     const server = await startServer(LAUNCHER);
@@ -171,7 +171,7 @@ describe('DISCOVER to ACK by broadcast', () => {
     expect(counters.acks).toBeGreaterThanOrEqual(2);
   }, 90_000);
 
-  it('rule 1: serves exactly one interface without the launcher', async () => {
+  it('netboot rule 1: serves exactly one interface without the launcher', async () => {
     if (fabric === undefined) return;
     const server = await startServer([], { DHCP_INTERFACE: 'eth1' });
     try {

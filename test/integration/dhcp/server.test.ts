@@ -28,7 +28,7 @@ async function relayTo(port: number, giaddr?: string): Promise<RelayClient> {
 }
 
 describe('a boot through a relay', () => {
-  it('rule 5: gives firmware, iPXE, installer and OS of one machine one address and one lease row', async () => {
+  it('netboot rule 5: gives firmware, iPXE, installer and OS of one machine one address and one lease row', async () => {
     await lab.putEntry(mac(1));
     const { port, server } = await lab.startServer();
     const relay = await relayTo(port);
@@ -112,7 +112,7 @@ describe('the DHCP table', () => {
     expect(await servedOf(id)).toMatchObject({ status: 'out' });
   });
 
-  it('rule 6: refuses an offer that a reservation made since has overtaken', async () => {
+  it('netboot rule 6: refuses an offer that a reservation made since has overtaken', async () => {
     const { port } = await lab.startServer();
     const relay = await relayTo(port);
     const offer = await relay.ask({ type: 1, mac: mac(3) });
@@ -146,7 +146,7 @@ describe('leases', () => {
     expect(server.counters().reasons['pool-exhausted']).toBe(6);
   });
 
-  it('rule 7: lets the row decide between two servers that offered one address to two machines', async () => {
+  it('netboot rule 7: lets the row decide between two servers that offered one address to two machines', async () => {
     await lab.pool.query(`UPDATE network_ranges SET last_address = '127.77.200.1'`);
     const [one, two] = [await lab.startServer(), await lab.startServer()];
     const [first, second] = [await relayTo(one.port, '127.77.9.1'), await relayTo(two.port, '127.77.9.2')];
@@ -180,7 +180,7 @@ describe('leases', () => {
     ]);
   });
 
-  it('gives a released address to the next machine, and a declined one to nobody (attack case 10)', async () => {
+  it('attack 10: gives a released address to the next machine, and a declined one to nobody', async () => {
     await lab.pool.query(`UPDATE network_ranges SET last_address = '127.77.200.1'`);
     const { port, server } = await lab.startServer();
     const relay = await relayTo(port);
@@ -242,7 +242,7 @@ describe('the database away', () => {
 });
 
 describe('bad input', () => {
-  it('attack case 8: counts and drops malformed packets and goes on answering', async () => {
+  it('attack 8: counts and drops malformed packets and goes on answering', async () => {
     const { port, server } = await lab.startServer();
     const relay = await relayTo(port);
     const bytes = fixture('ovmf-pxe-discover');
@@ -253,7 +253,7 @@ describe('bad input', () => {
     expect(server.counters().reasons['too-short']).toBeGreaterThan(30);
   });
 
-  it('attack case 12: ignores a relay in no network of ours, a reply, and its own address as relay', async () => {
+  it('attack 12: ignores a relay in no network of ours, a reply, and its own address as relay', async () => {
     const { port, server } = await lab.startServer();
     const relay = await relayTo(port);
     relay.send(bytesOf(request({ type: 1, giaddr: '10.99.0.1' })));
@@ -264,7 +264,7 @@ describe('bad input', () => {
     expect(server.counters().offers).toBe(0);
   });
 
-  it('stores names with escapes as plain text (attack case 7)', async () => {
+  it('attack 7: stores names with escapes as plain text', async () => {
     const { port } = await lab.startServer();
     await (await relayTo(port)).acquire(mac(1), { 12: "a\n$(reboot)\x1b[2J'; DROP TABLE leases;--\0x" });
     const { rows } = await lab.pool.query('SELECT hostname FROM leases');
@@ -273,7 +273,7 @@ describe('bad input', () => {
 });
 
 describe('ports', () => {
-  it('rule 2: names the program that has the port', async () => {
+  it('netboot rule 2: names the program that has the port', async () => {
     const { port } = await lab.startServer();
     await expect(lab.startServer({ sockets: { kind: 'address', host: '127.0.0.1', port } })).rejects.toMatchObject({
       message: expect.stringContaining(`127.0.0.1:${port} is in use`),

@@ -21,7 +21,7 @@ function answer(name: string, boot = INSTALL, mayBoot = true): BootAnswer {
 }
 
 describe('chooseBootfile', () => {
-  it('rule 4: gives PXE firmware its loader, option 60 PXEClient and option 43 = 06 01 08 ff', () => {
+  it('netboot rule 4: gives PXE firmware its loader, option 60 PXEClient and option 43 = 06 01 08 ff', () => {
     expect(answer('ovmf-pxe-discover')).toEqual({
       vendorClass: 'PXEClient',
       vendorOptions: Buffer.from('060108ff', 'hex'),
@@ -33,7 +33,7 @@ describe('chooseBootfile', () => {
     expect(answer('intel-boot-agent-discover').bootFile).toBe('undionly.kpxe');
   });
 
-  it('rule 12: gives UEFI HTTP Boot an absolute URL and option 60 HTTPClient without option 43', () => {
+  it('netboot rule 12: gives UEFI HTTP Boot an absolute URL and option 60 HTTPClient without option 43', () => {
     expect(answer('ovmf-http-discover')).toMatchObject({
       vendorClass: 'HTTPClient',
       vendorOptions: undefined,
@@ -60,13 +60,13 @@ describe('chooseBootfile', () => {
     expect(answer('ipxe-rom-discover', LOCAL, false).bootFile).toMatch(/^http:/);
   });
 
-  it('rule 11: gives a Raspberry Pi its own menu and loader though it says BIOS', () => {
+  it('netboot rule 11: gives a Raspberry Pi its own menu and loader though it says BIOS', () => {
     const pi = answer('rpi4-discover');
     expect(pi.bootFile).toBe('bootcode.bin');
     expect(pi.vendorOptions?.toString('latin1')).toContain('Raspberry Pi Boot');
   });
 
-  it('gives an operating system no boot file, and an unknown architecture none either (attack case 14)', () => {
+  it('attack 14: gives an operating system no boot file, and an unknown architecture none either', () => {
     expect(chooseBootfile(clientOf('udhcpc-discover'), INSTALL, true, SETTINGS)).toBe('not a boot client');
     const unknown = describeClient(request({ options: { 60: 'PXEClient', 93: Buffer.from([1, 0]) } }));
     expect(chooseBootfile(unknown, INSTALL, true, SETTINGS)).toBe('unknown architecture');

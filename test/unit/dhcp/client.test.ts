@@ -48,7 +48,7 @@ describe('describeClient', () => {
     expect(describeClient(request({ options: { 60: vendorClass, 93: Buffer.from([7]) } })).firmware).toBe('uefi-arm64');
   });
 
-  it('takes 9 as x64, knows no firmware for an unassigned number (attack case 14), and BIOS when nothing is said', () => {
+  it('attack 14: takes 9 as x64, knows no firmware for an unassigned number, and BIOS when nothing is said', () => {
     const firmwareOf = (options: Record<number, Buffer | string>) => describeClient(request({ options: { 60: 'PXEClient', ...options } })).firmware;
     expect(firmwareOf({ 93: Buffer.from([0, 9]) })).toBe('uefi-x64');
     expect(firmwareOf({ 93: Buffer.from([0xff, 0xff]) })).toBe('unknown');

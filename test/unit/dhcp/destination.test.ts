@@ -16,7 +16,7 @@ describe('chooseDestination (RFC 2131 section 4.1)', () => {
     ['to the relay on port 67', { giaddr: '10.7.0.1' }, 2, { address: ip('10.7.0.1'), port: 67 }],
     ['to the relay for a client with an address too', { giaddr: '10.7.0.1', ciaddr: '10.7.0.9' }, 5, { address: ip('10.7.0.1'), port: 67 }],
     [
-      'rule 10: to the relay source port when sub-option 19 asks',
+      'netboot rule 10: to the relay source port when sub-option 19 asks',
       { giaddr: '10.7.0.1', options: SOURCE_PORT_ASKED },
       2,
       { address: ip('10.7.0.1'), port: 40_123 },

@@ -28,7 +28,7 @@ function lease(book: LeaseBook, who: string, address: string, state: 'active' | 
 }
 
 describe('chooseAddress', () => {
-  it('rule 5: gives a reservation by hardware address before anything else', () => {
+  it('netboot rule 5: gives a reservation by hardware address before anything else', () => {
     const book = new LeaseBook();
     lease(book, RESERVED_MAC, '10.7.0.100');
     expect(choose(testNetwork(), book, RESERVED_MAC, { requested: '10.7.0.101' })).toBe('10.7.0.7 reserved');
@@ -41,7 +41,7 @@ describe('chooseAddress', () => {
     expect(choose(testNetwork(), book, RESERVED_MAC, { nowMs: 1001 })).toBe('10.7.0.7 reserved');
   });
 
-  it('keeps a reservation through a DECLINE (attack case 10)', () => {
+  it('attack 10: keeps a reservation through a DECLINE', () => {
     const book = new LeaseBook();
     lease(book, RESERVED_MAC, '10.7.0.7', 'declined');
     expect(choose(testNetwork(), book, RESERVED_MAC)).toBe('10.7.0.7 reserved');

@@ -41,7 +41,7 @@ describe('parsePacket', () => {
     }
   });
 
-  it('refuses an option that runs past the end (attack case 8)', () => {
+  it('attack 8: refuses an option that runs past the end', () => {
     expect(parsePacket(withOptions([53, 1, 1], [60, 200, 65]))).toEqual({ ok: false, error: 'option-truncated' });
     expect(parsePacket(withOptions([53, 1, 1], [60]))).toEqual({ ok: false, error: 'option-truncated' });
   });
@@ -82,7 +82,7 @@ describe('parsePacket', () => {
     expect(parsePacket(withOptions(option))).toEqual({ ok: false, error: 'bad-overload' });
   });
 
-  it('refuses hlen over 16 and a wrong cookie (attack case 8)', () => {
+  it('attack 8: refuses hlen over 16 and a wrong cookie', () => {
     const long = fixture('udhcpc-discover');
     long[2] = 17;
     expect(parsePacket(long)).toEqual({ ok: false, error: 'bad-hardware-length' });

@@ -36,7 +36,7 @@ function bootOf(packet: DhcpPacket) {
 }
 
 describe('buildReply', () => {
-  it('rule 4: fills siaddr, sname and file as well as 66 and 67 for OVMF, and echoes 97', () => {
+  it('netboot rule 4: fills siaddr, sname and file as well as 66 and 67 for OVMF, and echoes 97', () => {
     const packet = asked('ovmf-pxe-discover');
     const reply = replyTo(packet, { boot: bootOf(packet) });
     expect(reply.nextServerIpAddress).toBe(ip('10.7.0.2'));

@@ -42,7 +42,7 @@ describe('decide', () => {
     ['selecting our offer', { type: 3, mac: OFFERED, options: { 54: OURS, 50: '@10.7.0.101' } }, 'acknowledge 10.7.0.101'],
     ['selecting another server', { type: 3, mac: OFFERED, options: { 54: OTHERS, 50: '@10.7.0.101' } }, 'ignore: other-server'],
     [
-      'rule 6: selecting an offer that is no longer right',
+      'netboot rule 6: selecting an offer that is no longer right',
       { type: 3, mac: RESERVED, options: { 54: OURS, 50: '@10.7.0.101' } },
       'refuse: address is not assigned to this client',
     ],
@@ -57,13 +57,13 @@ describe('decide', () => {
     ['renewing what is now reserved otherwise', { type: 3, mac: RESERVED, ciaddr: '10.7.0.103' }, 'refuse: address is not assigned to this client'],
     ['a REQUEST for nothing', { type: 3 }, 'ignore: no-address'],
     ['RELEASE of the own lease', { type: 7, mac: LEASED, ciaddr: '10.7.0.100' }, 'release 10.7.0.100'],
-    ["attack case 10: RELEASE of another machine's lease", { type: 7, ciaddr: '10.7.0.100' }, 'ignore: not-our-client'],
+    ["attack 10: RELEASE of another machine's lease", { type: 7, ciaddr: '10.7.0.100' }, 'ignore: not-our-client'],
     ['RELEASE to another server', { type: 7, mac: LEASED, ciaddr: '10.7.0.100', options: { 54: OTHERS } }, 'ignore: other-server'],
     ['DECLINE of the own offer', { type: 4, mac: OFFERED, options: { 50: '@10.7.0.101', 54: OURS } }, 'decline 10.7.0.101'],
-    ["attack case 10: DECLINE of another machine's address", { type: 4, options: { 50: '@10.7.0.100', 54: OURS } }, 'ignore: not-our-client'],
+    ["attack 10: DECLINE of another machine's address", { type: 4, options: { 50: '@10.7.0.100', 54: OURS } }, 'ignore: not-our-client'],
     ['INFORM', { type: 8, ciaddr: '10.7.0.50' }, 'inform 10.7.0.50'],
     ['INFORM without an address', { type: 8 }, 'ignore: no-address'],
-    ['rule 8: BOOTP of a reserved machine', { mac: RESERVED }, 'bootp 10.7.0.7'],
+    ['netboot rule 8: BOOTP of a reserved machine', { mac: RESERVED }, 'bootp 10.7.0.7'],
     ['BOOTP of a stranger', {}, 'ignore: no-reservation'],
     ["a server's message", { type: 2 }, 'ignore: unknown-message-type'],
     ['a message type nobody assigned', { type: 99 }, 'ignore: unknown-message-type'],
@@ -100,7 +100,7 @@ describe('decide', () => {
     expect(decided({ type: 4, mac: RESERVED, options: { 50: '@10.7.0.7' } })).toMatchObject({ kind: 'decline', isReserved: true });
   });
 
-  it('rule 5: gives four client identifiers of one machine one address', () => {
+  it('netboot rule 5: gives four client identifiers of one machine one address', () => {
     const ids = ['\x01\x52\x54\x00\x99\x00\x01', '\x00uuid-of-firmware', '\xffduid-of-the-os', ''];
     const answers = ids.map((id) => brief(decided({ type: 1, mac: LEASED, options: { 61: Buffer.from(id, 'latin1') } })));
     expect(new Set(answers)).toEqual(new Set(['offer 10.7.0.100']));
