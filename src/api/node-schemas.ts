@@ -52,7 +52,10 @@ export const resultSchema = z.strictObject({ fence, exit_status: z.number().int(
 /** `late`: the work had been taken back; the report changed nothing. */
 export const resultAnswerSchema = z.object({ accepted: z.enum(['taken', 'repeated', 'late']) });
 
-export const installingSchema = z.strictObject({ disk: text(256).optional(), boot_id: bootId.optional() }).optional();
+/** `progress`: per cent of the image that is written, in a call that is repeated meanwhile. */
+export const installingSchema = z
+  .strictObject({ disk: text(256).optional(), boot_id: bootId.optional(), progress: z.number().int().min(0).max(100).optional() })
+  .optional();
 
 /** The installer's last word. `token` stands in a form, where a header is not to be had. */
 export const bootenvLocalSchema = z

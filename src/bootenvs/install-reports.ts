@@ -34,18 +34,23 @@ const DISK_TOKEN_SECONDS = 10 * 365 * 86_400;
 /**
  * The installer claims the disk: from here on the installation may not be started again, and the read token of the boot
  * dies. The caller has checked the completion token. Throws NotFoundError, and ConflictError `install-not-open` when the
- * installation was broken off or is complete. Safe to repeat.
+ * installation was broken off or is complete. Safe to repeat; a repeated call with `progress` (per cent) shows on the timeline.
  */
 export async function markWiping(
   db: Db,
-  claim: { installId: number; disk?: string | null; bootId?: string | null; source?: string | null },
+  claim: { installId: number; disk?: string | null; bootId?: string | null; source?: string | null; progress?: number | null },
 ): Promise<{ installId: number }> {
   const known = await readInstall(db.pool, claim.installId);
   if (known === null) throw new NotFoundError('install', claim.installId);
   await withTransaction(db.pool, async (tx) => {
     await lockNode(tx, known.nodeId);
     const install = await lockInstall(tx, known.id);
-    if (install === undefined || install.status === 'wiping') return;
+    if (install === undefined) return;
+    if (install.status === 'wiping') {
+      if (typeof claim.progress === 'number')
+        await writePhases(tx, await phaseOfNode(tx, install.nodeId, 'installing', `${install.bootenv} ${claim.progress} %`));
+      return;
+    }
     if (install.status !== 'armed' && install.status !== 'fetched') {
       throw new ConflictError(`install ${install.id} is ${install.status}: there is nothing to install`, { code: 'install-not-open' });
     }

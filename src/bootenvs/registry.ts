@@ -3,15 +3,18 @@
  * `catalog/`, users' own in <home>/bootenvs/. Loaded and rendered once with a sample node at start (style 28); what cannot
  * be served stays in the list with its problems, and never stops the process.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import type { Pool } from '../db/client.js';
 import { findPackageRoot } from '../db/package-root.js';
-import { bootenvName, bootenvSchema, type BootenvDefinition } from './bootenv.js';
+import { openInside } from '../shared/safe-path.js';
+import { answerOf, bootenvName, bootenvSchema, type BootenvDefinition } from './bootenv.js';
 import { renderContext, sampleSubject } from './render.js';
 import { imageDirectory, payloadKind, STAND_IN_PROBLEM } from './stand-ins.js';
 import { compileTemplate, type CompiledTemplate } from './template.js';
+
+const MAX_TEMPLATE_BYTES = 200_000;
 
 export type LoadedBootenv = {
   name: string;
@@ -72,7 +75,7 @@ async function bootenvFolders(catalog: string): Promise<string[]> {
 }
 
 async function loadFolder(folder: string): Promise<LoadedBootenv> {
-  const parsed = bootenvSchema.safeParse(parseYaml(await readFile(path.join(folder, 'bootenv.yml'), 'utf8')));
+  const parsed = bootenvSchema.safeParse(parseYaml(await readTemplate(folder, 'bootenv.yml'), { maxAliasCount: 0 }));
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new Error(`bootenv.yml: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not valid'}`);
@@ -82,18 +85,31 @@ async function loadFolder(folder: string): Promise<LoadedBootenv> {
   const loaded: LoadedBootenv = {
     name: definition.name,
     definition,
-    kernelArgs: compileTemplate(definition.kernel_args),
+    kernelArgs: compileTemplate(definition.kernel_args, 'cmdline'),
     answers: new Map(),
     available: true,
     problems: [],
   };
   const answers = new Map<string, CompiledTemplate>();
-  for (const [served, template] of Object.entries(definition.answers)) {
-    answers.set(served, compileTemplate(await readFile(path.join(folder, template), 'utf8')));
+  for (const [served, entry] of Object.entries(definition.answers)) {
+    const { template, format } = answerOf(served, entry);
+    if (format !== undefined) answers.set(served, compileTemplate(await readTemplate(folder, template), format));
   }
   loaded.answers = answers;
   checkRendering(loaded);
   return loaded;
+}
+
+/** A regular file of the folder itself: a link out of it is not followed (attack 25). Throws with the reason. */
+async function readTemplate(folder: string, template: string): Promise<string> {
+  const file = await openInside(folder, template);
+  if (file === undefined) throw new Error(`${template}: no such file in the folder of the bootenv`);
+  try {
+    if (file.sizeBytes > MAX_TEMPLATE_BYTES) throw new Error(`${template}: a template has at most ${MAX_TEMPLATE_BYTES} bytes`);
+    return await file.handle.readFile('utf8');
+  } finally {
+    await file.handle.close();
+  }
 }
 
 /** Renders everything once with the sample node: an undefined variable shows at start, not in a machine's installer. */

@@ -23,7 +23,8 @@ export function installRoutes(deps: NodeRouterDeps): Route[] {
       async handle({ params, body, call }) {
         const { installId } = await tokenOfNode(deps.db, call, 'install', params.id);
         if (installId === null) throw await refuseToken(deps.db, call, params.id, 'the install token is of no installation');
-        await markWiping(deps.db, { installId, disk: body?.disk ?? null, bootId: body?.boot_id ?? null, source: call.address });
+        const { disk, boot_id: bootId, progress } = body ?? {};
+        await markWiping(deps.db, { installId, disk: disk ?? null, bootId: bootId ?? null, source: call.address, progress: progress ?? null });
       },
     }),
     defineNodeRoute({

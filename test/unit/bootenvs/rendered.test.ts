@@ -51,7 +51,7 @@ function rendered(bootenv: string, more: Partial<RenderSubject> = {}): Map<strin
 }
 
 describe('rendered boot environments', () => {
-  it.each(['discovery', 'maintenance', 'debian-12', 'ubuntu-24.04', 'rocky-9'])('%s is as reviewed', (bootenv) => {
+  it.each(['discovery', 'maintenance', 'image', 'debian-12', 'ubuntu-24.04', 'rocky-9'])('%s is as reviewed', (bootenv) => {
     expect(registry.get(bootenv)?.problems.filter((problem) => problem.includes('render'))).toEqual([]);
     for (const [name, text] of rendered(bootenv)) expectGolden(path.join(bootenv, name), text);
   });
