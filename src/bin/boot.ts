@@ -10,7 +10,10 @@ import { createWorkWake } from '../api/work-wake.js';
 import { createLeaseLookup } from '../bootenvs/leased.js';
 import { loadBootenvs } from '../bootenvs/registry.js';
 import { createBootHandler, limitServer } from '../boot-http/serve.js';
+import { withTransaction } from '../db/client.js';
 import { DhcpServer } from '../dhcp/server.js';
+import { alarm, type DomainEvent } from '../events/events.js';
+import { notify, writeEvents } from '../events/outbox.js';
 import { phaseOfDhcp } from '../nodes/boot-phases.js';
 import { createPhaseRecorder, type PhaseRecorder } from '../nodes/phase.js';
 import { reportServer } from '../nodes/server-report.js';
@@ -51,6 +54,10 @@ async function startDhcp({ db, config, log }: Context, phases: PhaseRecorder): P
     sockets: socketPlan(config),
     server: { id: randomUUID(), host: config.bootHost, incarnation: `${process.pid}` },
     boot: { ...(config.interfaces.length === 0 ? { host: config.bootHost } : {}), httpPort: config.bootHttpPort },
+    // A client asks port 53; on another port ours is for who knows.
+    servesDns: config.dnsAddresses.length > 0 && config.dnsPort === 53,
+    minSecs: config.dhcpMinSecs,
+    onAlarm: ({ code, networkId, message, mac }) => raiseAlarm(db, alarm('network', networkId, code, message, { mac }), log),
     wantsEvents: () => !phases.isFull(),
     onEvent: (event) =>
       phases.record({
@@ -64,6 +71,13 @@ async function startDhcp({ db, config, log }: Context, phases: PhaseRecorder): P
   });
   await server.start();
   return { close: () => server.close() };
+}
+
+/** The database may be away while machines boot: the log then has the alarm alone. */
+function raiseAlarm(db: Context['db'], event: DomainEvent, log: Context['log']): void {
+  withTransaction(db.pool, (tx) => writeEvents(tx, [event]))
+    .then(() => notify(db.pool))
+    .catch((error: unknown) => log.warn({ err: error }, 'alarm not written'));
 }
 
 type MacOf = ReturnType<typeof createLeaseLookup>;

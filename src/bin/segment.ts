@@ -2,6 +2,7 @@
 import { networkInterfaces } from 'node:os';
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config/config.js';
+import { BOOT_SERVER_PORT, SERVER_PORT } from '../dhcp/destination.js';
 import type { SocketPlan } from '../dhcp/sockets.js';
 import { parseInheritedFds } from '../dhcp/sockets.js';
 import { ConfigError } from '../shared/errors.js';
@@ -44,7 +45,10 @@ export function socketPlan(config: Config): SocketPlan {
     return { kind: 'inherited', fds: fds.value };
   }
   const [first, ...more] = config.interfaces;
-  if (first === undefined) return { kind: 'address', host: config.bootHost, port: config.dhcpPort };
+  if (first === undefined) {
+    const { bootHost: host, dhcpPort: port } = config;
+    return port === SERVER_PORT ? { kind: 'address', host, port, bootServerPort: BOOT_SERVER_PORT } : { kind: 'address', host, port };
+  }
   if (more.length > 0)
     throw new ConfigError(
       `PRYBAR_INTERFACE: without the launcher one interface can be served, not ${config.interfaces.length}`,

@@ -73,6 +73,13 @@ export const environmentSchema = z.object({
     .regex(/^\d+(\.\d+){3}-\d+(\.\d+){3}(,\d+(\.\d+){3}-\d+(\.\d+){3})*$/, 'first-last, for example 10.0.0.100-10.0.0.199')
     .optional()
     .describe('Addresses that may be given on a segment that no network covers yet: first-last, comma separated for several interfaces'),
+  PRYBAR_DHCP_MIN_SECS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(0)
+    .describe('Seconds a machine must have waited before this DHCP server answers it: more than 0 makes this the second of two servers'),
   PRYBAR_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('warn').describe('Log level'),
   PRYBAR_QUEUE_PREFIX: z
     .string()
@@ -127,6 +134,7 @@ export type Config = {
   dnsClients: string[];
   interfaces: string[];
   dhcpRanges: string[];
+  dhcpMinSecs: number;
   logLevel: string;
   queuePrefix: string;
   fastSlots: number;
@@ -203,6 +211,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     dnsClients: listOf(e.PRYBAR_DNS_CLIENTS),
     interfaces,
     dhcpRanges: e.PRYBAR_DHCP_RANGE?.split(',') ?? [],
+    dhcpMinSecs: e.PRYBAR_DHCP_MIN_SECS,
     logLevel: e.PRYBAR_LOG_LEVEL,
     queuePrefix: e.PRYBAR_QUEUE_PREFIX,
     // Settled together, so more cost less; BullMQ on PostgreSQL grows slower with every job it has in hand (stack.md 4).

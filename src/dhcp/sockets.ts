@@ -13,11 +13,12 @@ import { errorCode } from './error-code.js';
 import { describeOwners, findUdpOwners } from './port-owner.js';
 
 /**
- * Where to listen. `address`: one socket for relayed clients, on any port. `inherited`: interface name to file descriptor,
+ * Where to listen. `address`: one socket for relayed clients, on any port, and one for the PXE boot server when
+ * `bootServerPort` says where; the other two open 4011 on the address of each interface. `inherited`: interface name to file descriptor,
  * as scripts/dhcp-sockets.pl or a systemd socket unit leaves them. `interface`: without a launcher, one interface only.
  */
 export type SocketPlan =
-  | { readonly kind: 'address'; readonly host: string; readonly port: number }
+  | { readonly kind: 'address'; readonly host: string; readonly port: number; readonly bootServerPort?: number }
   | { readonly kind: 'inherited'; readonly fds: ReadonlyMap<string, number> }
   | { readonly kind: 'interface'; readonly name: string };
 
@@ -60,23 +61,46 @@ export function parseInheritedFds(text: string): Result<ReadonlyMap<string, numb
 export async function openEndpoints(plan: SocketPlan): Promise<Endpoint[]> {
   switch (plan.kind) {
     case 'address':
-      return [await openAddress(plan.host, plan.port)];
+      return openAll([
+        () => openAddress(plan.host, plan.port, false),
+        ...(plan.bootServerPort === undefined ? [] : [() => openAddress(plan.host, plan.bootServerPort ?? BOOT_SERVER_PORT, true)]),
+      ]);
     case 'inherited':
       await refuseSharedPort(SERVER_PORT);
-      return Promise.all([...plan.fds].map(([name, fd]) => openInherited(name, fd)));
+      await refuseSharedPort(BOOT_SERVER_PORT);
+      return openAll([...plan.fds].flatMap(([name, fd]) => [() => openInherited(name, fd), () => openBootServer(name)]));
     case 'interface':
       await refuseSharedPort(SERVER_PORT);
-      return [await openInterface(plan.name)];
+      await refuseSharedPort(BOOT_SERVER_PORT);
+      return openAll([() => openInterface(plan.name), () => openBootServer(plan.name)]);
   }
 }
 
-async function openAddress(host: string, port: number): Promise<Endpoint> {
+async function openAll(opens: readonly (() => Promise<Endpoint>)[]): Promise<Endpoint[]> {
+  const endpoints: Endpoint[] = [];
+  try {
+    for (const open of opens) endpoints.push(await open());
+    return endpoints;
+  } catch (error) {
+    await Promise.all(endpoints.map((endpoint) => endpoint.close()));
+    throw error;
+  }
+}
+
+/** The boot server is asked by unicast, so a socket on the interface's address hears it without a launcher. PXE 2.1 section 2.2.5. */
+async function openBootServer(name: string): Promise<Endpoint> {
+  const address = interfaceAddress(name);
+  const socket = await bindSocket({ address: formatIpv4(address), port: BOOT_SERVER_PORT }, false);
+  return endpointOf(name, address, socket, [socket], true);
+}
+
+async function openAddress(host: string, port: number, isBootServer: boolean): Promise<Endpoint> {
   const address = parseIpv4(host);
   if (address === undefined) {
     throw new ConfigError(`DHCP address ${host} is not an IPv4 address`, 'give a dotted quad such as 127.0.0.1');
   }
   const socket = await bindSocket({ address: host, port }, false);
-  return endpointOf(host, address, socket, [socket]);
+  return endpointOf(host, address, socket, [socket], isBootServer);
 }
 
 async function openInherited(name: string, fd: number): Promise<Endpoint> {
@@ -101,12 +125,12 @@ async function openInterface(name: string): Promise<Endpoint> {
   }
 }
 
-function endpointOf(name: string, address: number, sending: Socket, hearing: readonly Socket[]): Endpoint {
+function endpointOf(name: string, address: number, sending: Socket, hearing: readonly Socket[], isBootServer = false): Endpoint {
   const endpoint: Endpoint = {
     name,
     address,
     port: sending.address().port,
-    isBootServer: sending.address().port === BOOT_SERVER_PORT,
+    isBootServer,
     receive: (handler) => {
       for (const socket of hearing) socket.on('message', (bytes, from) => handler(bytes, from, endpoint));
     },

@@ -84,6 +84,18 @@ async function putEntry(pool: pg.Pool, mac: string, words: { bootenv?: string; b
   }
 }
 
+/** A UDP port of loopback that nobody has now. */
+export async function freePort(): Promise<number> {
+  const socket = createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  await new Promise<void>((resolve) => {
+    socket.close(() => resolve());
+  });
+  return port;
+}
+
 /** A relay agent with an address of its own, for any number of clients. RFC 8357: the answer comes back to its source port. */
 export class RelayClient {
   readonly #socket: Socket;

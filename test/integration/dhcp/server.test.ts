@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, it, expect } from '@jest/globals';
 import { formatIpv4 } from '../../../src/shared/ipv4.js';
 import { bytesOf, fixture, ip, request } from '../../support/dhcp-request.js';
 import { waitFor } from '../../support/wait-for.js';
-import { openLab, RelayClient, RESERVED, type Lab } from './lab.js';
+import { freePort, openLab, RelayClient, RESERVED, type Lab } from './lab.js';
 
 const PXE = { 60: 'PXEClient:Arch:00007:UNDI:003016', 93: Buffer.from([0, 7]), 97: Buffer.alloc(17, 1) };
 const IPXE = { 60: 'PXEClient:Arch:00007:UNDI:003016', 93: Buffer.from([0, 7]), 77: 'iPXE', 175: Buffer.from([19, 1, 1]) };
@@ -279,5 +279,65 @@ describe('ports', () => {
       message: expect.stringContaining(`127.0.0.1:${port} is in use`),
       fix: expect.stringContaining('stop that program'),
     });
+  });
+});
+
+describe('networks with settings of their own', () => {
+  it('netboot rule 4: answers port 4011 in mode proxy, and offers the file and no address on the other', async () => {
+    await lab.pool.query(`UPDATE networks SET dhcp_mode = 'proxy'`);
+    const bootServerPort = await freePort();
+    const { port } = await lab.startServer({ sockets: { kind: 'address', host: '127.0.0.1', port: 0, bootServerPort } });
+    const offer = await (await relayTo(port)).ask({ type: 1, mac: mac(1), options: PXE });
+    expect([offer?.yourIpAddress, offer?.options.get(67)?.toString(), offer?.options.has(51)]).toEqual([0, 'snponly.efi', false]);
+    const ack = await (await relayTo(bootServerPort, '127.77.9.2')).ask({ type: 3, mac: mac(1), giaddr: '0.0.0.0', ciaddr: '127.77.9.2', options: PXE });
+    expect([ack?.options.get(53), ack?.yourIpAddress, ack?.options.get(67)?.toString()]).toEqual([Buffer.from([5]), 0, 'snponly.efi']);
+  });
+
+  it('netboot rule 5: gives two client identifiers of one machine two leases where the network says so, and remembers whose they are', async () => {
+    await lab.pool.query(`UPDATE networks SET identify_by = 'client-id'`);
+    const [one, two] = [Buffer.from('ff0000000100010001', 'hex'), Buffer.from('ff0000000200010001', 'hex')];
+    const { port, server } = await lab.startServer();
+    const relay = await relayTo(port);
+    const first = await relay.acquire(mac(1), { 61: one });
+    const second = await relay.acquire(mac(1), { 61: two });
+    expect(second?.yourIpAddress).not.toBe(first?.yourIpAddress);
+    await server.close();
+    const again = await lab.startServer();
+    expect((await (await relayTo(again.port)).acquire(mac(1), { 61: one }))?.yourIpAddress).toBe(first?.yourIpAddress);
+    const { rows } = await lab.pool.query(`SELECT client_key FROM leases WHERE mac = $1 AND state = 'active' ORDER BY client_key`, [mac(1)]);
+    expect(rows).toEqual([{ client_key: one.toString('hex') }, { client_key: two.toString('hex') }]);
+  });
+
+  it('netboot rule 7: reads the row before it refuses a machine that another server has given a lease', async () => {
+    const { port, server } = await lab.startServer();
+    await lab.pool.query(
+      `INSERT INTO leases (address, network_id, mac, state, expires_at, updated_at) VALUES ('127.77.200.3', 1, $1, 'active', now() + interval '1 hour', now())`,
+      [mac(1)],
+    );
+    const relay = await relayTo(port);
+    const known = await relay.ask({ type: 3, mac: mac(1), options: { 50: '@127.77.200.3' } });
+    const unknown = await relay.ask({ type: 3, mac: mac(2), options: { 50: '@127.77.200.4' } });
+    expect([known?.options.get(53), unknown?.options.get(53)]).toEqual([Buffer.from([5]), Buffer.from([6])]);
+    expect(server.counters().reasons).toEqual({ 'no lease known': 1 });
+  });
+
+  it('attack 9: leaves a flood of unknown machines at their quota, raises one alarm, and serves the known ones', async () => {
+    await lab.pool.query('UPDATE networks SET unknown_quota = 1');
+    await lab.putEntry(mac(100));
+    const alarms: string[] = [];
+    const { port, server } = await lab.startServer({ onAlarm: (one) => alarms.push(one.code) });
+    const relay = await relayTo(port);
+    const strangers = await Promise.all([1, 2, 3, 4].map((n) => relay.ask({ type: 1, mac: mac(n) }, 300)));
+    expect(strangers.filter((offer) => offer !== undefined)).toHaveLength(1);
+    expect([await relay.acquire(mac(100)), await relay.acquire(RESERVED)].map((ack) => ack !== undefined)).toEqual([true, true]);
+    expect([alarms, server.counters().reasons]).toEqual([['dhcp-unknown-quota'], { 'unknown-quota': 3 }]);
+  });
+
+  it("sends the options of a network, and a node's own before them", async () => {
+    await lab.pool.query(`UPDATE networks SET options = '{"ntp-servers": "10.0.0.1", "root-path": "/net", "nonsense": 1}'`);
+    await lab.putEntry(mac(1), { options: { 'root-path': '/node' } });
+    const { port } = await lab.startServer();
+    const ack = await (await relayTo(port)).acquire(mac(1));
+    expect([ack?.options.get(42), ack?.options.get(17)?.toString()]).toEqual([Buffer.from([10, 0, 0, 1]), '/node']);
   });
 });
