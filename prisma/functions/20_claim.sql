@@ -9,10 +9,10 @@ BEGIN
   WITH slot AS (
     SELECT s.job_class, sum(s.slots) AS n FROM worker_slots s WHERE s.heartbeat_at > p_now - interval '30 seconds' GROUP BY s.job_class
   ), waiting AS (
-    SELECT r.job_class, count(*) AS n FROM runs r WHERE r.status IN ('QUEUED', 'WAKING') AND r.holds_slot GROUP BY r.job_class
+    SELECT r.job_class, count(*) AS n FROM runs r WHERE r.at_work AND r.status IN ('QUEUED', 'WAKING') AND r.holds_slot GROUP BY r.job_class
   ), free AS (
     SELECT slot.job_class, least(2 * slot.n - coalesce(waiting.n, 0),
-             (SELECT c.max - (SELECT count(*) FROM runs r WHERE r.job_class = slot.job_class AND r.status IN ('QUEUED', 'WAKING', 'RUNNING')) FROM caps c WHERE c.name = slot.job_class)) AS n
+             (SELECT c.max - (SELECT count(*) FROM runs r WHERE r.job_class = slot.job_class AND r.at_work) FROM caps c WHERE c.name = slot.job_class)) AS n
       FROM slot LEFT JOIN waiting ON waiting.job_class = slot.job_class)
   SELECT coalesce(array_agg(free.job_class), '{}'), coalesce(array_agg(free.n), '{}') INTO classes, room FROM free WHERE free.n > 0;
 END $$;
@@ -24,7 +24,7 @@ CREATE OR REPLACE FUNCTION claim_is_due(p_classes text[]) RETURNS boolean LANGUA
 BEGIN
   RETURN EXISTS (
     SELECT 1 FROM unnest(p_classes) AS c(name)
-     WHERE (SELECT count(*) FROM runs r WHERE r.status IN ('QUEUED', 'WAKING') AND r.holds_slot AND r.job_class = c.name)
+     WHERE (SELECT count(*) FROM runs r WHERE r.at_work AND r.status IN ('QUEUED', 'WAKING') AND r.holds_slot AND r.job_class = c.name)
         <= (SELECT sum(s.slots) FROM worker_slots s WHERE s.job_class = c.name AND s.heartbeat_at > clock_timestamp() - interval '30 seconds'));
 END $$;
 
@@ -32,7 +32,7 @@ END $$;
 CREATE OR REPLACE FUNCTION within_deployment_caps(p_chosen int[]) RETURNS int[] LANGUAGE sql STABLE AS $$
   SELECT array_agg(t.id ORDER BY t.n) FROM (
     SELECT c.id, c.n, cap.max, row_number() OVER (PARTITION BY nr.deployment_id ORDER BY c.n) AS place,
-           CASE WHEN cap.max IS NOT NULL THEN (SELECT count(*) FROM runs r JOIN node_roles o ON o.id = r.node_role_id WHERE o.deployment_id = nr.deployment_id AND r.status IN ('QUEUED', 'WAKING', 'RUNNING')) END AS used
+           CASE WHEN cap.max IS NOT NULL THEN (SELECT count(*) FROM runs r JOIN node_roles o ON o.id = r.node_role_id WHERE o.deployment_id = nr.deployment_id AND r.at_work) END AS used
       FROM unnest(p_chosen) WITH ORDINALITY AS c(id, n) JOIN node_roles nr ON nr.id = c.id LEFT JOIN caps cap ON cap.name = 'deployment:' || nr.deployment_id) t
    WHERE t.max IS NULL OR t.place <= t.max - t.used
 $$;
@@ -44,12 +44,18 @@ $$;
 -- everything again. A full pass looks at every gate in statement 1 as well, though nothing is held yet: nodes that cannot be
 -- claimed must not fill p_limit, or those after them would never be looked at.
 -- Nested loops alone: they keep the order that a LIMIT needs, and nothing here is long on both sides.
--- p_nodes: the nodes a settle touched, or NULL for a full pass. Returns rings for the queue and the events.
-CREATE OR REPLACE FUNCTION claim_nodes(p_nodes int[], p_limit int, OUT rings engine_ring[], OUT events engine_event[]) LANGUAGE plpgsql
+-- p_nodes: the nodes a settle touched, or NULL for a full pass. p_held, p_held_nodes: children that this transaction has
+-- released and not yet written (10_children.sql), ordered by node; they are claimed as if they were TODO.
+-- Returns rings for the queue and the events.
+DROP FUNCTION IF EXISTS claim_nodes(int[], int);
+CREATE OR REPLACE FUNCTION claim_nodes(p_nodes int[], p_limit int, p_held int[] DEFAULT NULL, p_held_nodes int[] DEFAULT NULL, OUT rings engine_ring[], OUT events engine_event[]) LANGUAGE plpgsql
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   v_now timestamptz := clock_timestamp();
   v_candidates int[];
+  -- For each candidate, where in p_held its children begin and end; NULL: it has none there.
+  v_from int[];
+  v_to int[];
   v_deployments int[];
   v_woken engine_ring[];
   v_open text[];
@@ -77,7 +83,7 @@ BEGIN
              SELECT t.node_id, t.cohort, t.id
                -- Ordered here, by its index, so that the LIMIT ends the walk: left to itself the planner takes a role's TODO for one
                -- row, looks at the gates of all of them and sorts what is left.
-               FROM (SELECT o.* FROM node_roles o WHERE o.role_id = ro.id AND o.state = 'TODO' ORDER BY o.cohort, o.id) t
+               FROM (SELECT o.* FROM node_roles o WHERE o.role_id = ro.id AND o.ready ORDER BY o.cohort, o.id) t
                JOIN nodes m ON m.id = t.node_id JOIN deployments d ON d.id = t.deployment_id
               WHERE (t.not_before IS NULL OR t.not_before <= v_now)
                 AND m.alive AND m.available AND NOT m.deleting
@@ -86,32 +92,36 @@ BEGIN
                 AND (ro.soft_after = '{}' AND ro.soft_after_deployment = '{}' OR soft_predecessor(t.id, m.id, d.id, ro.soft_after, ro.soft_after_deployment) IS NULL)
                 AND (NOT v_rolling OR coalesce((rollout_stand(t.id)).room, 1) > 0)
                 AND (m.target_role_id IS NULL OR t.id = ANY(target_line(m.id, m.target_role_id)))
-                AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = CASE WHEN m.kind = 'machine' THEN m.id::text ELSE m.id || ':' || t.role_id END AND r.status <> 'ENDED' AND r.holds_slot)
+                AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = CASE WHEN m.kind = 'machine' THEN m.id::text ELSE m.id || ':' || t.role_id END AND r.ended_at IS NULL AND r.holds_slot)
               ORDER BY t.cohort, t.id LIMIT least(p_limit, free.n)) l
             ORDER BY l.cohort, l.id LIMIT least(p_limit, v_look)) c
-         UNION SELECT w.node_id FROM runs w WHERE w.status = 'WAKING' AND NOT w.holds_slot)
+         UNION SELECT w.node_id FROM runs w WHERE w.ended_at IS NULL AND w.status = 'WAKING' AND NOT w.holds_slot)
          AND n.alive AND n.available AND NOT n.deleting
          AND (n.kind <> 'machine' OR NOT EXISTS (
-               SELECT 1 FROM runs r WHERE r.exclusive_key = n.id::text AND r.status <> 'ENDED' AND r.holds_slot))
+               SELECT 1 FROM runs r WHERE r.exclusive_key = n.id::text AND r.ended_at IS NULL AND r.holds_slot))
        ORDER BY n.id FOR NO KEY UPDATE SKIP LOCKED) s;
   ELSE
-    SELECT array_agg(s.id) INTO v_candidates FROM (
-      SELECT n.id FROM nodes n
-       WHERE n.id = ANY(p_nodes) AND n.alive AND n.available AND NOT n.deleting
-         AND (EXISTS (SELECT 1 FROM node_roles t WHERE t.node_id = n.id AND t.state = 'TODO' AND (t.not_before IS NULL OR t.not_before <= v_now))
-              OR EXISTS (SELECT 1 FROM runs w WHERE w.node_id = n.id AND w.status = 'WAKING' AND NOT w.holds_slot))
+    SELECT array_agg(s.id), array_agg(s.first), array_agg(s.last) INTO v_candidates, v_from, v_to FROM (
+      SELECT n.id, c.first, c.last
+        FROM (SELECT u.id, min(u.n)::int AS first, max(u.n)::int AS last
+                FROM (SELECT t.id, NULL::bigint AS n FROM unnest(p_nodes) AS t(id) UNION ALL SELECT h.id, h.n FROM unnest(p_held_nodes) WITH ORDINALITY AS h(id, n)) u
+               GROUP BY u.id) c JOIN nodes n ON n.id = c.id
+       WHERE n.alive AND n.available AND NOT n.deleting
+         AND (c.first IS NOT NULL
+              OR EXISTS (SELECT 1 FROM node_roles t WHERE t.node_id = n.id AND t.ready AND (t.not_before IS NULL OR t.not_before <= v_now))
+              OR EXISTS (SELECT 1 FROM runs w WHERE w.node_id = n.id AND w.ended_at IS NULL AND w.status = 'WAKING' AND NOT w.holds_slot))
          AND (n.kind <> 'machine' OR NOT EXISTS (
-               SELECT 1 FROM runs r WHERE r.exclusive_key = n.id::text AND r.status <> 'ENDED' AND r.holds_slot))
-       ORDER BY n.id LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED) s;
+               SELECT 1 FROM runs r WHERE r.exclusive_key = n.id::text AND r.ended_at IS NULL AND r.holds_slot))
+       ORDER BY n.id LIMIT p_limit FOR NO KEY UPDATE OF n SKIP LOCKED) s;
   END IF;
   IF v_candidates IS NULL THEN RETURN; END IF;
 
   -- Runs whose wait kept nothing come back first: they were begun before anything that is TODO (engine-rules 7).
   WITH chosen AS (
     SELECT DISTINCT ON (r.exclusive_key) r.id FROM runs r JOIN nodes n ON n.id = r.node_id
-     WHERE r.node_id = ANY(v_candidates) AND r.status = 'WAKING' AND NOT r.holds_slot
+     WHERE r.node_id = ANY(v_candidates) AND r.ended_at IS NULL AND r.status = 'WAKING' AND NOT r.holds_slot
        AND n.alive AND n.available AND NOT n.deleting
-       AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.exclusive_key = r.exclusive_key AND o.status <> 'ENDED' AND o.holds_slot)
+       AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.exclusive_key = r.exclusive_key AND o.ended_at IS NULL AND o.holds_slot)
      ORDER BY r.exclusive_key, r.id
   ), woken AS (
     UPDATE runs r SET holds_slot = true, dispatch = r.dispatch + 1, rung_at = clock_timestamp()
@@ -124,7 +134,8 @@ BEGIN
   SELECT array_agg(s.id) INTO v_deployments FROM (
     SELECT d.id FROM deployments d
      WHERE d.committed_at IS NOT NULL AND d.paused_at IS NULL
-       AND d.id IN (SELECT t.deployment_id FROM node_roles t WHERE t.node_id = ANY(v_candidates) AND t.state = 'TODO')
+       AND d.id IN (SELECT t.deployment_id FROM node_roles t WHERE t.node_id = ANY(v_candidates) AND t.ready
+                    UNION SELECT t.deployment_id FROM node_roles t WHERE t.id = ANY(p_held))
      ORDER BY d.id FOR SHARE SKIP LOCKED) s;
   IF v_deployments IS NULL THEN RETURN; END IF;
 
@@ -132,28 +143,38 @@ BEGIN
   PERFORM 1 FROM caps ORDER BY name FOR UPDATE;
   IF FOUND THEN SELECT c.classes, c.room INTO v_open, v_room FROM claim_room(v_now) c; END IF;
 
-  SELECT greatest(0, c.max - (SELECT count(*) FROM runs r WHERE r.status IN ('QUEUED', 'WAKING', 'RUNNING'))) INTO v_total FROM caps c WHERE c.name = 'total';
+  SELECT greatest(0, c.max - (SELECT count(*) FROM runs r WHERE r.at_work)) INTO v_total FROM caps c WHERE c.name = 'total';
 
   -- Looked at again under the lock of the deployments: a commit may have begun a rollout since. Without one it costs nothing.
   v_rolling := EXISTS (SELECT 1 FROM rollouts r WHERE r.status IN ('running', 'paused', 'aborted') AND r.deployment_id = ANY(v_deployments));
-  IF v_rolling THEN events := rollout_hold(v_deployments); END IF;
+  IF v_rolling THEN
+    -- A rollout looks at the states as they are written.
+    IF p_held IS NOT NULL THEN
+      events := release_held(p_held);
+      p_held := NULL;
+    END IF;
+    events := events || rollout_hold(v_deployments);
+  END IF;
 
   WITH room AS MATERIALIZED (
     SELECT c.job_class, c.n FROM unnest(v_open, v_room) AS c(job_class, n)
   ), picked AS (
     SELECT t.id, t.cohort, t.job_class
-      FROM unnest(v_candidates) AS c(node_id)
+      FROM unnest(v_candidates, v_from, v_to) AS c(node_id, first, last)
       JOIN nodes n ON n.id = c.node_id
      CROSS JOIN LATERAL (
        -- A class without room is passed over here, not after: the head of a node's line must not stop what is behind it
        -- when nobody takes its class.
        SELECT nr.id, nr.cohort, ro.job_class
-         FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id JOIN room ON room.job_class = ro.job_class
-        WHERE nr.node_id = n.id AND nr.state = 'TODO' AND nr.deployment_id = ANY(v_deployments)
+         FROM (SELECT o.id, o.cohort, o.role_id, o.deployment_id, o.not_before FROM node_roles o WHERE o.node_id = n.id AND o.ready
+               UNION ALL
+               SELECT o.id, o.cohort, o.role_id, o.deployment_id, o.not_before FROM unnest(p_held[c.first:c.last]) AS h(id) JOIN node_roles o ON o.id = h.id) nr
+         JOIN roles ro ON ro.id = nr.role_id JOIN room ON room.job_class = ro.job_class
+        WHERE nr.deployment_id = ANY(v_deployments)
           AND (nr.not_before IS NULL OR nr.not_before <= v_now)
           AND (ro.runs_in = 'any' OR n.kind <> 'machine' OR ro.runs_in = n.boot_class::text)
           AND (ro.soft_after = '{}' AND ro.soft_after_deployment = '{}' OR soft_predecessor(nr.id, n.id, nr.deployment_id, ro.soft_after, ro.soft_after_deployment) IS NULL)
-          AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AND r.status <> 'ENDED' AND r.holds_slot)
+          AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AND r.ended_at IS NULL AND r.holds_slot)
           AND (NOT v_rolling OR coalesce((rollout_stand(nr.id)).room, 1) > 0)
           AND (n.target_role_id IS NULL OR nr.id = ANY(target_line(n.id, n.target_role_id)))
         ORDER BY nr.cohort, nr.id
@@ -169,15 +190,16 @@ BEGIN
   IF v_chosen IS NULL THEN RETURN; END IF;
 
   WITH held AS MATERIALIZED (
-    SELECT nr.id, nextval('runs_id_seq') AS run_id, ro.jig, ro.job_class, CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AS key
+    SELECT nr.id, nr.state AS was, nextval('runs_id_seq') AS run_id, ro.jig, ro.job_class, CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AS key
       FROM unnest(v_chosen) AS c(id) JOIN node_roles nr ON nr.id = c.id JOIN roles ro ON ro.id = nr.role_id JOIN nodes n ON n.id = nr.node_id FOR NO KEY UPDATE OF nr SKIP LOCKED
   ), claimed AS (
-    -- state::text, not state: the planner must join on the primary key, not walk the partial index of TODO rows. What the
-    -- runs are made of is returned from here: joined once more, thousands of rows would meet in a nested loop.
+    -- What the runs are made of is returned from here: joined once more, thousands of rows would meet in a nested loop.
+    -- BLOCKED are only those in p_held: two steps in one write, and two numbers.
     UPDATE node_roles nr SET state = 'TRANSITION', current_run_id = held.run_id, not_before = NULL, blocked_by = NULL,
-           error_code = NULL, error_message = NULL, version = nr.version + 1, changed_at = clock_timestamp()
-      FROM held WHERE nr.id = held.id AND nr.state::text = 'TODO'
-    RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id, nr.failures, nr.infra_failures, held.run_id, held.jig, held.job_class, held.key
+           pending_parents = CASE WHEN nr.state = 'BLOCKED' THEN 0 ELSE nr.pending_parents END,
+           error_code = NULL, error_message = NULL, version = nr.version + CASE WHEN nr.state = 'BLOCKED' THEN 2 ELSE 1 END, changed_at = clock_timestamp()
+      FROM held WHERE nr.id = held.id AND nr.state = held.was AND nr.state IN ('TODO', 'BLOCKED')
+    RETURNING nr.id, nr.version, held.was, nr.state, nr.node_id, nr.role_id, nr.deployment_id, nr.failures, nr.infra_failures, held.run_id, held.jig, held.job_class, held.key
   ), inserted AS (
     INSERT INTO runs (id, node_role_id, node_id, role_id, attempt, retry_of, jig, job_class, exclusive_key, rung_at)
     SELECT c.run_id, c.id, c.node_id, c.role_id, c.failures + 1,
@@ -186,10 +208,12 @@ BEGIN
       FROM claimed c
     RETURNING id, dispatch, fence, job_class
   ), told AS (
-    SELECT noderole_event(c.id, c.version, 'TODO', c.state, c.node_id, c.role_id, c.deployment_id, 'claimed') AS event, c.id FROM claimed c
+    SELECT noderole_event(c.id, c.version, 'TODO', c.state, c.node_id, c.role_id, c.deployment_id, 'claimed') AS event, c.id, 1 AS step FROM claimed c
+    UNION ALL
+    SELECT noderole_event(c.id, c.version - 1, 'BLOCKED', 'TODO', c.node_id, c.role_id, c.deployment_id, 'parents active'), c.id, 0 FROM claimed c WHERE c.was = 'BLOCKED'
   )
   SELECT v_woken || coalesce((SELECT array_agg((i.id, i.dispatch, i.fence, i.job_class)::engine_ring ORDER BY i.id) FROM inserted i), '{}'),
-         events || coalesce((SELECT array_agg(told.event ORDER BY told.id) FROM told), '{}')
+         events || coalesce((SELECT array_agg(told.event ORDER BY told.id, told.step) FROM told), '{}')
     INTO rings, events;
   IF v_rolling THEN PERFORM rollout_take(rings); END IF;
 END $$;

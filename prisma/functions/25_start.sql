@@ -29,7 +29,7 @@ BEGIN
            CASE WHEN ro.wants <> '[]' THEN wanted_values(nr.id, ro.wants, n.discovery, n.hint) END AS wanted
       FROM runs r JOIN node_roles nr ON nr.id = r.node_role_id JOIN roles ro ON ro.id = r.role_id JOIN nodes n ON n.id = r.node_id
       LEFT JOIN deployment_roles dr ON dr.deployment_id = nr.deployment_id AND dr.role_id = nr.role_id
-     WHERE r.id = ANY(p_runs) AND r.status::text IN ('QUEUED', 'WAKING')
+     WHERE r.id = ANY(p_runs) AND r.status IN ('QUEUED', 'WAKING')
   )
   SELECT row_to_json(read), NULL::json FROM read
   UNION ALL
@@ -52,6 +52,6 @@ BEGIN
          has_stop = i.stops, unabortable = NULL,
          turns = CASE WHEN r.inputs IS NULL THEN r.turns ELSE turns_with(r.turns, jsonb_build_object('at', clock_timestamp(), 'to', 'run', 'reason', r.wake_reason)) END
     FROM unnest(p_runs, p_fences, p_inputs, p_hashes, p_gens, p_epochs, p_from, p_stops) AS i(id, fence, inputs, hash, gen, epoch, inputs_from, stops)
-   WHERE r.id = i.id AND r.fence = i.fence AND r.status::text IN ('QUEUED', 'WAKING') AND r.cancel_requested_at IS NULL
+   WHERE r.id = i.id AND r.fence = i.fence AND r.status IN ('QUEUED', 'WAKING') AND r.cancel_requested_at IS NULL
   RETURNING r.id, r.fence;
 END $$;

@@ -31,10 +31,10 @@ BEGIN
   -- Who was undoing it is gone: again, later each time, and not for ever.
   UPDATE runs r SET stop_step = CASE WHEN r.stop_tries < 5 THEN 'ask' ELSE 'failed' END, worker = NULL, lease_until = NULL,
          stop_note = coalesce(r.stop_note, 'the worker that undid it went away'), rung_at = clock_timestamp()
-   WHERE r.status = 'STOPPING' AND r.stop_step = 'running' AND r.lease_until < clock_timestamp() - p_margin;
+   WHERE r.stopping_at IS NOT NULL AND r.ended_at IS NULL AND r.stop_step = 'running' AND r.lease_until < clock_timestamp() - p_margin;
   FOR v_proof IN
     SELECT p.proof, array_agg(p.id) AS ids FROM (
-      SELECT r.id, stop_proof(r, p_margin) AS proof FROM runs r WHERE r.status = 'STOPPING' ORDER BY r.id + 0 LIMIT 500 FOR UPDATE OF r SKIP LOCKED) p
+      SELECT r.id, stop_proof(r, p_margin) AS proof FROM runs r WHERE r.stopping_at IS NOT NULL AND r.ended_at IS NULL ORDER BY r.id + 0 LIMIT 500 FOR UPDATE OF r SKIP LOCKED) p
      WHERE p.proof IS NOT NULL GROUP BY p.proof ORDER BY 1
   LOOP
     v_count := v_count + finish_stopped(v_proof.ids, v_proof.proof);
@@ -68,7 +68,7 @@ DECLARE
 BEGIN
   WITH stuck AS (
     UPDATE runs r SET stuck_at = clock_timestamp()
-     WHERE r.status = 'STOPPING' AND r.stuck_at IS NULL AND r.stopping_at < clock_timestamp() - p_deadline
+     WHERE r.stopping_at IS NOT NULL AND r.ended_at IS NULL AND r.stuck_at IS NULL AND r.stopping_at < clock_timestamp() - p_deadline
     RETURNING r.id, r.node_id, r.node_role_id, r.stopping_at, r.stop_step, r.stop_note
   )
   SELECT coalesce(array_agg(('alarm', 'run', s.id, 0, jsonb_build_object('code', 'stuck', 'run_id', s.id, 'node_id', s.node_id, 'noderole_id', s.node_role_id,

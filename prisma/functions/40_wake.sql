@@ -39,14 +39,14 @@ BEGIN
   -- Each half by the partial index of what it looks at (together they have none, and would walk all runs there ever were);
   -- looked at again under the lock.
   WITH found AS MATERIALIZED (
-    SELECT r.id FROM runs r WHERE r.status IN ('QUEUED', 'WAKING') AND r.holds_slot AND (r.rung_at IS NULL OR r.rung_at < clock_timestamp() - p_older_than)
+    SELECT r.id FROM runs r WHERE r.at_work AND r.status IN ('QUEUED', 'WAKING') AND r.holds_slot AND (r.rung_at IS NULL OR r.rung_at < clock_timestamp() - p_older_than)
     UNION ALL
     -- What a stopped run has to undo, once its executor has stopped; each further try waits twice as long.
-    SELECT r.id FROM runs r WHERE r.status = 'STOPPING' AND r.stop_step = 'ask'
+    SELECT r.id FROM runs r WHERE r.stopping_at IS NOT NULL AND r.ended_at IS NULL AND r.stop_step = 'ask'
   ), stale AS (
     SELECT r.id FROM found JOIN runs r ON r.id = found.id
-     WHERE r.status::text IN ('QUEUED', 'WAKING') AND r.holds_slot AND (r.rung_at IS NULL OR r.rung_at < clock_timestamp() - p_older_than)
-        OR r.status::text = 'STOPPING' AND r.stop_step = 'ask' AND (r.lease_until IS NULL OR r.lease_until < clock_timestamp() - interval '2 seconds')
+     WHERE r.status IN ('QUEUED', 'WAKING') AND r.holds_slot AND (r.rung_at IS NULL OR r.rung_at < clock_timestamp() - p_older_than)
+        OR r.status = 'STOPPING' AND r.stop_step = 'ask' AND (r.lease_until IS NULL OR r.lease_until < clock_timestamp() - interval '2 seconds')
            AND (r.rung_at IS NULL OR r.rung_at < clock_timestamp() - p_older_than * power(2, r.stop_tries))
      ORDER BY r.id LIMIT p_limit FOR UPDATE OF r SKIP LOCKED
   ), rung AS (

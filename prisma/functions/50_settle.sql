@@ -28,6 +28,9 @@ DECLARE
   v_walls int[];
   v_installed int[];
   v_old_walls jsonb[];
+  -- Children that wait for nobody any more, and their nodes: for the claim.
+  v_wait_free int[];
+  v_wait_nodes int[];
 BEGIN
   PERFORM 1 FROM nodes WHERE id IN (SELECT r.node_id FROM runs r WHERE r.id = ANY(p_runs)) ORDER BY id FOR NO KEY UPDATE;
 
@@ -63,7 +66,7 @@ BEGIN
              THEN coalesce((SELECT st.boot_id FROM node_status st WHERE st.node_id = r.node_id), 'none') END,
            expected_boot = i.body->'expected_boot' || jsonb_build_object('not_before_boot_id', (SELECT st.boot_id FROM node_status st WHERE st.node_id = r.node_id))
       FROM input i JOIN facts f ON f.key = i.body->>'key'
-     WHERE r.id = i.id AND r.fence = i.fence AND r.status::text = 'RUNNING'
+     WHERE r.id = i.id AND r.fence = i.fence AND r.status = 'RUNNING'
     RETURNING r.id, r.dispatch, r.fence, r.job_class, r.node_role_id, r.node_id, r.status, r.holds_slot, r.deadline, i.body
   ), kept AS (
     INSERT INTO waits (run_id, key, min_generation, deadline, keeps, survives_reboot)
@@ -84,7 +87,7 @@ BEGIN
   IF EXISTS (SELECT 1 FROM agent_work w WHERE w.run_id = ANY(p_runs) AND w.status IN ('offered', 'taken')) THEN
     PERFORM 1 FROM runs WHERE id IN (SELECT w.run_id FROM agent_work w WHERE w.run_id = ANY(p_runs)) ORDER BY id FOR NO KEY UPDATE;
     WITH over AS (
-      SELECT i.id FROM unnest(p_runs, p_fences, p_bodies) AS i(id, fence, body) JOIN runs r ON r.id = i.id AND r.fence = i.fence AND r.status::text = 'RUNNING'
+      SELECT i.id FROM unnest(p_runs, p_fences, p_bodies) AS i(id, fence, body) JOIN runs r ON r.id = i.id AND r.fence = i.fence AND r.status = 'RUNNING'
        WHERE i.body->>'kind' <> 'wait'
     ), revoked AS (
       UPDATE agent_work w SET status = 'revoked' FROM over WHERE w.run_id = over.id AND w.status IN ('offered', 'taken') RETURNING w.run_id, w.boot_id
@@ -111,7 +114,7 @@ BEGIN
              WHEN 'succeed' THEN 'succeeded'::run_outcome WHEN 'skip' THEN 'skipped' WHEN 'supersede' THEN 'superseded' WHEN 'lost' THEN 'lease-lost'
              -- What is the infrastructure's fault uses up none of the role's tries; fifty in a row are given up all the same.
              ELSE CASE WHEN (i.body->>'retryable')::boolean AND CASE WHEN i.body->>'class' = 'infrastructure' THEN nr.infra_failures < 50 ELSE nr.failures + 1 < ro.max_attempts END AND coalesce(i.body->>'code', '') <> ALL(ro.no_retry_on) THEN 'retryable'::run_outcome ELSE 'failed' END END AS outcome) o
-     WHERE r.id = i.id AND r.fence = i.fence AND r.status::text = 'RUNNING' AND nr.id = r.node_role_id AND ro.id = r.role_id
+     WHERE r.id = i.id AND r.fence = i.fence AND r.status = 'RUNNING' AND nr.id = r.node_role_id AND ro.id = r.role_id
     RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, o.outcome, o.held, r.gen, r.boot_epoch, r.inputs_hash, r.error_code, r.error_message, i.body, ro.backoff_seconds, ro.backoff_max_seconds, coalesce(i.body->>'class' = 'infrastructure', false) AS infra,
               CASE WHEN i.body ? 'wall' AND i.body->'wall' <> nr.wall THEN nr.wall END AS old_wall, 'destructive' = ANY(ro.flags) AS destructive
   ), settled AS (
@@ -156,11 +159,6 @@ BEGIN
          (SELECT array_agg(s.id) FROM settled s WHERE s.installed)
     INTO v_events, v_settled, v_nodes, v_active, v_error, v_blocked, v_walls, v_old_walls, v_installed;
 
-  IF v_active IS NOT NULL THEN
-    SELECT a.events, a.nodes INTO v_more, v_free FROM adjust_children(v_active, -1) a;
-    v_events := v_events || v_more;
-    v_nodes := v_nodes || v_free;
-  END IF;
   IF v_error IS NOT NULL THEN PERFORM start_waves(v_error); END IF;
   IF v_blocked IS NOT NULL THEN PERFORM join_waves(v_blocked); END IF;
   IF v_walls IS NOT NULL THEN
@@ -171,6 +169,14 @@ BEGIN
 
   IF v_installed IS NOT NULL THEN
     SELECT t.events, t.nodes INTO v_more, v_free FROM end_install_validity(v_installed) t;
+    v_events := v_events || v_more;
+    v_nodes := v_nodes || v_free;
+  END IF;
+
+  -- Last of what moves noderoles: what is held for the claim is not to be seen half released by another.
+  IF v_active IS NOT NULL THEN
+    SELECT a.events, a.nodes, a.held, a.held_nodes INTO v_more, v_free, v_wait_free, v_wait_nodes
+      FROM adjust_children(v_active, -1, p_claim > 0 AND NOT EXISTS (SELECT 1 FROM rollouts r WHERE r.status IN ('running', 'paused', 'aborted'))) a;
     v_events := v_events || v_more;
     v_nodes := v_nodes || v_free;
   END IF;
@@ -201,9 +207,10 @@ BEGIN
   END IF;
 
   IF p_claim > 0 AND cardinality(v_nodes) > 0 THEN
-    SELECT c.rings, c.events INTO v_claimed, v_more FROM claim_nodes(v_nodes, p_claim) c;
+    SELECT c.rings, c.events INTO v_claimed, v_more FROM claim_nodes(v_nodes, p_claim, v_wait_free, v_wait_nodes) c;
     v_rings := v_rings || v_claimed;
     v_events := v_events || v_more;
+    IF v_wait_free IS NOT NULL THEN v_events := v_events || release_held(v_wait_free); END IF;
   END IF;
 
   PERFORM emit_events(v_events);

@@ -11,7 +11,7 @@ DECLARE
   v_runs bigint[];
 BEGIN
   SELECT array_agg(s.id) INTO v_runs FROM (
-    SELECT r.id FROM runs r WHERE r.status = 'RUNNING' AND r.lease_until < clock_timestamp() ORDER BY r.id + 0 LIMIT 500) s;
+    SELECT r.id FROM runs r WHERE r.at_work AND r.status = 'RUNNING' AND r.lease_until < clock_timestamp() ORDER BY r.id + 0 LIMIT 500) s;
   IF v_runs IS NULL THEN RETURN 0; END IF;
   RETURN release_noderoles(v_runs, 'lease-lost', 'the worker stopped renewing its lease', p_crash_limit);
 END $$;
@@ -166,8 +166,9 @@ END $$;
 
 -- TRANSITION and "a live run of this noderole" are one fact told twice; where they differ, something was lost. Both
 -- directions are repaired (engine-rules 20). Each repair is an alarm: it should never happen. Returns how many were
--- repaired.
-CREATE OR REPLACE FUNCTION repair_drift() RETURNS int LANGUAGE plpgsql
+-- repaired. Noderoles are looked at in a window of ids, runs are all looked at: those that live are few.
+DROP FUNCTION IF EXISTS repair_drift();
+CREATE OR REPLACE FUNCTION repair_drift(p_from int DEFAULT 0, p_to int DEFAULT 2147483647) RETURNS int LANGUAGE plpgsql
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 DECLARE
   v_events engine_event[] := '{}';
@@ -178,7 +179,7 @@ DECLARE
 BEGIN
   SELECT array_agg(s.id) INTO v_ids FROM (
     SELECT nr.id FROM node_roles nr LEFT JOIN runs r ON r.id = nr.current_run_id
-     WHERE nr.current_run_id IS NOT NULL AND (r.id IS NULL OR r.status IN ('ENDED', 'STOPPING'))
+     WHERE nr.id BETWEEN p_from AND p_to AND nr.current_run_id IS NOT NULL AND (r.id IS NULL OR r.status IN ('ENDED', 'STOPPING'))
      ORDER BY nr.id + 0 LIMIT 500 FOR NO KEY UPDATE OF nr SKIP LOCKED) s;
   WITH moved AS (
     UPDATE node_roles nr SET state = CASE WHEN nr.pending_parents <= nr.slack THEN 'TODO'::node_role_state ELSE 'BLOCKED' END,
@@ -190,7 +191,7 @@ BEGIN
   SELECT coalesce(array_agg(noderole_event(m.id, m.version, 'TRANSITION', m.state, m.node_id, m.role_id, m.deployment_id, 'drift repaired: no live run')), '{}'), count(*)
     INTO v_events, v_repaired FROM moved m;
   SELECT array_agg(r.id) INTO v_runs FROM runs r JOIN node_roles nr ON nr.id = r.node_role_id
-   WHERE r.status IN ('QUEUED', 'RUNNING', 'WAITING', 'WAKING') AND nr.current_run_id IS DISTINCT FROM r.id;
+   WHERE r.ended_at IS NULL AND r.stopping_at IS NULL AND nr.current_run_id IS DISTINCT FROM r.id;
   IF v_runs IS NOT NULL THEN
     v_more := stop_runs(v_runs, 'superseded', 'drift repaired: the noderole is not in TRANSITION for this run');
     v_events := v_events || v_more;

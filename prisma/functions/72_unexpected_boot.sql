@@ -10,7 +10,7 @@ BEGIN
   WITH due AS (
     SELECT r.id, st.boot_class::text = r.expected_boot->>'class' AS as_expected
       FROM runs r JOIN node_status st ON st.node_id = r.node_id JOIN nodes n ON n.id = r.node_id
-     WHERE r.expected_boot IS NOT NULL AND r.status = 'WAITING' AND n.alive
+     WHERE r.expected_boot IS NOT NULL AND r.ended_at IS NULL AND r.status = 'WAITING' AND n.alive
        AND st.boot_id IS DISTINCT FROM r.expected_boot->>'not_before_boot_id' AND st.boot_class <> 'installer'
      ORDER BY r.id + 0 LIMIT 500 FOR NO KEY UPDATE OF r SKIP LOCKED
   ), woken AS (

@@ -6,7 +6,7 @@ CREATE OR REPLACE FUNCTION node_is_idle(p_node int) RETURNS boolean LANGUAGE sql
   SELECT NOT EXISTS (SELECT 1 FROM node_roles nr WHERE nr.node_id = p_node AND nr.state::text IN ('BLOCKED', 'TODO', 'TRANSITION', 'ERROR'))
      AND NOT EXISTS (SELECT 1 FROM node_roles p JOIN node_role_edges e ON e.parent_id = p.id JOIN node_roles c ON c.id = e.child_id
                       WHERE p.node_id = p_node AND c.node_id <> p_node AND c.state::text IN ('BLOCKED', 'TODO', 'TRANSITION'))
-     AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.node_id = p_node AND r.status <> 'ENDED')
+     AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.node_id = p_node AND r.ended_at IS NULL)
 $$;
 
 -- On: machines with a BMC that are not alive and have work that only waits for that (`power_on: auto` of its deployment).
@@ -23,7 +23,7 @@ BEGIN
     SELECT n.id, w.node_role_id, w.version, w.name FROM nodes n JOIN bmcs b ON b.node_id = n.id LEFT JOIN power_orders o ON o.node_id = n.id
      CROSS JOIN LATERAL (
        SELECT nr.id AS node_role_id, nr.version, ro.name FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id JOIN deployments d ON d.id = nr.deployment_id
-        WHERE nr.node_id = n.id AND nr.state = 'TODO' AND d.committed_at IS NOT NULL AND d.paused_at IS NULL AND d.power_on = 'auto'
+        WHERE nr.node_id = n.id AND nr.ready AND d.committed_at IS NOT NULL AND d.paused_at IS NULL AND d.power_on = 'auto'
           AND (nr.not_before IS NULL OR nr.not_before <= clock_timestamp())
           AND (ro.runs_in = 'any' OR (ro.runs_in = 'installed') = (n.bootenv = 'local'))
           AND coalesce((rollout_stand(nr.id)).room, 1) > 0
@@ -32,7 +32,7 @@ BEGIN
         ORDER BY nr.cohort, nr.id LIMIT 1) w
      WHERE n.kind = 'machine' AND NOT n.alive AND n.available AND NOT n.deleting
        AND (o.node_id IS NULL OR o.action = 'off' OR o.done_at < clock_timestamp() - p_again)
-       AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = n.id::text AND r.status <> 'ENDED' AND r.holds_slot)
+       AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = n.id::text AND r.ended_at IS NULL AND r.holds_slot)
      ORDER BY n.id LIMIT 200
   ), ordered AS (
     INSERT INTO power_orders (node_id, action, cause, node_role_id, node_role_version)

@@ -9,9 +9,9 @@ import { withRetriedTransaction } from '../db/passing.js';
 export type Cap = { name: string; max: number; used: number };
 
 const USED = `CASE
-  WHEN c.name = 'total' THEN (SELECT count(*) FROM runs r WHERE r.status IN ('QUEUED', 'WAKING', 'RUNNING'))
-  WHEN c.name LIKE 'deployment:%' THEN (SELECT count(*) FROM runs r JOIN node_roles nr ON nr.id = r.node_role_id WHERE nr.deployment_id = split_part(c.name, ':', 2)::int AND r.status IN ('QUEUED', 'WAKING', 'RUNNING'))
-  ELSE (SELECT count(*) FROM runs r WHERE r.job_class = c.name AND r.status IN ('QUEUED', 'WAKING', 'RUNNING')) END::int`;
+  WHEN c.name = 'total' THEN (SELECT count(*) FROM runs r WHERE r.at_work)
+  WHEN c.name LIKE 'deployment:%' THEN (SELECT count(*) FROM runs r JOIN node_roles nr ON nr.id = r.node_role_id WHERE nr.deployment_id = split_part(c.name, ':', 2)::int AND r.at_work)
+  ELSE (SELECT count(*) FROM runs r WHERE r.job_class = c.name AND r.at_work) END::int`;
 
 /** All caps by name; those that are not set have no row and hold nothing back. */
 export async function listCaps(db: Db): Promise<Cap[]> {

@@ -70,7 +70,7 @@ export class Sweeper {
       ['power', () => count('decide_power(make_interval(secs => $1))', [POWER_ON_AGAIN_SECONDS]).then(() => 0)],
       ['removals', () => count('finish_removals()')],
       ['links', () => count('relink_attribs()')],
-      ['drift', () => count('repair_drift()')],
+      ['drift', () => count('repair_drift($1, $2)', [this.auditFrom, this.auditFrom + AUDIT_WINDOW])],
       ['history', () => this.history?.step().then(() => 0) ?? Promise.resolve(0)],
       ['counters', () => this.audit()],
       // What is forgotten makes no work.

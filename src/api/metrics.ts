@@ -2,6 +2,7 @@
 import type { RequestHandler } from 'express';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { z } from 'zod';
+import { countLiveRuns } from '../annealer/status.js';
 import type { Db } from '../db/client.js';
 import { countAll } from './views/counts.js';
 
@@ -69,10 +70,8 @@ function addStateGauges(db: Db, registry: Registry): void {
     registers: [registry],
     async collect() {
       this.reset();
-      const { rows } = await db.pool.query<{ status: string; count: number }>(
-        `SELECT s.status, count(r.id)::int AS count FROM unnest(enum_range(NULL::run_status)) AS s(status) LEFT JOIN runs r ON r.status = s.status AND r.status <> 'ENDED' WHERE s.status <> 'ENDED' GROUP BY s.status`,
-      );
-      for (const row of rows) this.set({ status: row.status }, row.count);
+      for (const status of ['QUEUED', 'RUNNING', 'WAITING', 'WAKING', 'STOPPING']) this.set({ status }, 0);
+      for (const { status, n } of await countLiveRuns(db.pool)) this.set({ status }, n);
     },
   });
 }

@@ -34,7 +34,7 @@ export async function endUnabortable(pool: Pool, turn: Turn): Promise<boolean> {
 export async function applyCancels(db: { pool: Pool }): Promise<number> {
   const { rows } = await db.pool.query<{ node_role_id: number; cancel_by: string | null }>(
     `SELECT node_role_id, cancel_by FROM runs
-      WHERE cancel_requested_at IS NOT NULL AND status IN ('QUEUED', 'RUNNING', 'WAITING', 'WAKING') AND (unabortable IS NULL OR status = 'WAKING') ORDER BY id LIMIT 100`,
+      WHERE cancel_requested_at IS NOT NULL AND ended_at IS NULL AND stopping_at IS NULL AND (unabortable IS NULL OR status = 'WAKING') ORDER BY id LIMIT 100`,
   );
   for (const row of rows) await cancel(db.pool, row.node_role_id, row.cancel_by);
   return rows.length;

@@ -22,7 +22,7 @@ const SWEEP = [
   'propagate_errors(200)',
   'finish_removals()',
   'relink_attribs()',
-  'repair_drift()',
+  'repair_drift(0, 500)',
   "ring_again(interval '5 seconds', 1000)",
 ];
 const TABLES = ['node_roles', 'node_role_edges', 'runs', 'nodes', 'outbox_events', 'run_logs'];
