@@ -174,7 +174,8 @@ BEGIN
           AND (nr.not_before IS NULL OR nr.not_before <= v_now)
           AND (ro.runs_in = 'any' OR n.kind <> 'machine' OR ro.runs_in = n.boot_class::text)
           AND (ro.soft_after = '{}' AND ro.soft_after_deployment = '{}' OR soft_predecessor(nr.id, n.id, nr.deployment_id, ro.soft_after, ro.soft_after_deployment) IS NULL)
-          AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AND r.ended_at IS NULL AND r.holds_slot)
+          -- OFFSET 0 keeps it a question for each row, by the index: made a join, it walks all live runs for each node.
+          AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AND r.ended_at IS NULL AND r.holds_slot OFFSET 0)
           AND (NOT v_rolling OR coalesce((rollout_stand(nr.id)).room, 1) > 0)
           AND (n.target_role_id IS NULL OR nr.id = ANY(target_line(n.id, n.target_role_id)))
         ORDER BY nr.cohort, nr.id
@@ -194,11 +195,12 @@ BEGIN
       FROM unnest(v_chosen) AS c(id) JOIN node_roles nr ON nr.id = c.id JOIN roles ro ON ro.id = nr.role_id JOIN nodes n ON n.id = nr.node_id FOR NO KEY UPDATE OF nr SKIP LOCKED
   ), claimed AS (
     -- What the runs are made of is returned from here: joined once more, thousands of rows would meet in a nested loop.
-    -- BLOCKED are only those in p_held: two steps in one write, and two numbers.
+    -- BLOCKED only those in p_held: two steps in one write, and two numbers. Another that is BLOCKED now was TODO when it was
+    -- chosen, and one of its parents has left ACTIVE since.
     UPDATE node_roles nr SET state = 'TRANSITION', current_run_id = held.run_id, not_before = NULL, blocked_by = NULL,
            pending_parents = CASE WHEN nr.state = 'BLOCKED' THEN 0 ELSE nr.pending_parents END,
            error_code = NULL, error_message = NULL, version = nr.version + CASE WHEN nr.state = 'BLOCKED' THEN 2 ELSE 1 END, changed_at = clock_timestamp()
-      FROM held WHERE nr.id = held.id AND nr.state = held.was AND nr.state IN ('TODO', 'BLOCKED')
+      FROM held WHERE nr.id = held.id AND nr.state = held.was AND (nr.state = 'TODO' OR nr.state = 'BLOCKED' AND nr.id IN (SELECT h.id FROM unnest(p_held) AS h(id)))
     RETURNING nr.id, nr.version, held.was, nr.state, nr.node_id, nr.role_id, nr.deployment_id, nr.failures, nr.infra_failures, held.run_id, held.jig, held.job_class, held.key
   ), inserted AS (
     INSERT INTO runs (id, node_role_id, node_id, role_id, attempt, retry_of, jig, job_class, exclusive_key, rung_at)

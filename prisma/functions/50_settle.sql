@@ -11,7 +11,9 @@
 --         job_class?: class of its next turn, unabortable?: why it cannot be broken off, expected_boot?: { class, otherwise }
 -- An outcome whose run has ended, or holds another fence, is kept in late_results and changes nothing.
 -- p_claim: how many noderoles of the touched nodes may be claimed in the same commit; 0 leaves that to the annealer.
-CREATE OR REPLACE FUNCTION settle(p_runs bigint[], p_fences int[], p_bodies jsonb[], p_claim int) RETURNS SETOF engine_ring LANGUAGE plpgsql
+-- p_logs: the end of each run's log, NULL where there is none.
+DROP FUNCTION IF EXISTS settle(bigint[], int[], jsonb[], int);
+CREATE OR REPLACE FUNCTION settle(p_runs bigint[], p_fences int[], p_bodies jsonb[], p_claim int, p_logs text[] DEFAULT NULL) RETURNS SETOF engine_ring LANGUAGE plpgsql
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 DECLARE
   v_events engine_event[] := '{}';
@@ -205,6 +207,8 @@ BEGIN
   IF cardinality(v_settled) < cardinality(p_runs) THEN
     UPDATE runs r SET lease_until = NULL FROM unnest(p_runs, p_fences) AS i(id, fence) WHERE r.id = i.id AND r.status = 'STOPPING' AND r.fence = i.fence + 1;
   END IF;
+
+  PERFORM append_logs(p_runs, p_fences, NULL, p_logs);
 
   IF p_claim > 0 AND cardinality(v_nodes) > 0 THEN
     SELECT c.rings, c.events INTO v_claimed, v_more FROM claim_nodes(v_nodes, p_claim, v_wait_free, v_wait_nodes) c;

@@ -15,6 +15,8 @@ export type Settlement = {
   fence: number;
   /** Its jig was told to stop and goes on: the run is decided, and holds its slot until its lease proves it over (engine-rules 1). */
   stillRunning?: boolean;
+  /** The end of its log, at most one chunk: written in the same commit. */
+  log?: string | null;
   outcome: StepOutcome | { kind: 'skip' } | { kind: 'supersede' } | { kind: 'lost'; message: string };
 };
 
@@ -22,8 +24,14 @@ export type Settlement = {
 export async function settle(db: Queryable, batch: Settlement[], claim: number): Promise<Ring[]> {
   const { rows } = await db.query<RingRow>({
     name: 'settle',
-    text: 'SELECT run_id, dispatch, fence, job_class FROM settle($1::bigint[], $2::int[], $3::jsonb[], $4)',
-    values: [batch.map((item) => item.runId), batch.map((item) => item.fence), batch.map((item) => JSON.stringify(toBody(item))), claim],
+    text: 'SELECT run_id, dispatch, fence, job_class FROM settle($1::bigint[], $2::int[], $3::jsonb[], $4, $5::text[])',
+    values: [
+      batch.map((item) => item.runId),
+      batch.map((item) => item.fence),
+      batch.map((item) => JSON.stringify(toBody(item))),
+      claim,
+      batch.map((item) => item.log ?? null),
+    ],
   });
   return toRings(rows);
 }

@@ -11,6 +11,7 @@ import type { Ring, RunJob } from '../queue/jobs.js';
 import type { Logger } from '../shared/logger.js';
 import { agentPort } from './agent-work.js';
 import { Deadline } from './deadline.js';
+import type { Hold } from './hold.js';
 import { failureClass, failureOf } from '../noderoles/failure-class.js';
 import { LeaseKeeper } from './lease.js';
 import { withCheckedWall, withoutSecrets } from './checked-outcome.js';
@@ -50,7 +51,6 @@ const BATCH = 500;
 const MAX_TRIES = 60;
 const LOG_LIMIT = 4_000_000;
 const ABORT_GRACE_MS = 10_000;
-/** The longest a timer of Node can be set for; some 24 days. */
 const SETTLED = 'settled' as const;
 const pause = (tries: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.min(2000, 20 * 2 ** Math.min(tries, 7)) * (0.5 + Math.random() / 2)));
 
@@ -113,16 +113,17 @@ export class Executor {
   }
 
   private async execute(run: StartedRun, sinceMs: number, jobClass: string): Promise<void> {
-    const lost = this.leases.hold(run.runId, run.fence, sinceMs);
+    const hold = this.leases.hold(run.runId, run.fence, sinceMs);
     const sink = this.openLog(run);
     try {
-      const outcome = await this.callJig(run, lost, sink);
-      await sink.end().catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'log not written'));
+      const outcome = await this.callJig(run, hold, sink);
+      const log = await this.lastWords(run, sink);
       // Also when the run was taken away: the late result proves that this executor has stopped. One that has not
       // stopped proves nothing: then the end of the lease decides.
       if (outcome === 'still running after its time')
-        await this.settle({ runId: run.runId, fence: run.fence, outcome: tooLong(run), stillRunning: true, jobClass });
-      else if (outcome !== 'still running') await this.settle({ runId: run.runId, fence: run.fence, outcome: withoutSecrets(outcome, run.secrets), jobClass });
+        await this.settle({ runId: run.runId, fence: run.fence, outcome: tooLong(run), stillRunning: true, jobClass, log });
+      else if (outcome !== 'still running')
+        await this.settle({ runId: run.runId, fence: run.fence, outcome: withoutSecrets(outcome, run.secrets), jobClass, log });
     } finally {
       this.leases.release(run.runId, run.fence);
     }
@@ -142,22 +143,17 @@ export class Executor {
     }
   }
 
-  private async callJig(run: StartedRun, lost: AbortSignal, sink: LogSink): Promise<Settlement['outcome'] | StillRunning> {
+  private async callJig(run: StartedRun, hold: Hold, sink: LogSink): Promise<Settlement['outcome'] | StillRunning> {
     const jig = this.options.jigs.get(run.jig);
     if (!jig)
       return { kind: 'fail', code: 'no-jig', message: `there is no jig '${run.jig}'; known are ${[...this.options.jigs.keys()].join(', ')}`, retryable: false };
     // Stopped for so long between start and here that the machine may be another's by now.
-    if (lost.aborted) return { kind: 'lost', message: String(lost.reason) };
+    if (hold.lost) return { kind: 'lost', message: String(hold.lost) };
     if (run.wakeReason === 'unexpected-boot' && run.expectedBoot?.otherwise === 'fail') return strangeBoot(run);
-    const stop = new AbortController();
-    const { signal } = stop;
     let timedOut = false;
-    const onLost = () => stop.abort(lost.reason);
-    lost.addEventListener('abort', onLost, { once: true });
-    // Not AbortSignal.timeout and .any: those live on for the whole timeout, which thousands of short runs a second outlive.
     const time = new Deadline(run.role.timeoutSeconds * 1000, () => {
       timedOut = true;
-      stop.abort(new Error(`no outcome within ${run.role.timeoutSeconds} s`));
+      hold.stop(new Error(`no outcome within ${run.role.timeoutSeconds} s`));
     });
     const { log: parentLog } = this.options;
     let logger: Logger | undefined;
@@ -169,7 +165,9 @@ export class Executor {
       inputs: run.inputs,
       memo: run.memo,
       wake: toWake(run.wakeReason),
-      signal,
+      get signal() {
+        return hold.signal;
+      },
       mayAct: () => this.leases.isCertain(run.runId, run.fence),
       log: (text) => sink.write(text),
       // Made when it is asked for: most jigs only write to the run's log.
@@ -180,13 +178,10 @@ export class Executor {
       unabortable: (what, work) => this.unabortable(run, { what, work, time }),
     };
     const grace = this.options.abortGraceMs ?? ABORT_GRACE_MS;
-    const ended = await endOf(() => jig.run(context), signal, grace).finally(() => {
-      time.stop();
-      lost.removeEventListener('abort', onLost);
-    });
-    if (ended.kind === 'returned') return timedOut && !lost.aborted ? tooLong(run) : withCheckedWall(run, safeOutcome(ended.value));
+    const ended = await endOf(() => jig.run(context), hold, grace).finally(() => time.stop());
+    if (ended.kind === 'returned') return timedOut && !hold.lost ? tooLong(run) : withCheckedWall(run, safeOutcome(ended.value));
     if (ended.kind === 'ignored') context.logger.error({ graceMs: grace }, 'jig ignores its signal');
-    if (lost.aborted) return ended.kind === 'ignored' ? 'still running' : { kind: 'lost', message: String(lost.reason) };
+    if (hold.lost) return ended.kind === 'ignored' ? 'still running' : { kind: 'lost', message: String(hold.lost) };
     if (timedOut && ended.kind === 'ignored') return 'still running after its time';
     return timedOut ? tooLong(run) : toFailure(ended.kind === 'threw' ? ended.error : undefined);
   }
@@ -203,6 +198,13 @@ export class Executor {
     }
   }
 
+  /** What a jig wrote last goes with its outcome; what is more than a chunk is written before. */
+  private async lastWords({ runId }: StartedRun, sink: LogSink): Promise<string | null> {
+    const { written, last } = sink.end();
+    await written.catch((err: unknown) => this.options.log.warn({ err, runId }, 'log not written'));
+    return last;
+  }
+
   private openLog({ runId, fence, secrets }: { runId: number; fence: number; secrets: string[] }): LogSink {
     return new LogSink((chunk) => this.logs.add(chunk), { runId, fence, secrets, limit: this.options.logLimit ?? LOG_LIMIT });
   }
@@ -213,11 +215,11 @@ export class Executor {
     const sinceMs = performance.now();
     const run = await takeStop(pool, job, worker, leaseSeconds);
     if (run === null) return;
-    const lost = this.leases.hold(run.runId, run.fence, sinceMs);
+    const hold = this.leases.hold(run.runId, run.fence, sinceMs);
     const sink = this.openLog(run);
     try {
-      const outcome = await this.callOnStop(run, lost, sink);
-      await sink.end().catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'log not written'));
+      const outcome = await this.callOnStop(run, hold, sink);
+      await sink.close().catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'log not written'));
       if (outcome !== 'still running') await endStop(pool, run, outcome);
     } finally {
       this.leases.release(run.runId, run.fence);
@@ -226,10 +228,10 @@ export class Executor {
     await this.options.kick?.().catch(() => undefined);
   }
 
-  private async callOnStop(run: StoppingRun, lost: AbortSignal, sink: LogSink) {
+  private async callOnStop(run: StoppingRun, hold: Hold, sink: LogSink) {
     const jig = this.options.jigs.get(run.jig);
     if (jig?.onStop === undefined) return { note: 'there was nothing to undo' };
-    const signal = AbortSignal.any([lost, AbortSignal.timeout(STOP_TIMEOUT_MS)]);
+    const time = new Deadline(STOP_TIMEOUT_MS, () => hold.stop(new Error(`not undone within ${STOP_TIMEOUT_MS / 1000} s`)));
     const context: StopContext = {
       run: { id: run.runId, fence: run.fence, attempt: run.attempt },
       role: run.role,
@@ -238,12 +240,12 @@ export class Executor {
       inputs: run.inputs,
       memo: run.memo,
       reason: run.reason,
-      signal,
+      signal: hold.signal,
       mayAct: () => this.leases.isCertain(run.runId, run.fence),
       log: (text) => sink.write(text),
       logger: this.options.log.child({ runId: run.runId, nodeRoleId: run.noderoleId, nodeId: run.node.id, jig: run.jig }),
     };
-    const ended = await endOf(async () => jig.onStop?.(context), signal, this.options.abortGraceMs ?? ABORT_GRACE_MS);
+    const ended = await endOf(async () => jig.onStop?.(context), hold, this.options.abortGraceMs ?? ABORT_GRACE_MS).finally(() => time.stop());
     if (ended.kind === 'ignored') return 'still running' as const;
     return ended.kind === 'returned' ? toStopped(ended.value) : { error: failureOf(ended.error).message };
   }
@@ -261,20 +263,19 @@ function toStopped(value: unknown): { note?: string; proof?: string } {
 type End = { kind: 'returned'; value: unknown } | { kind: 'threw'; error: unknown } | { kind: 'ignored' };
 
 /** The end of a jig. After its signal it is waited for as long as the grace: while it works, the machine is not free. */
-async function endOf(work: () => Promise<unknown>, signal: AbortSignal, graceMs: number): Promise<End> {
-  let timer: NodeJS.Timeout | undefined;
-  const ignored = new Promise<End>((resolve) => {
-    signal.addEventListener('abort', () => (timer = setTimeout(() => resolve({ kind: 'ignored' }), graceMs)), { once: true });
+function endOf(work: () => Promise<unknown>, hold: Hold, graceMs: number): Promise<End> {
+  return new Promise((resolve) => {
+    let timer: NodeJS.Timeout | undefined;
+    const end = (ended: End) => {
+      clearTimeout(timer);
+      resolve(ended);
+    };
+    hold.onStop(() => (timer = setTimeout(() => resolve({ kind: 'ignored' }), graceMs)));
+    void (async () => work())().then(
+      (value) => end({ kind: 'returned', value }),
+      (error: unknown) => end({ kind: 'threw', error }),
+    );
   });
-  const ended = (async () => work())().then(
-    (value): End => ({ kind: 'returned', value }),
-    (error: unknown): End => ({ kind: 'threw', error }),
-  );
-  try {
-    return await Promise.race([ended, ignored]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** A jig that does not heed its signal: its run was taken away, or its time is over and it has failed. */

@@ -5,8 +5,7 @@
  */
 import type { Queryable } from '../db/client.js';
 import type { Logger } from '../shared/logger.js';
-
-type Held = { fence: number; abort: AbortController; renewedAtMs: number; sinceMs: number };
+import { Hold } from './hold.js';
 
 /** Between two looks at whether runs were taken away. A jig that is done within it is never looked at. */
 const LOOK_MS = 500;
@@ -17,7 +16,7 @@ const monotonicMs = () => performance.now();
 const TOO_LATE = 'the lease could not be renewed in time';
 
 export class LeaseKeeper {
-  private readonly held = new Map<number, Held>();
+  private readonly held = new Map<number, Hold>();
   private timer: NodeJS.Timeout | undefined;
   private askedAtMs = Number.NEGATIVE_INFINITY;
   private readonly intervalMs: number;
@@ -33,14 +32,14 @@ export class LeaseKeeper {
     this.giveUpMs = leaseSeconds * 800;
   }
 
-  /** Keeps the lease of a run whose start was asked for at `sinceMs` (monotonic). The signal aborts when it is lost. */
-  hold(runId: number, fence: number, sinceMs = monotonicMs()): AbortSignal {
-    const abort = new AbortController();
-    this.held.set(runId, { fence, abort, renewedAtMs: sinceMs, sinceMs: monotonicMs() });
+  /** Keeps the lease of a run whose start was asked for at `sinceMs` (monotonic). */
+  hold(runId: number, fence: number, sinceMs = monotonicMs()): Hold {
+    const hold = new Hold(fence, sinceMs, monotonicMs());
+    this.held.set(runId, hold);
     // A process that was stopped between start and here may have lost it already.
-    if (!this.isCertain(runId, fence)) abort.abort(new Error(TOO_LATE));
+    if (!this.isCertain(runId, fence)) hold.lose(new Error(TOO_LATE));
     this.timer ??= setInterval(() => this.tick(), Math.min(LOOK_MS, this.intervalMs));
-    return abort.signal;
+    return hold;
   }
 
   /**
@@ -49,7 +48,7 @@ export class LeaseKeeper {
    */
   isCertain(runId: number, fence: number): boolean {
     const held = this.held.get(runId);
-    return held?.fence === fence && !held.abort.signal.aborted && monotonicMs() - held.renewedAtMs <= this.giveUpMs;
+    return held?.fence === fence && !held.isStopped && monotonicMs() - held.renewedAtMs <= this.giveUpMs;
   }
 
   /** Lets go of this turn of the run; a later one, which another fence tells apart, is kept. */
@@ -60,7 +59,7 @@ export class LeaseKeeper {
 
   /** Aborts everything held (the process is closing and its grace is over). */
   abortAll(reason: string): void {
-    for (const { abort } of this.held.values()) abort.abort(new Error(reason));
+    for (const held of this.held.values()) held.lose(new Error(reason));
   }
 
   stop(): void {
@@ -70,7 +69,7 @@ export class LeaseKeeper {
 
   private tick(): void {
     // Looked at here and not after the renewal: one that never answers must not keep a run from stopping in time.
-    for (const [, held] of this.held) if (monotonicMs() - held.renewedAtMs > this.giveUpMs) held.abort.abort(new Error(TOO_LATE));
+    for (const [, held] of this.held) if (monotonicMs() - held.renewedAtMs > this.giveUpMs) held.lose(new Error(TOO_LATE));
     void this.see();
   }
 
@@ -81,7 +80,7 @@ export class LeaseKeeper {
     this.askedAtMs = at;
     const all = [...this.held];
     const due = all.filter(([, held]) => at - held.renewedAtMs >= this.intervalMs);
-    const looked = all.filter(([, held]) => at - held.renewedAtMs < this.intervalMs && at - held.sinceMs >= LOOK_MS);
+    const looked = all.filter(([, held]) => at - held.renewedAtMs < this.intervalMs && at - held.heldAtMs >= LOOK_MS);
     try {
       await this.check(due, RENEW, [this.leaseSeconds], (held) => (held.renewedAtMs = Math.max(held.renewedAtMs, at)));
       await this.check(looked, LOOK, [], () => undefined);
@@ -92,14 +91,14 @@ export class LeaseKeeper {
     }
   }
 
-  private async check(asked: [number, Held][], text: string, more: unknown[], still: (held: Held) => void): Promise<void> {
+  private async check(asked: [number, Hold][], text: string, more: unknown[], still: (held: Hold) => void): Promise<void> {
     if (asked.length === 0) return;
     const { rows } = await this.db.query<{ id: number }>(text, [asked.map(([id]) => id), asked.map(([, held]) => held.fence), ...more]);
     const ours = new Set(rows.map((row) => row.id));
     for (const [id, held] of asked) {
       if (ours.has(id)) still(held);
       // Settled meanwhile is no loss: then it is no longer held.
-      else if (this.held.get(id) === held) held.abort.abort(new Error('the run was taken away: cancelled, or its lease was lost'));
+      else if (this.held.get(id) === held) held.lose(new Error('the run was taken away: cancelled, or its lease was lost'));
     }
   }
 }

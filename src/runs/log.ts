@@ -2,9 +2,8 @@
 import { maskText } from '../attribs/secrets.js';
 import type { Queryable } from '../db/client.js';
 
-/** One chunk is at most this long; a run keeps at most `LOG_LIMIT_CHUNKS` of them. Characters. */
+/** One chunk is at most this long; a run keeps at most 10,000 of them (prisma/functions/35_logs.sql). Characters. */
 const CHUNK_LIMIT = 16_384;
-const LOG_LIMIT_CHUNKS = 10_000;
 const FLUSH_MS = 200;
 
 /** `seq`: its number, or null for the next. */
@@ -17,18 +16,12 @@ export type LogChunk = { runId: number; fence: number; seq: number | null; text:
 export async function appendRunLogs(db: Queryable, chunks: LogChunk[]): Promise<boolean[]> {
   const { rows } = await db.query<{ run_id: number }>({
     name: 'append-logs',
-    text: `INSERT INTO run_logs (run_id, seq, text)
-     SELECT r.id, c.seq, c.text FROM (
-       SELECT i.id, i.fence, i.text, coalesce(i.seq, (SELECT max(l.seq) + 1 FROM run_logs l WHERE l.run_id = i.id), 1) AS seq
-         FROM unnest($1::bigint[], $2::int[], $3::int[], $4::text[]) AS i(id, fence, seq, text)) c JOIN runs r ON r.id = c.id
-      WHERE r.fence BETWEEN c.fence AND c.fence + 1 AND (r.ended_at IS NULL OR r.ended_at > clock_timestamp() - interval '60 seconds')
-        AND c.seq <= ${LOG_LIMIT_CHUNKS}
-     ON CONFLICT (run_id, seq) DO NOTHING RETURNING run_id`,
+    text: 'SELECT append_logs AS run_id FROM append_logs($1, $2, $3, $4)',
     values: [
       chunks.map((chunk) => chunk.runId),
       chunks.map((chunk) => chunk.fence),
       chunks.map((chunk) => chunk.seq),
-      chunks.map((chunk) => clean(chunk.text)),
+      chunks.map((chunk) => oneChunk(chunk.text)),
     ],
   });
   const taken = new Set(rows.map((row) => row.run_id));
@@ -41,9 +34,12 @@ export async function appendRunLog(db: Queryable, chunk: LogChunk): Promise<bool
   return taken === true;
 }
 
-/** No NUL (text refuses it), no chunk beyond its limit. Escape sequences stay: whoever shows the log makes them harmless. */
-function clean(text: string): string {
-  const whole = text.replaceAll('\u0000', '\uFFFD');
+/** No NUL: text refuses it. Escape sequences stay: whoever shows the log makes them harmless. */
+const clean = (text: string): string => (text.includes('\u0000') ? text.replaceAll('\u0000', '\uFFFD') : text);
+
+/** No chunk beyond its limit. */
+function oneChunk(text: string): string {
+  const whole = clean(text);
   return whole.length <= CHUNK_LIMIT ? whole : `${whole.slice(0, CHUNK_LIMIT)}\n[cut: ${whole.length - CHUNK_LIMIT} characters more]\n`;
 }
 
@@ -71,9 +67,9 @@ export class LogSink {
   private timer: NodeJS.Timeout | undefined;
   private writing: Promise<void> = Promise.resolve();
 
-  /** `append` writes a chunk, together with those of other runs. */
+  /** `writeChunk` writes a chunk, together with those of other runs. */
   constructor(
-    private readonly append: (chunk: LogChunk) => Promise<unknown>,
+    private readonly writeChunk: (chunk: LogChunk) => Promise<unknown>,
     private readonly options: LogSinkOptions,
   ) {}
 
@@ -85,14 +81,25 @@ export class LogSink {
     this.timer ??= setTimeout(() => void this.flush().catch(() => undefined), FLUSH_MS);
   }
 
-  /** The turn is over: the end of a log that was too long, and all that is gathered. */
-  end(): Promise<void> {
+  /**
+   * The turn is over: the end of a log that was too long, and all that is gathered. `last` is what is left to write, one chunk;
+   * the others are `written`. Most logs are one chunk: it goes with the outcome and costs no statement of its own.
+   */
+  end(): { written: Promise<void>; last: string | null } {
     if (this.tail.length > 0) {
       if (this.dropped > 0) this.lines.push(`[prybar: ${this.dropped} characters of the log are left out here: its limit is ${this.options.limit}]\n`);
       this.lines.push(...this.tail);
       this.tail = [];
     }
-    return this.flush();
+    const chunks = this.take();
+    const last = chunks.pop() ?? null;
+    return { written: this.append(chunks), last };
+  }
+
+  /** As `end`, with nothing left to write. */
+  close(): Promise<void> {
+    const { last } = this.end();
+    return this.append(last === null ? [] : [last]);
   }
 
   private leaveOut(line: string): void {
@@ -110,14 +117,24 @@ export class LogSink {
 
   /** Writes what is gathered; a log that cannot be written does not fail its run. */
   flush(): Promise<void> {
+    return this.append(this.take());
+  }
+
+  private take(): string[] {
     clearTimeout(this.timer);
     this.timer = undefined;
-    if (this.lines.length === 0) return this.writing;
-    const { runId, fence, secrets } = this.options;
-    const text = maskText(this.lines.join(''), secrets);
+    if (this.lines.length === 0) return [];
+    const text = clean(maskText(this.lines.join(''), this.options.secrets));
     this.lines = [];
-    for (let at = 0; at < text.length; at += CHUNK_LIMIT) {
-      const write = () => this.append({ runId, fence, seq: null, text: text.slice(at, at + CHUNK_LIMIT) }).then(() => undefined);
+    const chunks = [];
+    for (let at = 0; at < text.length; at += CHUNK_LIMIT) chunks.push(text.slice(at, at + CHUNK_LIMIT));
+    return chunks;
+  }
+
+  private append(chunks: string[]): Promise<void> {
+    const { runId, fence } = this.options;
+    for (const text of chunks) {
+      const write = () => this.writeChunk({ runId, fence, seq: null, text }).then(() => undefined);
       // A chunk that could not be written must not keep the next from being.
       this.writing = this.writing.then(write, write);
     }

@@ -82,7 +82,8 @@ type RoleRow = {
   destructive: boolean;
 };
 
-type Row = RunRow & RoleRow;
+/** Side by side, not merged: an object of thirty keys made for each run costs more than the rest of its start. */
+type Row = { run: RunRow; role: RoleRow };
 
 /**
  * Starts the jobs of a batch for `worker`, each under a lease of `leaseSeconds`. `stops` says whether a jig has something
@@ -101,8 +102,8 @@ export async function startRuns(
   );
   const frozen = jobs.flatMap((job) => {
     const row = byId.get(job.runId);
-    if (!row || row.fence !== job.fence) return [];
-    const { inputs, from } = row.inputs === null ? freezeInputs(sourcesOf(row)) : { inputs: row.inputs, from: null };
+    if (!row || row.run.fence !== job.fence) return [];
+    const { inputs, from } = row.run.inputs === null ? freezeInputs(sourcesOf(row)) : { inputs: row.run.inputs, from: null };
     return [{ row, inputs, from, hash: hashInputs(inputs) }];
   });
   if (frozen.length === 0) return jobs.map(() => ({ kind: 'dropped' }));
@@ -111,24 +112,24 @@ export async function startRuns(
     name: 'start-take',
     text: 'SELECT run_id, new_fence FROM start_take($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
     values: [
-      frozen.map((item) => item.row.id),
-      frozen.map((item) => item.row.fence),
+      frozen.map((item) => item.row.run.id),
+      frozen.map((item) => item.row.run.fence),
       frozen.map((item) => JSON.stringify(item.inputs)),
       frozen.map((item) => item.hash),
-      frozen.map((item) => item.row.want_gen),
+      frozen.map((item) => item.row.run.want_gen),
       worker,
       leaseSeconds,
-      frozen.map((item) => item.row.boot_epoch),
+      frozen.map((item) => item.row.run.boot_epoch),
       frozen.map((item) => (item.from === null ? null : JSON.stringify(item.from))),
-      frozen.map((item) => stops(item.row.jig, item.row.role_name)),
+      frozen.map((item) => stops(item.row.run.jig, item.row.role.role_name)),
     ],
   });
   const fences = new Map(started.rows.map((row) => [row.run_id, row.new_fence]));
   await tellResumed(
     db,
-    frozen.map((item) => item.row).filter((row) => row.inputs !== null && fences.has(row.id)),
+    frozen.map((item) => item.row.run).filter((run) => run.inputs !== null && fences.has(run.id)),
   );
-  const answers = new Map(frozen.map((item) => [item.row.id, toAnswer(item.row, item.inputs, item.hash, fences.get(item.row.id))]));
+  const answers = new Map(frozen.map((item) => [item.row.run.id, toAnswer(item.row, item.inputs, item.hash, fences.get(item.row.run.id))]));
   return jobs.map((job) => {
     const answer = answers.get(job.runId);
     answers.delete(job.runId);
@@ -147,13 +148,13 @@ async function readRuns(db: Queryable, ids: number[]): Promise<Map<number, Row>>
   return new Map(
     rows.flatMap(({ run }) => {
       const role = run === null ? undefined : roles.get(run.role_id);
-      return run === null || role === undefined ? [] : [[run.id, { ...role, ...run }]];
+      return run === null || role === undefined ? [] : [[run.id, { run, role }]];
     }),
   );
 }
 
 /** A first start shows by its noderole's TRANSITION; going on after a wait changes no state, so it has an event of its own. */
-async function tellResumed(db: Queryable, rows: Row[]): Promise<void> {
+async function tellResumed(db: Queryable, rows: RunRow[]): Promise<void> {
   if (rows.length === 0) return;
   await db.query(
     `SELECT emit_events(array_agg(('run-started', 'run', i.id, i.attempt, jsonb_build_object('noderole_id', i.noderole_id, 'node_id', i.node_id))::engine_event))
@@ -162,58 +163,59 @@ async function tellResumed(db: Queryable, rows: Row[]): Promise<void> {
   );
 }
 
-function sourcesOf(row: Row): DataSources {
+function sourcesOf({ run, role }: Row): DataSources {
   return {
-    attribs: row.attribs,
-    template: row.template,
-    deploymentRole: row.deployment_data ?? {},
-    deploymentRoleRevisions: row.deployment_revisions ?? {},
-    deploymentRoleWall: row.deployment_wall ?? {},
-    sysdata: row.sysdata,
-    committed: row.committed_data,
-    revisions: row.revisions,
-    node: { id: row.node_id, name: row.node_name, arch: row.node_arch },
-    parents: row.parents,
-    wanted: row.wanted ?? [],
+    attribs: role.attribs,
+    template: role.template,
+    deploymentRole: run.deployment_data ?? {},
+    deploymentRoleRevisions: run.deployment_revisions ?? {},
+    deploymentRoleWall: run.deployment_wall ?? {},
+    sysdata: run.sysdata,
+    committed: run.committed_data,
+    revisions: run.revisions,
+    node: { id: run.node_id, name: run.node_name, arch: run.node_arch },
+    parents: run.parents,
+    wanted: run.wanted ?? [],
   };
 }
 
 /** Of its own attribs, and of those it wants, wherever they were put. */
-function secretsOf(row: Row, inputs: JsonObject): string[] {
-  const wanted = (row.wanted ?? []).flatMap(({ at, schema }) => {
+function secretsOf({ run, role }: Row, inputs: JsonObject): string[] {
+  const wanted = (run.wanted ?? []).flatMap(({ at, schema }) => {
     const value = valueAt(inputs, pathKeys(at));
     return !schema || value === undefined ? [] : secretsIn([{ name: 'value', schema }], { value });
   });
-  return [...secretsIn(row.attribs, inputs), ...wanted];
+  return [...secretsIn(role.attribs, inputs), ...wanted];
 }
 
 function toAnswer(row: Row, inputs: JsonObject, hash: string, fence: number | undefined): StartAnswer {
+  const { run, role } = row;
   if (fence === undefined) return { kind: 'dropped' };
-  const first = row.inputs === null;
-  if (first && row.pending_parents > row.slack) return { kind: 'supersede', runId: row.id, fence };
-  if (first && isMemoHit(row, hash)) return { kind: 'skip', runId: row.id, fence };
+  const first = run.inputs === null;
+  if (first && run.pending_parents > run.slack) return { kind: 'supersede', runId: run.id, fence };
+  if (first && isMemoHit(row, hash)) return { kind: 'skip', runId: run.id, fence };
   return {
     kind: 'run',
     run: {
-      runId: row.id,
+      runId: run.id,
       fence,
-      attempt: row.attempt,
-      jig: row.jig,
+      attempt: run.attempt,
+      jig: run.jig,
       inputs,
-      memo: row.memo,
-      wakeReason: row.wake_reason,
-      expectedBoot: row.expected_boot,
-      noderoleId: row.noderole_id,
-      role: { name: row.role_name, config: row.jig_config, timeoutSeconds: row.timeout_seconds, attribs: row.attribs },
+      memo: run.memo,
+      wakeReason: run.wake_reason,
+      expectedBoot: run.expected_boot,
+      noderoleId: run.noderole_id,
+      role: { name: role.role_name, config: role.jig_config, timeoutSeconds: role.timeout_seconds, attribs: role.attribs },
       secrets: secretsOf(row, inputs),
-      node: { id: row.node_id, name: row.node_name, arch: row.node_arch, kind: row.node_kind },
+      node: { id: run.node_id, name: run.node_name, arch: run.node_arch, kind: run.node_kind },
     },
   };
 }
 
 /** Same inputs as the last success, and nothing since then ended its validity (engine-rules 9, 16); or installed already (15). */
-function isMemoHit(row: Row, hash: string): boolean {
-  if (row.installed) return true;
-  if (row.force_run || row.destructive || row.last_ok_hash !== hash) return false;
-  return row.validity !== 'boot' || row.last_ok_epoch === row.boot_epoch;
+function isMemoHit({ run, role }: Row, hash: string): boolean {
+  if (run.installed) return true;
+  if (run.force_run || role.destructive || run.last_ok_hash !== hash) return false;
+  return role.validity !== 'boot' || run.last_ok_epoch === run.boot_epoch;
 }

@@ -72,7 +72,8 @@ describe('bulk against the table', () => {
       );
       const insertRun = (status: string, run: number | null) =>
         pool.query(
-          `INSERT INTO runs (id, node_role_id, node_id, role_id, jig, exclusive_key, status, gen) VALUES (coalesce($1, nextval('runs_id_seq')), $2, $3, $4, 'noop', $3::int, $5, 1)`,
+          `INSERT INTO runs (id, node_role_id, node_id, role_id, jig, exclusive_key, status, gen, stopping_at)
+           VALUES (coalesce($1, nextval('runs_id_seq')), $2, $3, $4, 'noop', $3::int, $5::run_status, 1, CASE WHEN $5::text = 'STOPPING' THEN now() END)`,
           [run, id, nodes[n], roleId, status],
         );
       if (runId !== null) await insertRun('RUNNING', runId);

@@ -43,7 +43,7 @@ describe('leases', () => {
     await seconds(120);
     expect(leases.asked.length).toBeGreaterThanOrEqual(120 / (LEASE_SECONDS / 3));
     expect(leases.asked.at(-1)).toEqual({ ids: [1, 2], fences: [11, 12] });
-    expect([one.aborted, two.aborted]).toEqual([false, false]);
+    expect([one.signal.aborted, two.signal.aborted]).toEqual([false, false]);
   });
 
   it('rule 4: one that a renewal does not find aborts its run, and no other', async () => {
@@ -51,12 +51,12 @@ describe('leases', () => {
     const two = keeper.hold(2, 12);
     leases.taken.add(1);
     await seconds(3);
-    expect([one.aborted, two.aborted]).toEqual([true, false]);
-    expect(String(one.reason)).toContain('taken away');
+    expect([one.signal.aborted, two.signal.aborted]).toEqual([true, false]);
+    expect(String(one.signal.reason)).toContain('taken away');
   });
 
   it('rule 1: a process that was stopped and goes on asks the clock, before any timer has told its jig to stop', async () => {
-    const signal = keeper.hold(1, 11);
+    const { signal } = keeper.hold(1, 11);
     await seconds(1);
     expect(keeper.isCertain(1, 11)).toBe(true);
     // The clock goes on while no timer fires: SIGSTOP, then SIGCONT.
@@ -66,13 +66,13 @@ describe('leases', () => {
   });
 
   it('rule 1: a run whose start was asked for too long ago begins aborted', () => {
-    const signal = keeper.hold(1, 11, performance.now() - 25_000);
+    const { signal } = keeper.hold(1, 11, performance.now() - 25_000);
     expect([keeper.isCertain(1, 11), signal.aborted]).toEqual([false, true]);
     expect(keeper.isCertain(1, 10)).toBe(false);
   });
 
   it.each(['fail', 'hang'] as const)('rule 1: when renewals %s, the run stops before its lease is over', async (mode) => {
-    const signal = keeper.hold(1, 11);
+    const { signal } = keeper.hold(1, 11);
     await seconds(10);
     leases.mode = mode;
     await seconds(LEASE_SECONDS * 0.5);
@@ -83,7 +83,7 @@ describe('leases', () => {
   });
 
   it('renewals that fail for a while and come back lose nothing', async () => {
-    const signal = keeper.hold(1, 11);
+    const { signal } = keeper.hold(1, 11);
     leases.mode = 'fail';
     await seconds(LEASE_SECONDS / 2);
     leases.mode = 'answer';
@@ -94,7 +94,7 @@ describe('leases', () => {
   // The event loop was blocked between the start's commit and this: the lease is older than it looks from here.
   it('rule 1: count from when start was asked, not from when it was heard', async () => {
     leases.mode = 'fail';
-    const signal = keeper.hold(1, 11, performance.now() - 20_000);
+    const { signal } = keeper.hold(1, 11, performance.now() - 20_000);
     await seconds(7);
     expect(signal.aborted).toBe(true);
   });
@@ -102,7 +102,7 @@ describe('leases', () => {
   // A run that waits and is woken at once is started again in this process before its first turn has let go of it.
   it('letting go of an earlier turn keeps the lease of the next', async () => {
     keeper.hold(1, 11);
-    const next = keeper.hold(1, 12);
+    const { signal: next } = keeper.hold(1, 12);
     keeper.release(1, 11);
     await seconds(3);
     expect(leases.asked.at(-1)).toEqual({ ids: [1], fences: [12] });
@@ -120,7 +120,7 @@ describe('leases', () => {
   });
 
   it('abort all at once when the process closes', () => {
-    const signals = [keeper.hold(1, 11), keeper.hold(2, 12)];
+    const signals = [keeper.hold(1, 11).signal, keeper.hold(2, 12).signal];
     keeper.abortAll('closing');
     expect(signals.map((signal) => signal.aborted)).toEqual([true, true]);
   });
