@@ -29,9 +29,15 @@ export type EmulatedMachine = {
 
 let lastTap = 0;
 
+/** Why there can be no tap device here, or undefined. */
+export function whyNoTap(): string | undefined {
+  return existsSync('/dev/net/tun') ? undefined : 'needs /dev/net/tun';
+}
+
 /** Why nothing can be emulated here, or undefined. */
 export async function whyNoEmulator(): Promise<string | undefined> {
-  if (!existsSync('/dev/net/tun')) return 'needs /dev/net/tun';
+  const noTap = whyNoTap();
+  if (noTap !== undefined) return noTap;
   return ensureTools(['qemu', 'ovmf', 'ipxe-qemu']).then(
     () => undefined,
     (error: unknown) => `needs QEMU, OVMF and iPXE's ROMs (${error instanceof Error ? error.message : String(error)})`,

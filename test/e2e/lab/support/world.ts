@@ -105,24 +105,6 @@ export class World {
   }
 }
 
-/** Loss, delay, duplication and reordering in one direction: towards the machine. `words` as of tc-netem(8). */
-export async function impair({ switchNs, switchPort }: Port, words: readonly string[]): Promise<void> {
-  await run('ip', ['netns', 'exec', switchNs, 'tc', 'qdisc', 'replace', 'dev', switchPort, 'root', 'netem', ...words]);
-}
-
-/** The same for what the machine sends. */
-export async function impairSending(port: Port, words: readonly string[]): Promise<void> {
-  await run('ip', ['netns', 'exec', port.ns, 'tc', 'qdisc', 'replace', 'dev', port.interface, 'root', 'netem', ...words]);
-}
-
-/** Why networks cannot be impaired here, or undefined. */
-export async function whyNoImpairment(port: Port): Promise<string | undefined> {
-  return impair(port, ['loss', '0%']).then(
-    () => undefined,
-    () => 'needs tc and the kernel module sch_netem',
-  );
-}
-
 async function removeNamespace(ns: string): Promise<void> {
   const { stdout } = await run('ip', ['netns', 'pids', ns]).catch(() => ({ stdout: '' }));
   for (const pid of stdout.split(/\s+/).filter(Boolean)) await killHard(Number(pid));
