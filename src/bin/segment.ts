@@ -9,6 +9,8 @@ import { ConfigError } from '../shared/errors.js';
 
 /** Environment variable by which the launcher hands over its sockets: `eth1=3,eth2=4`. */
 const FDS_VARIABLE = 'PRYBAR_DHCP_FDS';
+/** The same for packet sockets; absent where the launcher may not open them. */
+const PACKET_FDS_VARIABLE = 'PRYBAR_PACKET_FDS';
 const FIRST_UNPRIVILEGED_PORT = '/proc/sys/net/ipv4/ip_unprivileged_port_start';
 const CAP_NET_BIND_SERVICE = 1n << 10n;
 
@@ -42,7 +44,7 @@ export function socketPlan(config: Config): SocketPlan {
   if (inherited) {
     const fds = parseInheritedFds(inherited);
     if (!fds.ok) throw new ConfigError(`${FDS_VARIABLE}: ${fds.error}`, 'start Prybar by scripts/dhcp-sockets.pl or a systemd socket unit');
-    return { kind: 'inherited', fds: fds.value };
+    return { kind: 'inherited', fds: fds.value, packetFds: packetFds() };
   }
   const [first, ...more] = config.interfaces;
   if (first === undefined) {
@@ -55,6 +57,15 @@ export function socketPlan(config: Config): SocketPlan {
       `perl scripts/dhcp-sockets.pl ${config.interfaces.join(' ')} -- npm start -- --interface ${config.interfaces.join(',')}`,
     );
   return { kind: 'interface', name: first };
+}
+
+/** Descriptors of packet sockets by interface. Throws ConfigError when the variable is not what the launcher writes. */
+function packetFds(): ReadonlyMap<string, number> {
+  const inherited = process.env[PACKET_FDS_VARIABLE];
+  if (!inherited) return new Map();
+  const fds = parseInheritedFds(inherited);
+  if (!fds.ok) throw new ConfigError(`${PACKET_FDS_VARIABLE}: ${fds.error}`, 'start Prybar by scripts/dhcp-sockets.pl');
+  return fds.value;
 }
 
 /** The addresses TFTP answers from: the boot host, or those of the interfaces served. */

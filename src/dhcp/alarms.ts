@@ -2,10 +2,10 @@
 import type { Network } from './network.js';
 
 export type DhcpAlarm = {
-  readonly code: 'dhcp-unknown-quota' | 'dhcp-pool-exhausted';
+  readonly code: 'dhcp-unknown-quota' | 'dhcp-pool-exhausted' | 'dhcp-rival' | 'dhcp-interface';
   readonly networkId: number;
   readonly network: string;
-  /** The machine that ran into it first. */
+  /** The machine that ran into it first, or the rival's; empty when none is known. */
   readonly mac: string;
   readonly message: string;
 };

@@ -3,6 +3,7 @@
  * engine-rules 6: a server in the confirming set holds a lease; when it ends the server keeps boot files back.
  */
 import type { Pool } from 'pg';
+import { parseIpv4 } from '../shared/ipv4.js';
 
 /** How long a report is good for, seconds. Three missed heartbeats end it. */
 export const SERVER_LEASE_SECONDS = 15;
@@ -41,4 +42,13 @@ export async function reportServing(pool: Pool, server: BootServer, heartbeat: H
 /** Leaves the set on a clean stop: nobody waits for us any more. */
 export async function leaveBootServers(pool: Pool, server: BootServer): Promise<void> {
   await pool.query(`UPDATE boot_servers SET status = 'out', lease_until = clock_timestamp() WHERE id = $1`, [server.id]);
+}
+
+/** The addresses that Prybar's DHCP servers answer at, uint32. They report them beside their counters. */
+export async function readPeerAddresses(pool: Pool): Promise<number[]> {
+  const { rows } = await pool.query<{ address: string }>(
+    `SELECT jsonb_array_elements_text(coalesce(counters -> 'addresses', '[]')) AS address
+       FROM boot_servers WHERE kind = 'dhcp' AND lease_until > clock_timestamp()`,
+  );
+  return rows.flatMap(({ address }) => parseIpv4(address) ?? []);
 }

@@ -7,6 +7,8 @@ export type DhcpCounters = {
   acks: number;
   naks: number;
   declines: number;
+  /** Addresses that somebody used without having asked us. */
+  conflicts: number;
   releases: number;
   informs: number;
   bootpReplies: number;
@@ -28,6 +30,7 @@ export function newCounters(): DhcpCounters {
     acks: 0,
     naks: 0,
     declines: 0,
+    conflicts: 0,
     releases: 0,
     informs: 0,
     bootpReplies: 0,

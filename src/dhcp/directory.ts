@@ -4,7 +4,7 @@
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { joinBootServers, leaveBootServers, reportServing, SERVER_LEASE_SECONDS, type BootServer } from './boot-server-row.js';
+import { joinBootServers, leaveBootServers, readPeerAddresses, reportServing, SERVER_LEASE_SECONDS, type BootServer } from './boot-server-row.js';
 import { withDeadline } from './deadline.js';
 import { encodeOptions } from './named-options.js';
 import type { Network } from './network.js';
@@ -42,6 +42,7 @@ export class Directory {
   readonly #entries = new Map<string, DhcpEntry>();
   #networks: readonly Network[] = [];
   #revision = -1n;
+  #peerIds: readonly number[] = [];
   #leaseEndsAtMs = 0;
   #heartbeatAtMs = 0;
   #isDegraded = false;
@@ -73,6 +74,11 @@ export class Directory {
 
   networks(): readonly Network[] {
     return this.#networks;
+  }
+
+  /** Addresses of the DHCP servers of this Prybar, ours included, as of the last heartbeat. */
+  peerIds(): readonly number[] {
+    return this.#peerIds;
   }
 
   /** The revision that is served now; -1 before the first load. */
@@ -214,6 +220,7 @@ export class Directory {
       await this.#ask(joinBootServers(pool, server));
       await this.#ask(reportServing(pool, server, heartbeat));
     }
+    this.#peerIds = await this.#ask(readPeerAddresses(pool));
     this.#heartbeatAtMs = sentAtMs;
     this.#leaseEndsAtMs = sentAtMs + SERVER_LEASE_SECONDS * 1000;
   }

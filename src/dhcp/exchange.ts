@@ -3,6 +3,7 @@
  * becomes a promise, a row or a packet; announce.ts tells the timeline of it.
  */
 import type { Logger } from 'pino';
+import type { AddressProber, ProbeVerdict } from './address-probe.js';
 import { printableText } from '../shared/bytes.js';
 import { formatIpv4 } from '../shared/ipv4.js';
 import { AlarmBell, type DhcpAlarm } from './alarms.js';
@@ -20,13 +21,14 @@ import type { DhcpPacket } from './packet.js';
 import { UnknownQuota } from './quota.js';
 import { decide } from './respond.js';
 import { isKnownMachine, situate, type Knowledge, type Situation } from './situation.js';
-import type { Endpoint } from './sockets.js';
+import type { Endpoint } from './endpoint.js';
 
 export type ExchangeDeps = {
   readonly logger: Logger;
   readonly book: LeaseBook;
   readonly leases: LeaseStore;
   readonly directory: Directory;
+  readonly prober: AddressProber;
   readonly counters: DhcpCounters;
   readonly serverIds: readonly number[];
   readonly settings: ServerSettings;
@@ -51,6 +53,8 @@ const QUARANTINE_SECONDS = 3_600;
 const FRESH_SHARE = 0.9;
 /** With the database away a pool lease is acknowledged for what is left of it, unless that is hardly anything. */
 const WORTHWHILE_SECONDS = 60;
+/** Addresses in use that one DISCOVER may meet; the client asks again. */
+const OFFER_ATTEMPTS = 4;
 /** Refusals that wait for a row at once; past this a flood is under way and its askers get silence. */
 const RECALL_LIMIT = 64;
 
@@ -109,11 +113,9 @@ export class Exchange {
 
   #perform(question: Question, decision: Exclude<Decision, { kind: 'ignore' }>): void {
     const { leases, counters } = this.#deps;
-    const { network } = question.situation;
     switch (decision.kind) {
       case 'offer':
-        if (decision.source !== 'reserved' && decision.source !== 'leased') this.#promise(question, decision.address);
-        return this.#reply(question, { type: MessageType.offer, address: decision.address, leaseSeconds: network.leaseSeconds, isBootOnly: false });
+        return this.#offer(question, decision, 1);
       case 'acknowledge':
         return this.#acknowledge(question, decision.address, decision.source === 'reserved');
       case 'refuse':
@@ -132,6 +134,36 @@ export class Exchange {
       case 'decline':
         return this.#decline(question, decision.address, decision.isReserved);
     }
+  }
+
+  /** A pool address is promised at once, so that nobody else is offered it, and sent when nobody answers for it. */
+  #offer(question: Question, decision: Extract<Decision, { kind: 'offer' }>, attempt: number): void {
+    const { situation } = question;
+    const { address, source } = decision;
+    const send = (): void => this.#reply(question, { type: MessageType.offer, address, leaseSeconds: situation.network.leaseSeconds, isBootOnly: false });
+    if (source === 'reserved' || source === 'leased') return send();
+    this.#promise(question, address);
+    const settle = (verdict: ProbeVerdict): void => (verdict.kind === 'free' ? send() : this.#avoid(question, address, verdict.mac, attempt));
+    const verdict = this.#deps.prober.check(address, situation.client.mac);
+    if ('kind' in verdict) return settle(verdict);
+    void verdict.then(settle);
+  }
+
+  /** Somebody uses the address and never asked us: nobody gets it for a while, and the client is offered another one. */
+  #avoid(question: Question, address: number, usedBy: string, attempt: number): void {
+    const { leases, book, counters, logger, monotonicMs } = this.#deps;
+    const { situation, identity } = question;
+    const { network, client } = situation;
+    // A repeated DISCOVER that waited for the same probe comes here too.
+    if (book.holderOf(address, monotonicMs())?.state !== 'declined') {
+      counters.conflicts += 1;
+      logger.warn({ mac: client.mac, address: formatIpv4(address), usedBy, network: network.name }, 'address is in use by a machine that never asked for it');
+      leases.decline({ ...identity, address, networkId: network.id }, QUARANTINE_SECONDS);
+    }
+    if (attempt >= OFFER_ATTEMPTS) return this.#ignore(situation, 'address-in-use');
+    const decision = decide({ ...situation, knowledge: this.#knowledge() });
+    if (decision.kind === 'offer') return this.#offer({ ...question }, decision, attempt + 1);
+    this.#ignore(situation, decision.kind === 'ignore' ? decision.reason : 'address-in-use');
   }
 
   #promise({ situation, identity }: Question, address: number): void {

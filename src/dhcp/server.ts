@@ -3,13 +3,13 @@
  * `boot_servers`; the rules are in respond.ts, lease.ts and bootfile.ts (packet.ts tells the reading order).
  *
  * Nothing is awaited per packet but the lease commit of an ACK, and that in batches: a rack that is powered on at once gets
- * every OFFER in the turn its DISCOVER is read. There is no ping before an offer; a DECLINE tells of a conflict.
+ * every OFFER in the turn its DISCOVER is read, or a quarter of a second later where a pool address is asked for on the wire first.
  * It must never answer before the table was read once, block in `onEvent`, or die of a datagram.
  */
 import type { RemoteInfo } from 'node:dgram';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { parseIpv4 } from '../shared/ipv4.js';
+import { formatIpv4, parseIpv4 } from '../shared/ipv4.js';
 import type { DhcpAlarm } from './alarms.js';
 import type { BootServer } from './boot-server-row.js';
 import { DEFAULT_LOADERS, type BootSettings } from './bootfile.js';
@@ -17,10 +17,14 @@ import { countReason, newCounters, type DhcpCounters } from './counters.js';
 import { Directory } from './directory.js';
 import type { DhcpEvent } from './events.js';
 import { Exchange } from './exchange.js';
+import { AddressProber } from './address-probe.js';
 import { LeaseBook } from './lease-book.js';
 import { LeaseStore } from './lease-store.js';
+import { LinkWatch } from './link-watch.js';
 import { parsePacket } from './packet.js';
-import { openEndpoints, type Endpoint, type SocketPlan } from './sockets.js';
+import { isRivalProbe } from './rivals.js';
+import type { Endpoint } from './endpoint.js';
+import { openEndpoints, type SocketPlan } from './sockets.js';
 
 export type DhcpServerOptions = {
   readonly pool: Pool;
@@ -63,6 +67,10 @@ export class DhcpServer {
   readonly #monotonicMs: () => number;
   readonly #directory: Directory;
   readonly #leases: LeaseStore;
+  /** The addresses that mean this server, kept up to date in place. */
+  readonly #serverIds: number[] = [];
+  #links: LinkWatch | undefined;
+  #prober: AddressProber | undefined;
   #endpoints: readonly Endpoint[] = [];
   #exchange: Exchange | undefined;
   #sweepTimer: NodeJS.Timeout | undefined;
@@ -77,7 +85,7 @@ export class DhcpServer {
     this.#directory = new Directory({
       ...shared,
       server,
-      counters: () => this.#counters,
+      counters: () => ({ ...this.#counters, addresses: this.#serverIds.map(formatIpv4) }),
       ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
     });
   }
@@ -88,6 +96,7 @@ export class DhcpServer {
    */
   async start(): Promise<readonly ListeningAddress[]> {
     this.#endpoints = await openEndpoints(this.#options.sockets);
+    this.#serverIds.push(...new Set(this.#endpoints.map((endpoint) => endpoint.address).filter((address) => address !== 0)));
     try {
       await this.#directory.start();
       await this.#leases.load();
@@ -96,13 +105,24 @@ export class DhcpServer {
       throw error;
     }
     const { logger } = this.#options;
+    this.#prober = new AddressProber({ links: this.#endpoints, monotonicMs: this.#monotonicMs });
+    this.#links = new LinkWatch({
+      endpoints: this.#endpoints,
+      serverIds: this.#serverIds,
+      networks: () => this.#directory.networks(),
+      peerIds: () => this.#directory.peerIds(),
+      logger,
+      alarm: (alarm) => this.#alarm(alarm),
+    });
+    this.#links.start();
     this.#exchange = new Exchange({
       logger,
       book: this.#book,
       leases: this.#leases,
       directory: this.#directory,
       counters: this.#counters,
-      serverIds: this.#endpoints.map((endpoint) => endpoint.address),
+      prober: this.#prober,
+      serverIds: this.#serverIds,
       settings: {
         bootHost: bootHostAddress(this.#options.boot.host),
         bootHttpPort: this.#options.boot.httpPort,
@@ -117,7 +137,10 @@ export class DhcpServer {
       monotonicMs: this.#monotonicMs,
     });
     for (const endpoint of this.#endpoints) endpoint.receive((bytes, from) => this.#receive(bytes, from, endpoint));
-    this.#sweepTimer = setInterval(() => this.#book.sweep(this.#monotonicMs()), SWEEP_MS);
+    this.#sweepTimer = setInterval(() => {
+      this.#book.sweep(this.#monotonicMs());
+      this.#prober?.sweep();
+    }, SWEEP_MS);
     this.#sweepTimer.unref();
     logger.info({ listening: this.#endpoints.map(({ name, port }) => `${name}:${port}`) }, 'dhcp server is answering');
     return this.#endpoints.map(({ name, address, port }) => ({ name, address, port }));
@@ -144,6 +167,8 @@ export class DhcpServer {
     this.#isClosing = true;
     await this.#leases.close();
     this.#exchange?.stop();
+    this.#prober?.close();
+    await this.#links?.close();
     const endpoints = this.#endpoints;
     this.#endpoints = [];
     await Promise.all(endpoints.map((endpoint) => endpoint.close()));
@@ -159,6 +184,11 @@ export class DhcpServer {
       countReason(this.#counters, parsed.error);
       this.#options.logger.debug({ from: from.address, bytes: bytes.length, reason: parsed.error }, 'packet dropped');
       return;
+    }
+    const silence = endpoint.address === 0 ? 'interface-without-address' : isRivalProbe(parsed.value) ? 'rival-probe' : undefined;
+    if (silence !== undefined) {
+      this.#counters.ignored += 1;
+      return countReason(this.#counters, silence);
     }
     try {
       this.#exchange?.handle(parsed.value, { address: parseIpv4(from.address) ?? 0, port: from.port }, endpoint);

@@ -2,42 +2,29 @@
  * The UDP sockets and the addresses they speak for. The kernel never tells Node which interface a datagram came in by, so each
  * interface has a socket of its own, opened by a launcher and inherited (netboot-rules 1).
  */
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { networkInterfaces } from 'node:os';
 import { ConfigError } from '../shared/errors.js';
 import { formatIpv4, parseIpv4 } from '../shared/ipv4.js';
 import { err, ok, type Result } from '../shared/result.js';
-import { BOOT_SERVER_PORT, SERVER_PORT, type Destination } from './destination.js';
+import { BOOT_SERVER_PORT, SERVER_PORT } from './destination.js';
+import type { Endpoint } from './endpoint.js';
 import { errorCode } from './error-code.js';
+import { NOWHERE, placeOf, type Place } from './interface-place.js';
+import { PacketPort } from './packet-port.js';
 import { describeOwners, findUdpOwners } from './port-owner.js';
+import { SocketEndpoint } from './socket-endpoint.js';
 
 /**
  * Where to listen. `address`: one socket for relayed clients, on any port, and one for the PXE boot server when
  * `bootServerPort` says where; the other two open 4011 on the address of each interface. `inherited`: interface name to file descriptor,
- * as scripts/dhcp-sockets.pl or a systemd socket unit leaves them. `interface`: without a launcher, one interface only.
+ * as scripts/dhcp-sockets.pl or a systemd socket unit leaves them; `packetFds` are AF_PACKET descriptors of the same interfaces.
+ * `interface`: without a launcher, one interface only.
  */
 export type SocketPlan =
   | { readonly kind: 'address'; readonly host: string; readonly port: number; readonly bootServerPort?: number }
-  | { readonly kind: 'inherited'; readonly fds: ReadonlyMap<string, number> }
+  | { readonly kind: 'inherited'; readonly fds: ReadonlyMap<string, number>; readonly packetFds?: ReadonlyMap<string, number> }
   | { readonly kind: 'interface'; readonly name: string };
-
-/** Called for each datagram. */
-export type DatagramHandler = (bytes: Buffer, from: RemoteInfo, endpoint: Endpoint) => void;
-
-/** One place the server is heard at and answers from. */
-export type Endpoint = {
-  readonly name: string;
-  /** Its IPv4 address, uint32: the server identifier of what is answered here. */
-  readonly address: number;
-  /** The UDP port it is bound to. */
-  readonly port: number;
-  /** Whether this is the PXE boot server's port, 4011 where it is not a test's. */
-  readonly isBootServer: boolean;
-  readonly receive: (handler: DatagramHandler) => void;
-  readonly send: (bytes: Buffer, to: Destination, done: (error: Error | null) => void) => void;
-  readonly close: () => Promise<void>;
-};
 
 /** A storm of 10,000 machines fits while the process is busy for a second; the kernel caps it at net.core.rmem_max. */
 const BUFFER_BYTES = 16 * 1024 * 1024;
@@ -68,7 +55,7 @@ export async function openEndpoints(plan: SocketPlan): Promise<Endpoint[]> {
     case 'inherited':
       await refuseSharedPort(SERVER_PORT);
       await refuseSharedPort(BOOT_SERVER_PORT);
-      return openAll([...plan.fds].flatMap(([name, fd]) => [() => openInherited(name, fd), () => openBootServer(name)]));
+      return openAll([...plan.fds].flatMap(([name, fd]) => [() => openInherited(name, fd, plan.packetFds?.get(name)), () => openBootServer(name)]));
     case 'interface':
       await refuseSharedPort(SERVER_PORT);
       await refuseSharedPort(BOOT_SERVER_PORT);
@@ -89,9 +76,15 @@ async function openAll(opens: readonly (() => Promise<Endpoint>)[]): Promise<End
 
 /** The boot server is asked by unicast, so a socket on the interface's address hears it without a launcher. PXE 2.1 section 2.2.5. */
 async function openBootServer(name: string): Promise<Endpoint> {
-  const address = interfaceAddress(name);
-  const socket = await bindSocket({ address: formatIpv4(address), port: BOOT_SERVER_PORT }, false);
-  return endpointOf(name, address, socket, [socket], true);
+  const place = placeOf(name);
+  const openSending = (address: number): Promise<Socket> => bindSocket({ address: formatIpv4(address), port: BOOT_SERVER_PORT }, false);
+  const sockets = place === undefined ? [] : [await openSending(place.address)];
+  return new SocketEndpoint(name, place ?? NOWHERE, sockets, {
+    port: BOOT_SERVER_PORT,
+    isBootServer: true,
+    findPlace: () => placeOf(name) ?? NOWHERE,
+    openSending,
+  });
 }
 
 async function openAddress(host: string, port: number, isBootServer: boolean): Promise<Endpoint> {
@@ -100,13 +93,15 @@ async function openAddress(host: string, port: number, isBootServer: boolean): P
     throw new ConfigError(`DHCP address ${host} is not an IPv4 address`, 'give a dotted quad such as 127.0.0.1');
   }
   const socket = await bindSocket({ address: host, port }, false);
-  return endpointOf(host, address, socket, [socket], isBootServer);
+  return new SocketEndpoint(host, { address, subnet: undefined }, [socket], { port: socket.address().port, isBootServer });
 }
 
-async function openInherited(name: string, fd: number): Promise<Endpoint> {
-  const address = interfaceAddress(name);
+/** Without an address the interface is waited for: the socket is its own already. */
+async function openInherited(name: string, fd: number, packetFd: number | undefined): Promise<Endpoint> {
   const socket = await bindSocket({ fd, exclusive: true }, false);
-  return endpointOf(name, address, socket, [socket]);
+  const packets = packetFd === undefined ? undefined : new PacketPort(name, packetFd);
+  const findPlace = (): Place => placeOf(name) ?? NOWHERE;
+  return new SocketEndpoint(name, findPlace(), [socket], { port: socket.address().port, packets, findPlace });
 }
 
 /**
@@ -114,32 +109,19 @@ async function openInherited(name: string, fd: number): Promise<Endpoint> {
  * renewals, since unicast goes to the more specific socket.
  */
 async function openInterface(name: string): Promise<Endpoint> {
-  const address = interfaceAddress(name);
+  const place = placeOf(name);
+  if (place === undefined) {
+    throw new ConfigError(`interface ${name} has no IPv4 address`, `give it one: \`ip addr add <address>/<prefix> dev ${name}\``);
+  }
   const hearing = await bindSocket({ address: '0.0.0.0', port: SERVER_PORT }, true);
+  const openSending = (address: number): Promise<Socket> => bindSocket({ address: formatIpv4(address), port: SERVER_PORT }, true);
   try {
-    const sending = await bindSocket({ address: formatIpv4(address), port: SERVER_PORT }, true);
-    return endpointOf(name, address, sending, [hearing, sending]);
+    const sockets = [hearing, await openSending(place.address)];
+    return new SocketEndpoint(name, place, sockets, { port: SERVER_PORT, findPlace: () => placeOf(name) ?? NOWHERE, openSending });
   } catch (error) {
     hearing.close();
     throw error;
   }
-}
-
-function endpointOf(name: string, address: number, sending: Socket, hearing: readonly Socket[], isBootServer = false): Endpoint {
-  const endpoint: Endpoint = {
-    name,
-    address,
-    port: sending.address().port,
-    isBootServer,
-    receive: (handler) => {
-      for (const socket of hearing) socket.on('message', (bytes, from) => handler(bytes, from, endpoint));
-    },
-    send: (bytes, to, done) => sending.send(bytes, to.port, formatIpv4(to.address), done),
-    close: async () => {
-      await Promise.all(hearing.map(closeSocket));
-    },
-  };
-  return endpoint;
 }
 
 type Binding = { address: string; port: number } | { fd: number; exclusive: true };
@@ -202,17 +184,4 @@ async function refuseSharedPort(port: number): Promise<void> {
     `UDP port ${port} is in use by ${describeOwners(owners)}`,
     'stop that program: two DHCP servers on one port each hear a part of the clients',
   );
-}
-
-function interfaceAddress(name: string): number {
-  const found = networkInterfaces()[name]?.find((candidate) => candidate.family === 'IPv4');
-  const address = found === undefined ? undefined : parseIpv4(found.address);
-  if (address !== undefined) return address;
-  throw new ConfigError(`interface ${name} has no IPv4 address`, `give it one: \`ip addr add <address>/<prefix> dev ${name}\``);
-}
-
-function closeSocket(socket: Socket): Promise<void> {
-  return new Promise((resolve) => {
-    socket.close(() => resolve());
-  });
 }

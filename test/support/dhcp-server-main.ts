@@ -36,5 +36,7 @@ function socketPlan(): SocketPlan {
   if (name !== undefined) return { kind: 'interface', name };
   const fds = parseInheritedFds(process.env['PRYBAR_DHCP_FDS'] ?? '');
   if (!fds.ok) throw new Error(fds.error);
-  return { kind: 'inherited', fds: fds.value };
+  const packetFds = process.env['PRYBAR_PACKET_FDS'];
+  const packets = packetFds === undefined ? undefined : parseInheritedFds(packetFds);
+  return { kind: 'inherited', fds: fds.value, ...(packets?.ok === true ? { packetFds: packets.value } : {}) };
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, it, expect } from '@jest/globals';
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,10 +8,10 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { ensureTools } from '../../../scripts/lib/debian-tools.mjs';
 import { inProject } from '../../../scripts/lib/project.mjs';
-import type { DhcpCounters } from '../../../src/dhcp/counters.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 import { bridgeDatabase, makeFabric, whyNoFabric, type Fabric, type Segment } from './fabric.js';
+import { startServerIn, stopServer, type ServerProcess } from './server-process.js';
 
 const run = promisify(execFile);
 const LAUNCHER = ['perl', inProject('scripts/dhcp-sockets.pl'), 'eth1', 'eth2', '--'];
@@ -66,39 +66,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Starts the server in the server namespace; the launcher's command is what comes before node. */
-async function startServer(launcher: readonly string[], env: Record<string, string> = {}): Promise<{ child: ChildProcess; output: () => string }> {
-  const node = [process.execPath, '--import', 'tsx', inProject('test/support/dhcp-server-main.ts')];
-  const child = spawn('ip', ['netns', 'exec', fabric?.server ?? '', ...launcher, ...node], {
-    cwd: inProject(),
-    env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: bridge.url, ...env },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  let text = '';
-  const collect = (chunk: Buffer): void => {
-    text += chunk.toString();
-  };
-  child.stdout.on('data', collect);
-  child.stderr.on('data', collect);
-  try {
-    await waitFor(() => text.includes('listening\n') || child.exitCode !== null, { what: 'the server to listen', timeoutMs: 30_000 });
-  } catch (error) {
-    child.kill('SIGKILL');
-    throw new Error(`the server did not start: ${text}`, { cause: error });
-  }
-  return { child, output: () => text };
-}
-
-/** Stops it cleanly and gives its counters. */
-async function stopServer(server: { child: ChildProcess; output: () => string }): Promise<DhcpCounters> {
-  const exited = once(server.child, 'exit');
-  const guard = setTimeout(() => server.child.kill('SIGKILL'), 10_000);
-  server.child.stdin?.end();
-  await exited;
-  clearTimeout(guard);
-  const counters: DhcpCounters = JSON.parse(server.output().trim().split('\n').at(-1) ?? '');
-  return counters;
-}
+const startServer = (launcher: readonly string[], env: Record<string, string> = {}): Promise<ServerProcess> =>
+  startServerIn(fabric?.server ?? '', launcher, { DATABASE_URL: bridge.url, ...env });
 
 /** Runs udhcpc until it has an address; gives the words its script printed, or rejects when there was none. */
 async function udhcpc(segment: Segment, extra: readonly string[] = []): Promise<Map<string, string>> {
