@@ -33,10 +33,14 @@ export type TftpCounters = {
   transfers: number;
   done: number;
   probes: number;
+  /** Clients that fell silent or never answered. */
+  timeouts: number;
+  /** Ended by the client. */
+  aborted: number;
   failed: number;
   /** Files that are not there. */
   notFound: number;
-  /** Writes, and modes other than octet. */
+  /** Writes, and modes that are not served. */
   refused: number;
   /** Requests dropped because too many transfers run. */
   dropped: number;
@@ -47,5 +51,20 @@ export type TftpCounters = {
 };
 
 export function newCounters(): TftpCounters {
-  return { requests: 0, transfers: 0, done: 0, probes: 0, failed: 0, notFound: 0, refused: 0, dropped: 0, malformed: 0, bytes: 0, retransmits: 0, active: 0 };
+  return {
+    requests: 0,
+    transfers: 0,
+    done: 0,
+    probes: 0,
+    timeouts: 0,
+    aborted: 0,
+    failed: 0,
+    notFound: 0,
+    refused: 0,
+    dropped: 0,
+    malformed: 0,
+    bytes: 0,
+    retransmits: 0,
+    active: 0,
+  };
 }

@@ -1,7 +1,7 @@
 /** PURE: which options of a request are granted. What is out of range is left out of the OACK, which means the default (RFC 2347 section 2). */
 
 export type TransferLimits = {
-  /** Largest block, bytes: the path MTU less 32 for IP and UDP headers and the TFTP header. */
+  /** Largest block, bytes: the path MTU less 32 for IP and UDP headers and the TFTP header (netboot-rules 3). */
   maxBlockBytes: number;
   maxWindowBlocks: number;
 };

@@ -1,16 +1,25 @@
 /**
- * The TFTP server: read only (RFC 1350, 2347, 2348, 2349, 7440), for boot loaders; kernels go over HTTP. It owns its
- * listening sockets and its transfers, and must never write a file, follow a name out of its root, or let one client or a
- * forged address hold more than its share (attacks 1 to 5).
+ * The TFTP server: read only (RFC 1350, 2347, 2348, 2349, 7440), for boot loaders and their configuration; kernels go over
+ * HTTP. It owns its listening sockets and its transfers, and must never write a file, follow a name out of its root, or let one
+ * client or a forged address hold more than its share (attacks 1 to 5).
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { LiveTransfers, type LiveTransfer } from '../nodes/transfers.js';
 import { printableText } from '../shared/bytes.js';
+import { FileCache } from '../shared/file-cache.js';
 import type { Logger } from '../shared/logger.js';
-import { newCounters, type TftpCounters, type TftpEvent, type TftpEventKind, type TftpFacts } from './events.js';
+import { Admission } from './admission.js';
+import type { Content } from './content.js';
+import { bytesContent } from './content.js';
+import { DataPackets } from './data-packets.js';
+import { newCounters, type TftpCounters, type TftpEvent } from './events.js';
+import { largestBlock } from './mtu.js';
+import { toNetascii } from './netascii.js';
 import { agreeOptions, type TransferLimits } from './options.js';
 import { encodeError, parseTftp, TFTP_ERROR, type Request } from './packet.js';
-import { openSource } from './source.js';
+import { isConfigurationName, openSource, type Source, type VirtualFiles } from './source.js';
+import { Teller } from './teller.js';
 import { Transfer, type TransferEnd } from './transfer.js';
 
 export type TftpServerOptions = {
@@ -21,42 +30,61 @@ export type TftpServerOptions = {
   /** Directory of the loaders. */
   root: string;
   log: Logger;
+  /** Files that are rendered when they are asked for. */
+  virtualFiles?: VirtualFiles;
+  /** Shared with whoever else serves files; default: one of its own. */
+  cache?: FileCache;
+  /** Where running transfers are shown; default: nowhere else. */
+  transfers?: LiveTransfers;
   onEvent?: (event: TftpEvent) => void;
   /** Whose address it is, for the timeline. */
   macOf?: (address: string) => Promise<string | null>;
+  /** `maxBlockBytes` is that of each interface's MTU unless given. */
   limits?: Partial<TransferLimits & { maxTransfers: number; maxTransfersPerAddress: number }>;
 };
 
 const DEFAULT_LIMITS = {
-  /** Ethernet's 1500 less IP, UDP and TFTP headers. */
-  maxBlockBytes: 1_468,
   maxWindowBlocks: 64,
-  /** Each holds a socket and a file: below the usual limit of 1024 descriptors. */
+  /** Each holds a socket and a file. */
   maxTransfers: 400,
   maxTransfersPerAddress: 8,
 };
 
-/** Progress is told at most this often: loaders are small, a fast transfer has a start and an end. */
-const PROGRESS_EVERY_MS = 1_000;
+/** Progress is told at most this often: a fast transfer has a start and an end. */
+const PROGRESS_EVERY_MS = 500;
+/** Netascii is for a terminal's text: it is converted in memory. */
+const MAX_NETASCII_BYTES = 1024 * 1024;
+/** A rack that is switched on asks at once. Bytes. */
+const RECEIVE_BUFFER_BYTES = 1024 * 1024;
 
-type Running = { transfer: Transfer; file: string; address: string };
+type Running = { transfer: Transfer; file: string };
+
+/** One request and what answers it. */
+type Asked = { request: Request; file: string; from: RemoteInfo; localAddress: string; maxBlockBytes: number; refuse: (code: number, message: string) => void };
 
 export class TftpServer {
   readonly #options: TftpServerOptions;
-  readonly #limits: typeof DEFAULT_LIMITS;
+  readonly #maxWindowBlocks: number;
+  readonly #source: Source;
+  readonly #admission: Admission;
+  readonly #transfers: LiveTransfers;
+  readonly #packets = new DataPackets();
   readonly #sockets: Socket[] = [];
   /** By the client's address and port. */
   readonly #running = new Map<string, Running>();
-  readonly #perAddress = new Map<string, number>();
-  /** Transfers that run or are about to. */
-  #total = 0;
   readonly #counters = newCounters();
-  readonly #warned = new Set<string>();
+  readonly #teller: Teller;
   #closed = false;
 
   constructor(options: TftpServerOptions) {
+    const { root, virtualFiles, cache, transfers } = options;
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#options = options;
-    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#maxWindowBlocks = limits.maxWindowBlocks;
+    this.#source = { root, cache: cache ?? new FileCache(), virtualFiles };
+    this.#admission = new Admission({ total: limits.maxTransfers, perAddress: limits.maxTransfersPerAddress });
+    this.#transfers = transfers ?? new LiveTransfers();
+    this.#teller = new Teller(options);
   }
 
   /** Binds every address; returns the port. Rejects when one cannot be bound, with nothing left open. */
@@ -64,12 +92,14 @@ export class TftpServer {
     let port = this.#options.port;
     try {
       for (const address of this.#options.addresses) {
+        const maxBlockBytes = this.#options.limits?.maxBlockBytes ?? (await largestBlock(address));
         const socket = createSocket('udp4');
         this.#sockets.push(socket);
         socket.bind(port, address);
         await once(socket, 'listening');
+        socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
         port = socket.address().port;
-        socket.on('message', (bytes, from) => void this.#receive(socket, address, bytes, from));
+        socket.on('message', (bytes, from) => void this.#receive({ socket, address, maxBlockBytes }, bytes, from));
         socket.on('error', (err) => this.#options.log.error({ err, address }, 'tftp socket failed'));
       }
     } catch (error) {
@@ -83,7 +113,7 @@ export class TftpServer {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await Promise.all([...this.#running.values()].map(({ transfer }) => transfer.abort('the server stops')));
+    await Promise.all([...this.#running.values()].map(({ transfer }) => transfer.abort('aborted', 'the server stops')));
     for (const socket of this.#sockets) {
       await new Promise<void>((resolve) => {
         socket.close(resolve);
@@ -96,121 +126,139 @@ export class TftpServer {
   }
 
   /** Never rejects: a datagram is not worth a process. */
-  async #receive(socket: Socket, localAddress: string, bytes: Buffer, from: RemoteInfo): Promise<void> {
-    const packet = parseTftp(bytes);
-    if (packet === undefined || from.port === 0) {
+  async #receive(local: { socket: Socket; address: string; maxBlockBytes: number }, bytes: Buffer, from: RemoteInfo): Promise<void> {
+    const request = parseTftp(bytes);
+    if (request === undefined || from.port === 0) {
       this.#counters.malformed += 1;
       return;
     }
     // An ACK or ERROR to the listening port belongs to no transfer.
-    if (packet.kind !== 'read' && packet.kind !== 'write') return;
+    if (request.kind !== 'read' && request.kind !== 'write') return;
     this.#counters.requests += 1;
-    const refuse = (code: number, message: string) => socket.send(encodeError(code, message), from.port, from.address, () => undefined);
-    const file = printableText(Buffer.from(packet.file, 'latin1'));
-    if (packet.kind === 'write') {
+    const refuse = (code: number, message: string) => local.socket.send(encodeError(code, message), from.port, from.address, () => undefined);
+    const file = printableText(Buffer.from(request.file, 'latin1'));
+    const refusal =
+      request.kind === 'write'
+        ? 'this server is read only'
+        : request.mode === 'octet' || request.mode === 'netascii'
+          ? undefined
+          : 'only modes octet and netascii are served';
+    if (refusal !== undefined) {
       this.#counters.refused += 1;
-      refuse(TFTP_ERROR.accessViolation, 'this server is read only');
-      void this.#tell('tftp-refused', from.address, 'a write was refused', { file });
-      return;
-    }
-    if (packet.mode !== 'octet') {
-      this.#counters.refused += 1;
-      refuse(TFTP_ERROR.illegalOperation, 'only mode octet is served');
-      void this.#tell('tftp-refused', from.address, 'only mode octet is served', { file });
+      refuse(request.kind === 'write' ? TFTP_ERROR.accessViolation : TFTP_ERROR.illegalOperation, refusal);
+      this.#teller.tell('tftp-refused', from.address, refusal, { file });
       return;
     }
     try {
-      await this.#read(packet, file, localAddress, from, refuse);
+      await this.#read({ request, file, from, localAddress: local.address, maxBlockBytes: local.maxBlockBytes, refuse });
     } catch (err) {
       this.#counters.failed += 1;
+      refuse(TFTP_ERROR.notDefined, 'not available now, ask again');
       this.#options.log.error({ err, file, address: from.address }, 'tftp request failed');
     }
   }
 
-  async #read(request: Request, file: string, localAddress: string, from: RemoteInfo, refuse: (code: number, message: string) => void): Promise<void> {
+  async #read(asked: Asked): Promise<void> {
+    const { file, from } = asked;
     const key = `${from.address} ${from.port}`;
     const before = this.#running.get(key);
     if (before !== undefined) {
       // The same request once more: its answer is under way, or will be repeated by its timer.
       if (!before.transfer.proven && before.file === file) return;
       // Old ROMs use one port for everything: a new request ends what was there.
-      before.transfer.end('failed', 'the client began anew');
+      before.transfer.end('aborted', 'the client began anew');
     }
-    if (this.#isFull(from.address)) {
+    if (this.#closed || !this.#admission.enter(from.address)) {
       this.#counters.dropped += 1;
       return;
     }
-    this.#count(from.address, 1);
-    const opened = await openSource(this.#options.root, request.file);
-    if (opened === undefined || this.#closed || this.#running.has(key)) {
-      this.#count(from.address, -1);
-      await opened?.handle.close();
-      if (opened === undefined) this.#missing(file, from.address, refuse);
+    let content: Content | undefined;
+    try {
+      content = await this.#open(asked);
+    } finally {
+      if (content === undefined) this.#admission.leave(from.address);
+    }
+    if (content === undefined) return;
+    if (this.#closed || this.#running.has(key)) {
+      this.#admission.leave(from.address);
+      content.close();
       return;
     }
-    const agreed = agreeOptions(request.options, opened.sizeBytes, this.#limits);
-    const facts = { file, size: opened.sizeBytes, block_bytes: agreed.blockBytes, window_blocks: agreed.windowBlocks };
+    await this.#serve(key, asked, content);
+  }
+
+  /** The content in the mode that was asked for; undefined when there is none and the client has been told. */
+  async #open({ request, file, from, localAddress, refuse }: Asked): Promise<Content | undefined> {
+    const content = await openSource(this.#source, request.file, { address: from.address, localAddress });
+    if (content === undefined) {
+      this.#missing(file, request.file, from.address, refuse);
+      return undefined;
+    }
+    if (request.mode === 'octet') return content;
+    try {
+      if (content.sizeBytes > MAX_NETASCII_BYTES) {
+        this.#counters.refused += 1;
+        refuse(TFTP_ERROR.illegalOperation, 'too large for netascii: ask for octet');
+        return undefined;
+      }
+      const bytes = Buffer.alloc(content.sizeBytes);
+      await content.load(0, bytes.length);
+      content.copy(bytes, 0, 0, bytes.length);
+      return bytesContent(toNetascii(bytes));
+    } finally {
+      content.close();
+    }
+  }
+
+  async #serve(key: string, { request, file, from, localAddress, maxBlockBytes }: Asked, content: Content): Promise<void> {
+    const agreed = agreeOptions(request.options, content.sizeBytes, { maxBlockBytes, maxWindowBlocks: this.#maxWindowBlocks });
+    const { blockBytes, windowBlocks } = agreed;
+    const live = this.#transfers.begin({ protocol: 'tftp', address: from.address, file, sizeBytes: content.sizeBytes, blockBytes, windowBlocks });
     let toldAt = Date.now();
-    const transfer = new Transfer({
+    const transfer: Transfer = new Transfer({
       client: { address: from.address, port: from.port },
       localAddress,
-      file: opened,
+      content,
       agreed,
+      packets: this.#packets,
+      live,
       onProgress: (fraction) => {
-        if (Date.now() - toldAt < PROGRESS_EVERY_MS || fraction === 1) return;
+        if (fraction === 1 || Date.now() - toldAt < PROGRESS_EVERY_MS) return;
         toldAt = Date.now();
-        void this.#tell('tftp-progress', from.address, `${file} ${Math.round(fraction * 100)} %`, facts);
+        this.#teller.tell('tftp-progress', from.address, `${file} ${Math.floor(fraction * 100)} %`, { file }, live);
       },
-      onEnd: (end) => this.#finished(key, transfer, facts, from.address, end),
+      onEnd: (end) => this.#finished(key, transfer, live, end),
     });
-    this.#running.set(key, { transfer, file, address: from.address });
+    this.#running.set(key, { transfer, file });
     this.#counters.transfers += 1;
-    void this.#tell('tftp-start', from.address, `${file}: ${opened.sizeBytes} bytes, blocks of ${agreed.blockBytes}, window ${agreed.windowBlocks}`, facts);
+    this.#teller.tell('tftp-start', from.address, `${file}: ${content.sizeBytes} bytes, blocks of ${blockBytes}, window ${windowBlocks}`, { file }, live);
     await transfer.start();
   }
 
-  #isFull(address: string): boolean {
-    return this.#closed || this.#total >= this.#limits.maxTransfers || (this.#perAddress.get(address) ?? 0) >= this.#limits.maxTransfersPerAddress;
-  }
-
-  #count(address: string, change: number): void {
-    this.#total += change;
-    const count = (this.#perAddress.get(address) ?? 0) + change;
-    if (count <= 0) this.#perAddress.delete(address);
-    else this.#perAddress.set(address, count);
-  }
-
-  #finished(key: string, transfer: Transfer, about: TftpFacts, address: string, end: TransferEnd): void {
+  #finished(key: string, transfer: Transfer, live: LiveTransfer, end: TransferEnd): void {
     if (this.#running.get(key)?.transfer === transfer) this.#running.delete(key);
-    this.#count(address, -1);
+    this.#admission.leave(live.address);
     this.#counters.bytes += end.bytes;
     this.#counters.retransmits += end.retransmits;
-    const { bytes, retransmits, answered, silent } = end;
-    const facts = { ...about, bytes, retransmits, answered, silent };
+    const { bytes, retransmits, answered } = end;
+    const facts = { file: live.file, bytes, retransmits, answered, silent: end.outcome === 'timeout' };
     if (end.outcome === 'probe') {
       this.#counters.probes += 1;
-      void this.#tell('tftp-probe', address, `${about.file}: asked for its size alone`, facts);
+      this.#transfers.forget(live);
+      this.#teller.tell('tftp-probe', live.address, `${live.file}: asked for its size alone`, facts, live);
       return;
     }
-    this.#counters[end.outcome] += 1;
-    if (end.outcome === 'done') void this.#tell('tftp-done', address, `${about.file}: ${bytes} bytes`, facts);
-    else void this.#tell('tftp-failed', address, `${about.file}: ${end.reason} after ${bytes} bytes`, facts);
+    this.#counters[end.outcome === 'timeout' ? 'timeouts' : end.outcome] += 1;
+    const isDone = end.outcome === 'done';
+    this.#transfers.end(live, end.outcome, isDone ? '' : end.reason);
+    const repeats = retransmits === 0 ? '' : `, ${retransmits} sent again`;
+    const detail = `${live.file}: ${isDone ? '' : `${end.reason} after `}${bytes} bytes${repeats}`;
+    this.#teller.tell(isDone ? 'tftp-done' : 'tftp-failed', live.address, detail, facts, live);
   }
 
-  #missing(file: string, address: string, refuse: (code: number, message: string) => void): void {
+  #missing(file: string, requested: string, address: string, refuse: (code: number, message: string) => void): void {
     this.#counters.notFound += 1;
     refuse(TFTP_ERROR.fileNotFound, 'file not found');
-    void this.#tell('tftp-missing', address, `no such file: ${file}`, { file });
-    // Once per name, bounded: a scanner must not fill the log.
-    if (this.#warned.has(file) || this.#warned.size >= 100) return;
-    this.#warned.add(file);
-    this.#options.log.warn({ file, address, fix: 'npm run setup' }, 'loader is missing: run npm run setup');
-  }
-
-  async #tell(kind: TftpEventKind, address: string, detail: string, facts: TftpFacts): Promise<void> {
-    if (this.#options.onEvent === undefined) return;
-    const at = new Date();
-    const mac = (await this.#options.macOf?.(address)) ?? null;
-    this.#options.onEvent({ at, mac, address, kind, phase: kind === 'tftp-refused' ? null : 'tftp', file: facts.file, detail, facts });
+    if (!isConfigurationName(requested)) this.#teller.missing(file, address);
   }
 }

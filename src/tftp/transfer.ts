@@ -1,84 +1,92 @@
 /**
- * One transfer: its own socket (its port is the transfer id, RFC 1350 section 4), its file, its timer. Ends exactly once,
+ * One transfer: its own socket (its port is the transfer id, RFC 1350 section 4), its content, its timer. Ends exactly once,
  * with the reason; afterwards nothing of it is left.
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import type { OpenFile } from '../shared/safe-path.js';
+import type { Content } from './content.js';
+import type { DataPackets } from './data-packets.js';
 import type { Agreed } from './options.js';
-import { DATA_HEADER_BYTES, encodeError, encodeOptions, parseTftp, TFTP_ERROR, writeDataHeader } from './packet.js';
+import { encodeError, encodeOptions, parseTftp, TFTP_ERROR } from './packet.js';
+import { isGivenUp, newPatience, noteProgress, noteSent, noteSilence, waitMs } from './patience.js';
 import { nextWindow, startWindow, takeAcknowledgement, type Window, type WindowStep } from './window.js';
 
 export type TransferEnd = {
-  /** `probe`: the client only wanted to know the size and said so with an ERROR after the OACK (netboot-rules 3). */
-  outcome: 'done' | 'probe' | 'failed';
+  /**
+   * `probe`: the client only wanted to know the size and said so with an ERROR after the OACK (netboot-rules 3). `timeout`: it
+   * fell silent. `aborted`: it, or our stop, ended the transfer. `failed`: our fault, a disk or a socket.
+   */
+  outcome: 'done' | 'probe' | 'timeout' | 'aborted' | 'failed';
   reason: string;
   bytes: number;
   retransmits: number;
   /** The client answered at least once. */
   answered: boolean;
-  /** Nothing more came from the client. */
-  silent: boolean;
 };
 
 export type TransferOptions = {
   client: { address: string; port: number };
   /** The address the request was sent to: the answer comes from it. */
   localAddress: string;
-  file: OpenFile;
+  content: Content;
   agreed: Agreed;
+  packets: DataPackets;
+  /** Written to with every acknowledgement, for whoever looks. */
+  live: { bytes: number; retransmits: number };
+  /** About every tenth of the file. */
   onProgress: (fraction: number) => void;
   onEnd: (end: TransferEnd) => void;
 };
 
-/** Before the first ACK the client may be a forged address: one repeat, so that nobody is flooded in our name (attack 5). */
-const MAX_SILENCES_UNPROVEN = 2;
-const MAX_SILENCES = 6;
-const MAX_TIMEOUT_MS = 8_000;
 const MAX_STRANGER_ERRORS = 4;
+const PROGRESS_STEPS = 10;
+
+/** Numeric addresses need no resolver; the default one costs more than the packet. */
+const lookup = (address: string, _options: unknown, callback: (error: null, address: string, family: number) => void) => callback(null, address, 4);
 
 export class Transfer {
   readonly #options: TransferOptions;
   readonly #window: Window;
+  readonly #patience;
   #socket: Socket | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #silences = 0;
-  #retransmits = 0;
   #strangers = 0;
-  /** The client has acknowledged something: it is where it says it is. */
-  #proven = false;
   #ended = false;
-  #gaveUp = false;
-  /** One read of the file at a time; a step that comes meanwhile is the newer one. */
-  #sending = false;
+  #nextTold: number;
+  /** A piece of the file is being read; a step that comes meanwhile is the newer one. */
+  #loading = false;
   #pending: WindowStep | undefined;
 
   constructor(options: TransferOptions) {
     this.#options = options;
-    this.#window = startWindow(options.file.sizeBytes, options.agreed.blockBytes, options.agreed.windowBlocks, options.agreed.granted.size > 0);
+    const { content, agreed } = options;
+    this.#window = startWindow(content.sizeBytes, agreed.blockBytes, agreed.windowBlocks, agreed.granted.size > 0);
+    this.#patience = newPatience(agreed.timeoutSeconds * 1_000, agreed.granted.has('timeout'));
+    this.#nextTold = this.#tenth();
   }
 
   /** Whether the client has answered yet; a repeated request of one that has not is the same transfer. */
   get proven(): boolean {
-    return this.#proven;
+    return this.#patience.proven;
   }
 
-  /** Opens the socket and sends the first packet. Rejects when there is no socket to be had; the file is closed then, too. */
+  /** Opens the socket and sends the first packet. Never rejects: without a socket the transfer has failed. */
   async start(): Promise<void> {
-    const socket = createSocket('udp4');
+    const socket = createSocket({ type: 'udp4', lookup });
     this.#socket = socket;
     socket.on('error', (error) => this.end('failed', error.message));
     socket.on('message', (bytes, from) => this.#receive(bytes, from));
     try {
+      const listening = once(socket, 'listening');
       socket.bind(0, this.#options.localAddress);
-      await once(socket, 'listening');
+      await listening;
     } catch (error) {
-      this.end('failed', error instanceof Error ? error.message : String(error));
+      this.end('failed', textOf(error));
       return;
     }
     if (this.#ended) return;
-    this.#timer = setTimeout(() => this.#silent(), this.#timeoutMs());
     this.#first();
+    this.#timer = setTimeout(() => this.#wake(), waitMs(this.#patience));
   }
 
   /** Ends the transfer; the first reason stands. */
@@ -86,19 +94,18 @@ export class Transfer {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
-    // A read that is under way is done before the handle goes.
-    if (!this.#sending) this.#closeFile();
+    this.#options.content.close();
     try {
       this.#socket?.close();
     } catch {
       // It never came to be bound.
     }
-    const bytes = Math.min(this.#window.acknowledged * this.#options.agreed.blockBytes, this.#options.file.sizeBytes);
-    this.#options.onEnd({ outcome, reason, bytes, retransmits: this.#retransmits, answered: this.#proven, silent: this.#gaveUp });
+    const { bytes, retransmits } = this.#options.live;
+    this.#options.onEnd({ outcome, reason, bytes, retransmits, answered: this.proven });
   }
 
   /** Ends with a word to the client, e.g. when the server stops; resolves when that is sent. */
-  async abort(reason: string): Promise<void> {
+  async abort(outcome: 'aborted' | 'failed', reason: string): Promise<void> {
     const { client } = this.#options;
     const socket = this.#socket;
     if (socket !== undefined && !this.#ended) {
@@ -106,117 +113,116 @@ export class Transfer {
         socket.send(encodeError(TFTP_ERROR.notDefined, reason), client.port, client.address, () => resolve());
       });
     }
-    this.end('failed', reason);
+    this.end(outcome, reason);
   }
 
   #receive(bytes: Buffer, from: RemoteInfo): void {
     if (this.#ended) return;
-    const { client } = this.#options;
-    if (from.port !== client.port || from.address !== client.address) {
-      // Not of this transfer, which goes on. RFC 1350 section 4.
-      this.#strangers += 1;
-      if (this.#strangers <= MAX_STRANGER_ERRORS)
-        this.#socket?.send(encodeError(TFTP_ERROR.unknownTransfer, 'unknown transfer id'), from.port, from.address, () => undefined);
-      return;
-    }
+    const { client, live, agreed, content } = this.#options;
+    if (from.port !== client.port || from.address !== client.address) return this.#stranger(from);
     const packet = parseTftp(bytes);
     if (packet?.kind === 'error') {
-      const probe = this.#window.acknowledged === 0 && this.#options.agreed.granted.has('tsize');
-      this.end(probe ? 'probe' : 'failed', probe ? 'size probe' : `client error ${packet.code}: ${packet.message}`);
+      const isProbe = this.#window.acknowledged === 0 && agreed.granted.has('tsize');
+      this.end(isProbe ? 'probe' : 'aborted', isProbe ? 'size probe' : `client error ${packet.code}: ${packet.message}`);
       return;
     }
     if (packet?.kind !== 'acknowledgement') return;
     const acknowledgedBefore = this.#window.acknowledged;
     const wasOpen = this.#window.open;
     const step = takeAcknowledgement(this.#window, packet.block);
-    const progressed = this.#window.acknowledged > acknowledgedBefore || (!wasOpen && this.#window.open);
-    if (progressed) {
-      this.#proven = true;
-      this.#silences = 0;
-      this.#rearm();
-      this.#options.onProgress(this.#window.acknowledged / this.#window.totalBlocks);
+    if (this.#window.acknowledged > acknowledgedBefore || (!wasOpen && this.#window.open)) {
+      noteProgress(this.#patience, performance.now());
+      live.bytes = Math.min(this.#window.acknowledged * agreed.blockBytes, content.sizeBytes);
+      if (this.#window.acknowledged >= this.#nextTold) this.#tellProgress();
     } else if (step.kind === 'send') {
-      this.#retransmits += 1;
+      live.retransmits += 1;
     }
     this.#act(step);
+  }
+
+  /** Not of this transfer, which goes on. RFC 1350 section 4. */
+  #stranger(from: RemoteInfo): void {
+    this.#strangers += 1;
+    if (this.#strangers > MAX_STRANGER_ERRORS) return;
+    this.#socket?.send(encodeError(TFTP_ERROR.unknownTransfer, 'unknown transfer id'), from.port, from.address, () => undefined);
   }
 
   #act(step: WindowStep): void {
     if (step.kind === 'done') this.end('done', 'complete');
     if (step.kind !== 'send') return;
-    this.#pending = step;
-    if (!this.#sending) void this.#sendPending();
+    if (this.#loading) this.#pending = step;
+    else this.#sendBlocks(step.from, step.to);
   }
 
-  async #sendPending(): Promise<void> {
-    this.#sending = true;
-    try {
-      while (this.#pending !== undefined && !this.#ended) {
-        const step = this.#pending;
-        this.#pending = undefined;
-        if (step.kind === 'send') await this.#sendBlocks(step.from, step.to);
+  #sendBlocks(from: number, to: number): void {
+    const { client, packets, content, agreed } = this.#options;
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    for (let block = from; block <= to; block += 1) {
+      const packet = packets.make(content, block, agreed.blockBytes);
+      if (packet === undefined) {
+        void this.#loadAndGoOn(block, to);
+        return;
       }
-    } catch (error) {
-      await this.abort(error instanceof Error ? error.message : String(error));
-    } finally {
-      this.#sending = false;
-      if (this.#ended) this.#closeFile();
+      // What the kernel refuses is as good as lost on the way: the timer repeats it.
+      socket.send(packet, client.port, client.address);
+      if (socket.getSendQueueCount() > 0) packets.giveAway();
     }
+    noteSent(this.#patience, performance.now());
   }
 
-  /** Reads the blocks in one go and sends each as its own datagram. */
-  async #sendBlocks(from: number, to: number): Promise<void> {
-    const { file, agreed, client } = this.#options;
-    const offset = (from - 1) * agreed.blockBytes;
-    const length = Math.max(0, Math.min(to * agreed.blockBytes, file.sizeBytes) - offset);
-    const content = Buffer.allocUnsafe(length);
-    let filled = 0;
-    while (filled < length) {
-      const { bytesRead } = await file.handle.read(content, filled, length - filled, offset + filled);
-      // A file that shrinks under us must not look complete to the client.
-      if (bytesRead === 0) throw new Error('the file became shorter while it was read');
-      filled += bytesRead;
+  async #loadAndGoOn(block: number, to: number): Promise<void> {
+    const { content, agreed } = this.#options;
+    this.#loading = true;
+    try {
+      const offset = (block - 1) * agreed.blockBytes;
+      await content.load(offset, Math.min(agreed.blockBytes, content.sizeBytes - offset));
+    } catch (error) {
+      await this.abort('failed', textOf(error));
     }
-    for (let block = from; block <= to && !this.#ended; block += 1) {
-      const start = (block - from) * agreed.blockBytes;
-      const header = Buffer.allocUnsafe(DATA_HEADER_BYTES);
-      writeDataHeader(header, 0, block);
-      this.#socket?.send([header, content.subarray(start, start + agreed.blockBytes)], client.port, client.address, () => undefined);
-    }
+    this.#loading = false;
+    if (this.#ended) return;
+    const step = this.#pending ?? { kind: 'send', from: block, to };
+    this.#pending = undefined;
+    this.#act(step);
   }
 
   #first(): void {
     const { agreed, client } = this.#options;
-    if (this.#window.open) this.#act(nextWindow(this.#window));
-    else this.#socket?.send(encodeOptions(agreed.granted), client.port, client.address, () => undefined);
+    if (this.#window.open) return this.#act(nextWindow(this.#window));
+    this.#socket?.send(encodeOptions(agreed.granted), client.port, client.address, (error) => {
+      if (error !== null) this.end('failed', error.message);
+    });
+    noteSent(this.#patience, performance.now());
   }
 
-  #silent(): void {
-    this.#silences += 1;
-    if (this.#silences >= (this.#proven ? MAX_SILENCES : MAX_SILENCES_UNPROVEN)) {
-      this.#gaveUp = true;
-      this.end('failed', this.#proven ? 'the client fell silent' : 'the client never answered');
-      return;
+  /** The timer is not moved with each packet, which would cost more than the packet: it looks how long the silence really is. */
+  #wake(): void {
+    const leftMs = waitMs(this.#patience, performance.now());
+    if (leftMs <= 0) {
+      if (isGivenUp(this.#patience)) {
+        this.end('timeout', this.proven ? 'the client fell silent' : 'the client never answered');
+        return;
+      }
+      noteSilence(this.#patience, performance.now());
+      // A file that is slow to read is no silence of the client's.
+      if (!this.#loading) {
+        this.#options.live.retransmits += 1;
+        this.#window.repeated = false;
+        this.#first();
+      }
     }
-    this.#retransmits += 1;
-    this.#window.repeated = false;
-    this.#rearm();
-    if (this.#window.open) this.#act(nextWindow(this.#window));
-    else this.#first();
+    this.#timer = setTimeout(() => this.#wake(), Math.max(1, waitMs(this.#patience, performance.now())));
   }
 
-  #rearm(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#silent(), this.#timeoutMs());
+  #tenth(): number {
+    return this.#window.acknowledged + Math.ceil(this.#window.totalBlocks / PROGRESS_STEPS);
   }
 
-  /** Twice as long after each silence, so that a congested path is not made worse. */
-  #timeoutMs(): number {
-    return Math.min(this.#options.agreed.timeoutSeconds * 1_000 * 2 ** this.#silences, Math.max(MAX_TIMEOUT_MS, this.#options.agreed.timeoutSeconds * 1_000));
-  }
-
-  #closeFile(): void {
-    // Closed once; a failure to close a file that was only read loses nothing.
-    this.#options.file.handle.close().catch(() => undefined);
+  #tellProgress(): void {
+    this.#nextTold = this.#tenth();
+    this.#options.onProgress(this.#window.acknowledged / this.#window.totalBlocks);
   }
 }
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

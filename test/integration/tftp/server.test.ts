@@ -22,6 +22,7 @@ beforeAll(async () => {
   await writeFile(path.join(directory, 'loaders', 'undionly.kpxe'), LOADER);
   await writeFile(path.join(directory, 'loaders', 'even'), LOADER.subarray(0, 1_024));
   await writeFile(path.join(directory, 'loaders', 'empty'), '');
+  await writeFile(path.join(directory, 'loaders', 'text'), 'one\ntwo\r\n');
   await writeFile(path.join(directory, 'loaders', 'sub', 'ipxe.efi'), 'efi');
   await writeFile(path.join(directory, 'secret'), 'secret');
   await symlink(path.join(directory, 'secret'), path.join(directory, 'loaders', 'link'));
@@ -208,9 +209,11 @@ describe('TFTP server', () => {
     socket.close();
   });
 
-  it('refuses netascii', async () => {
+  it('serves text in netascii (RFC 1350 section 1) and refuses mode mail', async () => {
     const socket = await openClient();
-    socket.send(request('even', {}, 1, 'netascii'), port, '127.0.0.1');
+    socket.send(request('text', {}, 1, 'NetASCII'), port, '127.0.0.1');
+    expect((await next(socket))?.bytes.toString('latin1', 4)).toBe('one\r\ntwo\r\u0000\r\n');
+    socket.send(request('even', {}, 1, 'mail'), port, '127.0.0.1');
     expect((await next(socket))?.bytes.readUInt16BE(0)).toBe(5);
     socket.close();
   });
@@ -244,12 +247,12 @@ describe('TFTP server', () => {
   });
 
   it('sends at most two packets to an address that never answers (attack 5)', async () => {
-    const failed = server.counters().failed;
+    const failed = server.counters().timeouts;
     const socket = await openClient('127.0.0.8');
     let packets = 0;
     socket.on('message', () => (packets += 1));
     socket.send(request('undionly.kpxe', { windowsize: 64, blksize: 1_468 }), port, '127.0.0.1');
-    await waitFor(() => server.counters().failed === failed + 1, { what: 'the counters', timeoutMs: 10_000 });
+    await waitFor(() => server.counters().timeouts === failed + 1, { what: 'the counters', timeoutMs: 10_000 });
     expect(packets).toBeLessThanOrEqual(2);
     socket.close();
   });
