@@ -275,6 +275,8 @@ export const nodeSchema = answer({
   arch: z.string(),
   uuid: z.string().nullable(),
   serial: z.string().nullable(),
+  /** DHCP options of its own, by name or code. */
+  dhcp_options: z.record(z.string(), z.unknown()),
   /** What we want it to boot. */
   desired: answer({ bootenv: z.string(), generation: z.int(), reason: z.string() }),
   /** What its DHCP entries carry, and whether every boot server answers it. */
@@ -321,6 +323,8 @@ export const nodePatchSchema = request({
   description: z.string().max(2000).optional(),
   deployment: reference.optional(),
   hint: jsonObjectSchema.optional(),
+  /** DHCP options of this node by name or code, in place of the ones it has; docs/dhcp.md lists them. */
+  dhcp_options: jsonObjectSchema.optional(),
 });
 export type NodePatch = z.input<typeof nodePatchSchema>;
 

@@ -20,6 +20,7 @@ export type NodeField =
   | 'deleting'
   | 'description'
   | 'hint'
+  | 'dhcp_options'
   | 'bmc'
   | 'discovery'
   | 'target_role';

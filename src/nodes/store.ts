@@ -55,7 +55,14 @@ function readMac(text: string, index: number): string {
   throw new ValidationError(`${text} is no MAC of a machine`, [{ field: `macs.${index}`, message: 'six bytes in hex of one interface, not a group address' }]);
 }
 
-export type NodePatch = { available?: boolean; description?: string; hint?: Record<string, unknown>; deploymentId?: number };
+/** `dhcpOptions` are refused by the API, which knows their names; here they are stored. */
+export type NodePatch = {
+  available?: boolean;
+  description?: string;
+  hint?: Record<string, unknown>;
+  dhcpOptions?: Record<string, unknown>;
+  deploymentId?: number;
+};
 
 /** Changes what is given; what is already so changes nothing and makes no event. Returns the fields that changed. */
 export async function updateNode(db: Db, nodeId: number, patch: NodePatch): Promise<NodeField[]> {
@@ -87,11 +94,13 @@ async function applyPatch(tx: Tx, nodeId: number, patch: NodePatch): Promise<Nod
     deployment_id: number;
     deleting: boolean;
     same_hint: boolean;
+    same_options: boolean;
     discovery: string;
     hint: string;
   }>(
-    `SELECT available, description, deployment_id, deleting, hint = $2::jsonb AS same_hint, discovery::text, hint::text FROM nodes WHERE id = $1 FOR NO KEY UPDATE`,
-    [nodeId, JSON.stringify(patch.hint ?? {})],
+    `SELECT available, description, deployment_id, deleting, hint = $2::jsonb AS same_hint, dhcp_options = $3::jsonb AS same_options,
+            discovery::text, hint::text FROM nodes WHERE id = $1 FOR NO KEY UPDATE`,
+    [nodeId, JSON.stringify(patch.hint ?? {}), JSON.stringify(patch.dhcpOptions ?? {})],
   );
   const node = rows[0];
   if (node === undefined) throw new NotFoundError('node', nodeId);
@@ -101,6 +110,7 @@ async function applyPatch(tx: Tx, nodeId: number, patch: NodePatch): Promise<Nod
   if (patch.available !== undefined && patch.available !== node.available) changed.push('available');
   if (patch.description !== undefined && patch.description !== node.description) changed.push('description');
   if (patch.hint !== undefined && !node.same_hint) changed.push('hint');
+  if (patch.dhcpOptions !== undefined && !node.same_options) changed.push('dhcp_options');
   if (patch.deploymentId !== undefined && patch.deploymentId !== node.deployment_id) {
     await dragNodeRoles(tx, { nodeId, from: node.deployment_id, to: patch.deploymentId });
     changed.push('deployment');
@@ -108,12 +118,17 @@ async function applyPatch(tx: Tx, nodeId: number, patch: NodePatch): Promise<Nod
   if (changed.length === 0) return [];
   const updated = await tx.query<{ version: number }>(
     `UPDATE nodes SET available = coalesce($2, available), description = coalesce($3, description), hint = coalesce($4::jsonb, hint),
-            deployment_id = coalesce($5, deployment_id), version = version + 1 WHERE id = $1 RETURNING version`,
-    [nodeId, patch.available ?? null, patch.description ?? null, patch.hint === undefined ? null : JSON.stringify(patch.hint), patch.deploymentId ?? null],
+            deployment_id = coalesce($5, deployment_id), dhcp_options = coalesce($6::jsonb, dhcp_options), version = version + 1
+      WHERE id = $1 RETURNING version`,
+    [nodeId, patch.available ?? null, patch.description ?? null, jsonOrNull(patch.hint), patch.deploymentId ?? null, jsonOrNull(patch.dhcpOptions)],
   );
   await writeEvents(tx, [nodeChanged(nodeId, updated.rows[0]?.version ?? 0, changed)]);
   if (changed.includes('hint')) await tellReaders(tx, nodeId, node, { discovery: node.discovery, hint: JSON.stringify(patch.hint) });
   return changed;
+}
+
+function jsonOrNull(value: object | undefined): string | null {
+  return value === undefined ? null : JSON.stringify(value);
 }
 
 /** Hints of attribs that a barclamp declares for nodes must be on their schemas; any other hint is free. Throws ValidationError. */

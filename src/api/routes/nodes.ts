@@ -1,8 +1,10 @@
 /** `/nodes`: machines, what they boot, and how an operator changes them. Their power and BMC are node-power.ts. */
 import { z } from 'zod';
 import type { Db } from '../../db/client.js';
+import { encodeOptions } from '../../dhcp/named-options.js';
 import { deleteNode } from '../../nodes/remove.js';
 import { createNode, updateNode } from '../../nodes/store.js';
+import { ValidationError } from '../../shared/errors.js';
 import { writeAudit } from '../audit.js';
 import { deletionSchema, nodeDeleteQuerySchema } from '../removal-schemas.js';
 import { deploymentId, nodeId, referenced } from '../lookup.js';
@@ -104,7 +106,7 @@ function writeRoutes(db: Db): Route[] {
       path: '/nodes/:key',
       scope: 'operator',
       tag,
-      summary: 'Take a node out of work or back, describe it, give a hint, move it to another deployment',
+      summary: 'Take a node out of work or back, describe it, give a hint or DHCP options, move it to another deployment',
       params: byKey,
       body: s.nodePatchSchema,
       answer: s.nodeSchema,
@@ -116,6 +118,7 @@ function writeRoutes(db: Db): Route[] {
           ...(body.available === undefined ? {} : { available: body.available }),
           ...(body.description === undefined ? {} : { description: body.description }),
           ...(body.hint === undefined ? {} : { hint: body.hint }),
+          ...(body.dhcp_options === undefined ? {} : { dhcpOptions: checkedOptions(body.dhcp_options) }),
           ...(deployment === undefined ? {} : { deploymentId: deployment }),
         });
         if (changed.length > 0) await writeAudit(db, { actor: actor.name, action: 'node.change', target: `node/${id}`, detail: { changed } });
@@ -137,4 +140,14 @@ function writeRoutes(db: Db): Route[] {
       },
     }),
   ];
+}
+
+/** Throws ValidationError with a sentence for each option that DHCP could not send. */
+function checkedOptions(options: Record<string, unknown>): Record<string, unknown> {
+  const { problems } = encodeOptions(options);
+  if (problems.length === 0) return options;
+  throw new ValidationError(
+    'these DHCP options cannot be sent',
+    problems.map((message) => ({ field: 'dhcp_options', message })),
+  );
 }

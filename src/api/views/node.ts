@@ -6,7 +6,7 @@ import { NotFoundError } from '../../shared/errors.js';
 import { pageWindow, toPage } from '../paging.js';
 import type { Node, NodeListQuery, Page, StateCounts } from '../schemas.js';
 import { countByOwner, emptyCounts } from './counts.js';
-import { timeOrNull } from './json.js';
+import { objectOf, timeOrNull } from './json.js';
 import { readBootServers, servedRecord } from './served.js';
 
 const INCLUDED = {
@@ -81,6 +81,7 @@ function viewNode(row: Row, counts: StateCounts | undefined, servers: BootServer
     arch: row.arch,
     uuid: row.uuid,
     serial: row.serial,
+    dhcp_options: objectOf(row.dhcpOptions),
     desired: { bootenv: row.bootenv, generation: row.desiredGen, reason: row.bootReason },
     // What runs Prybar is booted by nobody: there is nothing to serve.
     served:

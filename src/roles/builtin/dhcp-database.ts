@@ -8,7 +8,7 @@ import { allOk, type HookAnswer, type HookContext, type HookItem, type RoleHooks
 import { planEntries, type NodeNic, type StoredEntry } from './dhcp-entries.js';
 
 /** Parts of a node that the table shows. */
-const SHOWN = new Set(['bootenv', 'nics', 'name', 'deleting']);
+const SHOWN = new Set(['bootenv', 'nics', 'name', 'deleting', 'dhcp_options']);
 
 export const dhcpDatabaseHooks: RoleHooks = {
   onNodeCreate: refresh,
@@ -51,11 +51,12 @@ export async function rewriteEntries(tx: Tx, nodeIds: readonly number[]): Promis
   const revision = raised.rows[0]?.revision ?? 0;
   await tx.query('UPDATE dhcp_entries SET deleted = true, revision = $2 WHERE mac = ANY($1)', [plan.withdraw, revision]);
   await tx.query(
-    `INSERT INTO dhcp_entries (mac, node_id, hostname, bootenv, boot_local, applied_gen, revision, deleted)
-     SELECT e.mac, e.node_id, e.hostname, e.bootenv, e.boot_local, e.applied_gen, $7, false
-       FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::boolean[], $6::int[]) AS e(mac, node_id, hostname, bootenv, boot_local, applied_gen)
+    `INSERT INTO dhcp_entries (mac, node_id, hostname, bootenv, boot_local, applied_gen, options, revision, deleted)
+     SELECT e.mac, e.node_id, e.hostname, e.bootenv, e.boot_local, e.applied_gen, e.options::jsonb, $7, false
+       FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::boolean[], $6::int[], $8::text[])
+         AS e(mac, node_id, hostname, bootenv, boot_local, applied_gen, options)
      ON CONFLICT (mac) DO UPDATE SET node_id = EXCLUDED.node_id, hostname = EXCLUDED.hostname, bootenv = EXCLUDED.bootenv,
-       boot_local = EXCLUDED.boot_local, applied_gen = EXCLUDED.applied_gen, revision = EXCLUDED.revision, deleted = false`,
+       boot_local = EXCLUDED.boot_local, applied_gen = EXCLUDED.applied_gen, options = EXCLUDED.options, revision = EXCLUDED.revision, deleted = false`,
     [
       plan.write.map((entry) => entry.mac),
       plan.write.map((entry) => entry.nodeId),
@@ -64,18 +65,19 @@ export async function rewriteEntries(tx: Tx, nodeIds: readonly number[]): Promis
       plan.write.map((entry) => entry.bootLocal),
       plan.write.map((entry) => entry.appliedGen),
       revision,
+      plan.write.map((entry) => entry.options),
     ],
   );
   return revision;
 }
 
 async function readNics(tx: Tx, nodeIds: readonly number[]): Promise<NodeNic[]> {
-  const { rows } = await tx.query<{ node_id: number; name: string; bootenv: string; desired_gen: number; mac: string }>(
-    `SELECT n.id AS node_id, n.name, n.bootenv, n.desired_gen, c.mac FROM nodes n JOIN nics c ON c.node_id = n.id
+  const { rows } = await tx.query<{ node_id: number; name: string; bootenv: string; desired_gen: number; mac: string; options: string }>(
+    `SELECT n.id AS node_id, n.name, n.bootenv, n.desired_gen, c.mac, n.dhcp_options::text AS options FROM nodes n JOIN nics c ON c.node_id = n.id
       WHERE n.id = ANY($1) AND NOT n.deleting ORDER BY c.mac`,
     [nodeIds],
   );
-  return rows.map((row) => ({ nodeId: row.node_id, name: row.name, bootenv: row.bootenv, desiredGen: row.desired_gen, mac: row.mac }));
+  return rows.map((row) => ({ nodeId: row.node_id, name: row.name, bootenv: row.bootenv, desiredGen: row.desired_gen, mac: row.mac, options: row.options }));
 }
 
 async function readEntries(tx: Tx, nodeIds: readonly number[], macs: readonly string[]): Promise<StoredEntry[]> {
@@ -86,11 +88,12 @@ async function readEntries(tx: Tx, nodeIds: readonly number[], macs: readonly st
     bootenv: string;
     boot_local: boolean;
     applied_gen: number;
+    options: string;
     deleted: boolean;
-  }>('SELECT mac, node_id, hostname, bootenv, boot_local, applied_gen, deleted FROM dhcp_entries WHERE node_id = ANY($1) OR mac = ANY($2) ORDER BY mac', [
-    nodeIds,
-    macs,
-  ]);
+  }>(
+    'SELECT mac, node_id, hostname, bootenv, boot_local, applied_gen, options::text, deleted FROM dhcp_entries WHERE node_id = ANY($1) OR mac = ANY($2) ORDER BY mac',
+    [nodeIds, macs],
+  );
   return rows.map((row) => ({
     mac: row.mac,
     nodeId: row.node_id,
@@ -98,6 +101,7 @@ async function readEntries(tx: Tx, nodeIds: readonly number[], macs: readonly st
     bootenv: row.bootenv,
     bootLocal: row.boot_local,
     appliedGen: row.applied_gen,
+    options: row.options,
     deleted: row.deleted,
   }));
 }

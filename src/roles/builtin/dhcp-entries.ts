@@ -3,14 +3,14 @@
  * left alone: rewriting it would make every boot server read it again for nothing.
  */
 
-/** A row of the table, one for each NIC. */
-export type Entry = { mac: string; nodeId: number; hostname: string; bootenv: string; bootLocal: boolean; appliedGen: number };
+/** A row of the table, one for each NIC. `options` is PostgreSQL's text of a jsonb, which is the same for the same value. */
+export type Entry = { mac: string; nodeId: number; hostname: string; bootenv: string; bootLocal: boolean; appliedGen: number; options: string };
 
 /** A row as it stands; `deleted` ones are kept so that servers learn of the withdrawal. */
 export type StoredEntry = Entry & { deleted: boolean };
 
 /** A NIC of a node that shall be answered. */
-export type NodeNic = { nodeId: number; name: string; bootenv: string; desiredGen: number; mac: string };
+export type NodeNic = { nodeId: number; name: string; bootenv: string; desiredGen: number; mac: string; options: string };
 
 export type EntryPlan = { write: Entry[]; withdraw: string[] };
 
@@ -23,6 +23,7 @@ export function entryOf(nic: NodeNic): Entry {
     bootenv: nic.bootenv,
     bootLocal: nic.bootenv === 'local',
     appliedGen: nic.desiredGen,
+    options: nic.options,
   };
 }
 
@@ -43,6 +44,7 @@ function isSame(entry: Entry, stored: StoredEntry | undefined): boolean {
     stored.hostname === entry.hostname &&
     stored.bootenv === entry.bootenv &&
     stored.bootLocal === entry.bootLocal &&
-    stored.appliedGen === entry.appliedGen
+    stored.appliedGen === entry.appliedGen &&
+    stored.options === entry.options
   );
 }

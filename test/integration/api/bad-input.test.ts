@@ -131,6 +131,15 @@ describe('bad input', () => {
     expect(body.errors[0].field).toBe('hint.a.__proto__');
   });
 
+  it('names each DHCP option that could not be sent', async () => {
+    const dhcp_options = { 'ntp-servers': 'pool', 53: '01', 'root-path': '/ok' };
+    const { body } = await fixture.as('admin').patch(`${API}/nodes/n1.test`).send({ dhcp_options }).expect(400);
+    expect(body.errors.map((error: { message: string }) => error.message)).toEqual([
+      'option 53: the server sets this one itself',
+      'option ntp-servers: "pool" is not one or more IPv4 addresses: ["10.0.0.1", "10.0.0.2"]',
+    ]);
+  });
+
   it('refuses data nested beyond the limit', async () => {
     const deep = `${'{"a":'.repeat(40)}1${'}'.repeat(40)}`;
     const { body } = await fixture.as('admin').patch(`${API}/nodes/n1.test`).set('Content-Type', 'application/json').send(`{"hint": ${deep}}`).expect(400);

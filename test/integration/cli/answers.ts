@@ -135,6 +135,7 @@ export function node(id: number, name: string, alive: boolean): Node {
     arch: 'x86_64',
     uuid: '7b1e8a52-0000-4000-8000-000000000001',
     serial: `SIM-${id}`,
+    dhcp_options: {},
     desired: { bootenv: 'local', generation: 3, reason: 'installed' },
     served: { bootenv: 'local', generation: 3, served: true },
     observed: {

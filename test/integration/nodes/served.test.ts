@@ -4,7 +4,7 @@ import { createHookDispatcher, type HookDispatcher } from '../../../src/hooks/di
 import { setDesiredBootenv } from '../../../src/nodes/boot.js';
 import { deleteNode, finishDeletions } from '../../../src/nodes/remove.js';
 import { evaluateServed, publishServed } from '../../../src/nodes/served.js';
-import { createNode } from '../../../src/nodes/store.js';
+import { createNode, updateNode } from '../../../src/nodes/store.js';
 import { dhcpDatabaseHooks } from '../../../src/roles/builtin/dhcp-database.js';
 import { createLogger } from '../../../src/shared/logger.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
@@ -74,6 +74,17 @@ describe('dhcp-database', () => {
     await want(nodeId, 'local');
     await hooks.drain();
     expect(await entries()).toMatchObject([{ bootenv: 'local', boot_local: true, applied_gen: 2, revision: 2 }, { revision: 2 }]);
+  });
+
+  it("carries a node's own DHCP options, and raises the revision when they change", async () => {
+    const id = await register(1);
+    await hooks.drain();
+    const before = await revision();
+    await updateNode(db, id, { dhcpOptions: { 'root-path': '/srv', 'interface-mtu': 9000 } });
+    await hooks.drain();
+    const { rows } = await db.pool.query('SELECT DISTINCT options FROM dhcp_entries');
+    expect([rows, await revision()]).toEqual([[{ options: { 'root-path': '/srv', 'interface-mtu': 9000 } }], before + 1]);
+    expect(await updateNode(db, id, { dhcpOptions: { 'interface-mtu': 9000, 'root-path': '/srv' } })).toEqual([]);
   });
 
   it('puts many nodes into one revision and leaves rows alone that are right', async () => {

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, it, expect } from '@jest/globals';
+import { SHAPE_EXAMPLES } from '../../../src/dhcp/option-values.js';
 import { encodeNamedOption, encodeOptions, namedOptions } from '../../../src/dhcp/named-options.js';
 import { readSettings } from '../../../src/dhcp/network-settings.js';
 import { parseSubnet } from '../../../src/shared/ipv4.js';
@@ -55,6 +57,13 @@ describe('encodeNamedOption', () => {
     const { options, problems } = encodeOptions({ 'ntp-servers': '10.0.0.1', '42': '10.0.0.2', nonsense: 1 });
     expect([[...options.keys()], problems.length]).toEqual([[42], 2]);
     for (const wrong of [null, 7, 'text', ['list']]) expect(encodeOptions(wrong).problems[0]).toMatch(/not an object of option names/);
+  });
+
+  it('has every name and type in docs/dhcp.md', () => {
+    const text = readFileSync(new URL('../../../docs/dhcp.md', import.meta.url), 'utf8');
+    const listed = /^Names: `([^`]*)`/m.exec(text)?.[1]?.split(/\s+/);
+    expect(listed).toEqual(Object.keys(namedOptions));
+    for (const shape of Object.keys(SHAPE_EXAMPLES)) expect(text).toContain(`\`${shape}\``);
   });
 
   it('has each code once', () => {

@@ -7,6 +7,7 @@ const nic = (more: Partial<NodeNic> = {}): NodeNic => ({
   bootenv: 'debian-12',
   desiredGen: 4,
   mac: 'aa:00:00:00:00:01',
+  options: '{}',
   ...more,
 });
 const stored = (more: Partial<StoredEntry> = {}): StoredEntry => ({
@@ -16,6 +17,7 @@ const stored = (more: Partial<StoredEntry> = {}): StoredEntry => ({
   bootenv: 'debian-12',
   bootLocal: false,
   appliedGen: 4,
+  options: '{}',
   deleted: false,
   ...more,
 });
@@ -28,6 +30,7 @@ describe('planEntries', () => {
     ['boots something else', { bootenv: 'discovery' }],
     ['has another name', { hostname: 'd-aa' }],
     ['belongs to another node', { nodeId: 2 }],
+    ['has other options', { options: '{"root-path": "/a"}' }],
     ['was withdrawn', { deleted: true }],
   ])('writes a row that %s', (_case, difference) => expect(planEntries([nic()], [stored(difference)]).write).toHaveLength(1));
 
