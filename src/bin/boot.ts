@@ -21,6 +21,7 @@ import { ConfigError } from '../shared/errors.js';
 import { TftpServer } from '../tftp/server.js';
 import { startDns } from './boot-dns.js';
 import { isMain, runProcess, type Context, type Part } from './context.js';
+import { startExternal } from './external.js';
 import { bootAddresses, socketPlan } from './segment.js';
 
 /** Life of what a discovery script carries: one boot. Seconds. */
@@ -38,6 +39,7 @@ export async function startBoot(context: Context): Promise<Part> {
     started.push(await startTftp(context, phases, macOf));
     started.push(await startHttp(context, phases, macOf));
     started.push(await startDns(context));
+    started.push(await startExternal(context));
     // DHCP last: nobody is sent to a server that does not answer yet.
     started.push(await startDhcp(context, phases));
     return { close };

@@ -11,7 +11,15 @@ export type NicEntry = {
 };
 
 /** A boot server that holds an unexpired lease. `networks` empty: it serves all of them. */
-export type BootServerReport = { kind: string; host: string; status: string; networks: number[]; servedRevision: number };
+export type BootServerReport = {
+  kind: string;
+  host: string;
+  status: string;
+  networks: number[];
+  servedRevision: number;
+  /** What keeps a server of the site from taking the newest revision; null or absent when nothing is known to. */
+  problem?: string | null;
+};
 
 export type ServedInput = {
   desiredGen: number;
@@ -32,8 +40,8 @@ export type Served = {
   waitingFor: string[];
 };
 
-/** Kinds that render on request: they confirm too when they have registered, but none of them has to. */
-const REQUIRED_KIND = 'dhcp';
+/** Kinds that give addresses: one of them has to be there. The others confirm too when they have registered. */
+const REQUIRED_KINDS: ReadonlySet<string> = new Set(['dhcp', 'dnsmasq', 'isc-dhcpd', 'isc-omapi']);
 
 /** Counts revisions of names, not of the DHCP table. */
 const NAMES_KIND = 'dns';
@@ -53,12 +61,17 @@ export function decideServed(input: ServedInput): Served {
     else revision = Math.max(revision, nic.entry.revision);
   }
   const members = confirmingSet(input.servers, input.networkId);
-  if (!members.some((server) => server.kind === REQUIRED_KIND)) waitingFor.push('no DHCP server serves the network of the node');
+  if (!members.some((server) => REQUIRED_KINDS.has(server.kind))) waitingFor.push('no DHCP server serves the network of the node');
   for (const server of members) {
     const wanted = server.kind === NAMES_KIND ? input.dnsRevision : revision;
-    if (server.servedRevision < wanted) waitingFor.push(`the ${server.kind} server on ${server.host} serves revision ${server.servedRevision} of ${wanted}`);
+    if (server.servedRevision < wanted)
+      waitingFor.push(`the ${server.kind} server on ${server.host} serves revision ${server.servedRevision} of ${wanted}${because(server)}`);
   }
   return { served: waitingFor.length === 0, generation, bootenv: bootNics[0]?.entry?.bootenv ?? null, waitingFor };
+}
+
+function because({ problem }: BootServerReport): string {
+  return problem === null || problem === undefined ? '' : `: ${problem}`;
 }
 
 /** The NIC it booted from; where none is known to be that, any may be. */

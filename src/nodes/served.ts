@@ -98,12 +98,18 @@ function nicEntry(mac: string, row: NicRow): NicEntry {
 
 /**
  * A server whose lease is over hands out no boot files any more (it counts from before its report), so nobody waits for it.
- * TFTP and boot HTTP decide from the database at each request: they are at the table's revision whenever they answer.
+ * TFTP and boot HTTP decide from the database at each request: they are at the table's revision whenever they answer. A
+ * server of the site answers from its files also while nobody drives it: it is waited for until it is taken out.
  */
 async function readServers(db: Queryable): Promise<BootServerReport[]> {
-  const { rows } = await db.query<{ kind: string; host: string; status: string; networks: number[]; served_revision: number }>(
-    `SELECT kind, host, status, networks, CASE WHEN kind IN ('dhcp', 'dns') THEN served_revision ELSE (SELECT max(revision) FROM dhcp_table) END AS served_revision FROM boot_servers
-      WHERE status IN ('serving', 'draining') AND lease_until > clock_timestamp() ORDER BY kind, host`,
+  const { rows } = await db.query<{ kind: string; host: string; status: string; networks: number[]; served_revision: number; problem: string | null }>(
+    `SELECT kind, host, status, networks, CASE WHEN kind IN ('dhcp', 'dns') THEN served_revision ELSE (SELECT max(revision) FROM dhcp_table) END AS served_revision, NULL AS problem
+       FROM boot_servers WHERE status IN ('serving', 'draining') AND lease_until > clock_timestamp()
+     UNION ALL
+     SELECT kind, name, 'serving', networks, served_revision,
+            CASE WHEN driven_until < clock_timestamp() THEN 'no Prybar on ' || host || ' drives it' ELSE problem END
+       FROM external_servers
+     ORDER BY kind, host`,
   );
-  return rows.map((row) => ({ kind: row.kind, host: row.host, status: row.status, networks: row.networks, servedRevision: row.served_revision }));
+  return rows.map(({ served_revision, ...row }) => ({ ...row, servedRevision: served_revision }));
 }

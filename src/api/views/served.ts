@@ -6,13 +6,19 @@ import type { Db } from '../../db/client.js';
 import { decideServed, type BootServerReport, type NicEntry } from '../../nodes/served-rule.js';
 import type { Node } from '../schemas.js';
 
-/** The boot servers that confirm: serving or draining, with a lease. */
+/** The boot servers that confirm: serving or draining, with a lease; and those of the site, which need none. */
 export async function readBootServers(db: Db): Promise<BootServerReport[]> {
-  const rows = await db.prisma.bootServer.findMany({
-    where: { status: { in: ['serving', 'draining'] }, leaseUntil: { gt: new Date() } },
-    select: { kind: true, host: true, status: true, networks: true, servedRevision: true },
-  });
-  return rows.map((row) => ({ ...row, servedRevision: Number(row.servedRevision) }));
+  const [rows, external] = await Promise.all([
+    db.prisma.bootServer.findMany({
+      where: { status: { in: ['serving', 'draining'] }, leaseUntil: { gt: new Date() } },
+      select: { kind: true, host: true, status: true, networks: true, servedRevision: true },
+    }),
+    db.prisma.externalServer.findMany({ select: { kind: true, name: true, networks: true, servedRevision: true } }),
+  ]);
+  return [...rows, ...external.map(({ name, ...row }) => ({ ...row, host: name, status: 'serving' }))].map((row) => ({
+    ...row,
+    servedRevision: Number(row.servedRevision),
+  }));
 }
 
 type Entry = { mac: string; bootenv: string; appliedGen: number; revision: bigint; deleted: boolean };
