@@ -215,7 +215,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     logLevel: e.PRYBAR_LOG_LEVEL,
     queuePrefix: e.PRYBAR_QUEUE_PREFIX,
     // Settled together, so more cost less; BullMQ on PostgreSQL grows slower with every job it has in hand (stack.md 4).
-    fastSlots: e.PRYBAR_FAST_SLOTS ?? (e.REDIS_URL === undefined ? 100 : 1000),
+    fastSlots: e.PRYBAR_FAST_SLOTS ?? (e.REDIS_URL === undefined ? 300 : 1000),
     sweepMs: e.PRYBAR_SWEEP_MS,
     heartbeatSeconds: e.PRYBAR_HEARTBEAT_SECONDS,
     aliveGraceSeconds: e.PRYBAR_ALIVE_GRACE_SECONDS,

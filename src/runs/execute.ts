@@ -2,6 +2,7 @@
  * Executes runs in a worker process: job -> start -> jig -> settle. The handler of a job resolves only after its outcome
  * is committed (engine-rules 12). What the jig throws becomes a failure with a code; nothing of it ends the process.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from '../db/client.js';
 import { hasStop, type AgentPort, type JigContext, type JigOutcome, type JigRegistry, type StopContext } from '../jigs/contract.js';
 import { isPassing } from '../db/passing.js';
@@ -37,6 +38,8 @@ export type ExecutorOptions = {
   logLimit?: number;
   /** How many noderoles a settle may claim in its own commit. */
   claimPerSettle: number;
+  /** For how long a busy worker gathers what it starts and settles before it asks the database. Milliseconds, default 0. */
+  gatherMs?: number;
   /** How long a jig whose signal was aborted may take to stop. Milliseconds, default 10 000. */
   abortGraceMs?: number;
   log: Logger;
@@ -48,6 +51,8 @@ type Settling = Settlement & { jobClass: string };
 type Started = { answer: StartAnswer; sinceMs: number };
 
 const BATCH = 500;
+/** A batch of so many is of a worker that has more to come. */
+const BUSY_FROM = 4;
 const MAX_TRIES = 60;
 const LOG_LIMIT = 4_000_000;
 const ABORT_GRACE_MS = 10_000;
@@ -69,10 +74,16 @@ export class Executor {
       if (isPassing(error)) return tries < MAX_TRIES ? ('again' as const) : ('reject' as const);
       return 'split' as const;
     };
-    this.starts = new Pump({ maxBatch: BATCH, pause, onError: onError('start'), run: (jobs) => this.start(jobs) });
+    // Single ones go at once: only who is busy gains by waiting.
+    const { gatherMs = 0 } = options;
+    const gather = async (taken: number) => {
+      if (gatherMs > 0 && taken >= BUSY_FROM) await sleep(gatherMs);
+    };
+    this.starts = new Pump({ maxBatch: BATCH, pause, gather, onError: onError('start'), run: (jobs) => this.start(jobs) });
     this.settles = new Pump({
       maxBatch: BATCH,
       pause,
+      gather,
       onError: onError('settle'),
       run: async (batch) => {
         const rings = await settle(pool, batch, options.claimPerSettle);

@@ -11,6 +11,8 @@ export type PumpOptions<T, R> = {
   onError: (error: unknown, tries: number) => 'again' | 'split' | 'reject';
   /** Waits between tries; milliseconds by number of tries so far. */
   pause: (tries: number) => Promise<void>;
+  /** Waits for more after a batch of so many items, when the next would not be full: where a batch costs more than its items. */
+  gather?: (taken: number) => Promise<void>;
 };
 
 type Waiting<T, R> = { item: T; resolve: (answer: R) => void; reject: (error: unknown) => void };
@@ -37,7 +39,12 @@ export class Pump<T, R> {
   private async drain(): Promise<void> {
     // A turn of the event loop, so that what arrives together goes together.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.waiting.length > 0) await this.handle(this.waiting.splice(0, this.options.maxBatch), 0);
+    const { maxBatch, gather } = this.options;
+    while (this.waiting.length > 0) {
+      const batch = this.waiting.splice(0, maxBatch);
+      await this.handle(batch, 0);
+      if (gather && this.waiting.length < maxBatch) await gather(batch.length);
+    }
     this.active = undefined;
   }
 

@@ -53,6 +53,29 @@ describe('the pump', () => {
     expect(batches).toEqual([[1], [2, 3, 4]]);
   });
 
+  it('waits for more after a batch when it is told to, and not when the next is full', async () => {
+    const gathered: number[] = [];
+    const more = gate();
+    const { pump, batches } = pumpOf({
+      maxBatch: 3,
+      gather: (taken) => {
+        gathered.push(taken);
+        return gathered.length === 1 ? more.opened : Promise.resolve();
+      },
+    });
+    const early = [1, 2, 3, 4, 5, 6, 7].map((item) => pump.add(item));
+    await Promise.all(early.slice(0, 6));
+    const late = pump.add(8);
+    more.open();
+    await Promise.all([...early, late]);
+    expect(batches).toEqual([
+      [1, 2, 3],
+      [4, 5, 6],
+      [7, 8],
+    ]);
+    expect(gathered).toEqual([3, 2]);
+  });
+
   it('never makes a batch greater than its limit', async () => {
     const { pump, batches } = pumpOf({ maxBatch: 2 });
     await Promise.all([1, 2, 3, 4, 5].map((item) => pump.add(item)));
