@@ -17,6 +17,7 @@ import { openApiDocument } from './openapi.js';
 import { createQueueBoard, QUEUES_PATH } from './queue-board.js';
 import { defineStream, type Route } from './route.js';
 import { barclampRoutes } from './routes/barclamps.js';
+import { allocationRoutes } from './routes/allocations.js';
 import { attribRoutes } from './routes/attribs.js';
 import { batchRoutes } from './routes/batch.js';
 import { bootRoutes } from './routes/boot.js';
@@ -25,9 +26,11 @@ import { capRoutes } from './routes/caps.js';
 import { deploymentPlanRoutes } from './routes/deployment-plan.js';
 import { deploymentRoleRoutes } from './routes/deployment-roles.js';
 import { deploymentRoutes } from './routes/deployments.js';
+import { dnsRoutes } from './routes/dns.js';
 import { eventRoutes } from './routes/events.js';
 import { healthRouter } from './routes/health.js';
 import { hookRoutes } from './routes/hooks.js';
+import { networkRoutes } from './routes/networks.js';
 import { createNodeRouter, nodeFacingRoutes } from './routes/node.js';
 import { nodeMoveRoutes } from './routes/node-moves.js';
 import { nodePowerRoutes } from './routes/node-power.js';
@@ -39,6 +42,7 @@ import { bulkRoutes } from './routes/bulk.js';
 import { rolloutRoutes } from './routes/rollouts.js';
 import { runRoutes } from './routes/runs.js';
 import { statusRoutes } from './routes/status.js';
+import { tokenRoutes } from './routes/tokens.js';
 import { webhookRoutes } from './routes/webhooks.js';
 import { securityHeaders, staticRouter } from './static.js';
 
@@ -107,6 +111,10 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
     ...nodeMoveRoutes(deps),
     ...nodePowerRoutes(deps),
     ...bootRoutes(deps),
+    ...networkRoutes(deps),
+    ...allocationRoutes(deps),
+    ...dnsRoutes(deps),
+    ...tokenRoutes(deps),
     ...deploymentRoleRoutes(deps),
     ...bulkRoutes(deps),
     ...nodeRoleRoutes(deps),

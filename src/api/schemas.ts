@@ -315,7 +315,19 @@ export type NodeListQuery = z.input<typeof nodeListQuerySchema>;
 
 const mac = z.string().regex(/^[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}$/, 'six bytes in hex, with colons or dashes between them');
 
-export const nodeCreateSchema = request({ name, macs: z.array(mac).max(64).optional(), deployment: reference.optional() });
+/** A name, or one with the place of a number: `ctrl{n}` becomes ctrl1, ctrl2, ... */
+const nameOrTemplate = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(
+    /^[a-z0-9](([a-z0-9.-]|\{n\})*([a-z0-9]|\{n\}))?$/,
+    'small letters, digits, dots and dashes, beginning and ending with a letter or digit; {n} for the next number',
+  )
+  .refine((value) => value.split('{n}').length <= 2, 'has {n} once')
+  .refine((value) => !/^\d+$/.test(value), 'may not be a number alone, because objects are addressed by id or name');
+
+export const nodeCreateSchema = request({ name: nameOrTemplate, macs: z.array(mac).max(64).optional(), deployment: reference.optional() });
 export type NodeCreate = z.input<typeof nodeCreateSchema>;
 
 export const nodePatchSchema = request({

@@ -17,6 +17,9 @@ import * as a from '../api/attribs-schemas.js';
 import * as p from '../api/plan-schemas.js';
 import * as s from '../api/schemas.js';
 import * as h from '../api/hooks-schemas.js';
+import * as d from '../api/dns-schemas.js';
+import * as net from '../api/network-schemas.js';
+import * as t from '../api/token-schemas.js';
 import * as w from '../api/webhooks-schemas.js';
 import { followEvents, type ApiEvent, type EventsOptions } from './events.js';
 import { requestJson, requestNothing, type CallOptions, type ClientOptions, type Query } from './request.js';
@@ -167,6 +170,37 @@ export function createClient(options: ClientOptions) {
       get: (id: number, call?: CallOptions) => get(`/hooks/${segment(id)}`, h.hookDeliverySchema, call),
       replay: (body: h.HookReplay, call?: CallOptions) => write('POST', '/hooks/replay', h.hookReplayResultSchema, body, call),
       drop: (id: number, call?: CallOptions) => remove(`/hooks/${segment(id)}`, call),
+    },
+    networks: {
+      list: (query?: net.NetworkListQuery, call?: CallOptions) => get('/networks', s.pageOf(net.networkSchema), call, query),
+      get: (key: Key, call?: CallOptions) => get(`/networks/${segment(key)}`, net.networkSchema, call),
+      create: (body: net.NetworkCreate, call?: CallOptions) => write('POST', '/networks', net.networkSchema, body, call),
+      update: (key: Key, body: net.NetworkPatch, call?: CallOptions) => write('PATCH', `/networks/${segment(key)}`, net.networkSchema, body, call),
+      remove: (key: Key, query?: net.NetworkDeleteQuery, call?: CallOptions) => remove(`/networks/${segment(key)}`, call, query),
+    },
+    allocations: {
+      list: (query?: net.AllocationListQuery, call?: CallOptions) => get('/allocations', s.pageOf(net.allocationSchema), call, query),
+      create: (body: net.AllocationCreate, call?: CallOptions) => write('POST', '/allocations', net.allocationSchema, body, call),
+      remove: (id: number, call?: CallOptions) => remove(`/allocations/${segment(id)}`, call),
+    },
+    leases: {
+      list: (query?: net.LeaseListQuery, call?: CallOptions) => get('/leases', s.pageOf(net.leaseSchema), call, query),
+      release: (address: string, call?: CallOptions) => remove(`/leases/${segment(address)}`, call),
+    },
+    dns: {
+      zones: (call?: CallOptions) => get('/dns/zones', d.zoneListSchema, call),
+      zoneFile: (name: string, call?: CallOptions) => get(`/dns/zones/${segment(name)}/file`, d.zoneFileSchema, call),
+      putZone: (name: string, body: d.ZonePut, call?: CallOptions) => write('PUT', `/dns/zones/${segment(name)}`, d.zoneSchema, body, call),
+      removeZone: (name: string, call?: CallOptions) => remove(`/dns/zones/${segment(name)}`, call),
+      records: (query?: d.RecordListQuery, call?: CallOptions) => get('/dns/records', s.pageOf(d.recordSchema), call, query),
+      createRecord: (body: d.RecordCreate, call?: CallOptions) => write('POST', '/dns/records', d.recordSchema, body, call),
+      removeRecord: (id: number, call?: CallOptions) => remove(`/dns/records/${segment(id)}`, call),
+    },
+    tokens: {
+      list: (query?: PageQuery, call?: CallOptions) => get('/tokens', s.pageOf(t.tokenSchema), call, query),
+      /** The answer alone holds the token. */
+      create: (body: t.TokenCreate, call?: CallOptions) => write('POST', '/tokens', t.tokenWithTextSchema, body, call),
+      revoke: (id: number, call?: CallOptions) => remove(`/tokens/${segment(id)}`, call),
     },
     webhooks: {
       list: (query?: PageQuery, call?: CallOptions) => get('/webhooks', s.pageOf(w.webhookSchema), call, query),

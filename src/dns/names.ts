@@ -23,7 +23,12 @@ export type Allocation = {
 };
 
 /** Which allocations a zone takes; an empty list is no condition. All conditions must hold. */
-export type ZoneFilter = { networks?: readonly string[]; categories?: readonly string[]; deployments?: readonly string[]; roles?: readonly string[] };
+export type ZoneFilter = {
+  networks?: readonly string[] | undefined;
+  categories?: readonly string[] | undefined;
+  deployments?: readonly string[] | undefined;
+  roles?: readonly string[] | undefined;
+};
 
 export type ZoneRow = {
   id: number;

@@ -84,7 +84,7 @@ export type NetworkChanged = Subject<'network'> & {
 /** An address became a machine's own, or was given back. */
 export type AllocationChanged = Subject<'allocation'> & {
   kind: 'allocation-changed';
-  data: { change: 'created' | 'deleted'; address: string; mac: string; network_id: number; node_id: number | null };
+  data: { change: 'created' | 'deleted'; address: string; mac: string | null; network_id: number; node_id: number | null };
 };
 export type TokenRefused = Subject<'node'> & {
   kind: 'token-refused';
@@ -138,8 +138,8 @@ export function nodeChanged(nodeId: number, version: number, changed: NodeField[
   };
 }
 
-/** A reservation as its table has it. */
-export type AllocationRow = { id: number; network_id: number; address: string; mac: string; node_id: number | null };
+/** A reservation as its table has it; without a MAC when it is only recorded. */
+export type AllocationRow = { id: number; network_id: number; address: string; mac: string | null; node_id: number | null };
 
 /** The event "this address was given to a machine", or given back. Reservations are never changed otherwise. */
 export function allocationChanged(change: 'created' | 'deleted', row: AllocationRow): AllocationChanged {

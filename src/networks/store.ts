@@ -61,6 +61,8 @@ async function insertNetwork(tx: Tx, spec: NetworkSpec): Promise<{ networkId: nu
      SELECT $1, r.name, r.first, r.last FROM unnest($2::text[], $3::text[], $4::text[]) AS r(name, first, last)`,
     [networkId, spec.ranges.map((range) => range.name), spec.ranges.map((range) => range.first), spec.ranges.map((range) => range.last)],
   );
+  if (spec.router !== null && spec.router !== undefined)
+    await tx.query('INSERT INTO network_routers (network_id, address) VALUES ($1, $2)', [networkId, spec.router]);
   await tx.query('UPDATE dhcp_table SET revision = revision + 1 WHERE id = 1');
   await writeEvents(tx, [networkEvent(networkId, 'created', spec.name)]);
   return { networkId, isNew: true };

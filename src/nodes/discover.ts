@@ -7,10 +7,12 @@ import { allocationChanged, alarm, nodeChanged, type DomainEvent, type NodeField
 import { notify, writeEvents } from '../events/outbox.js';
 import { ConflictError, ValidationError } from '../shared/errors.js';
 import { macWithDashes } from '../shared/mac.js';
+import { allocateNodes } from './allocate.js';
 import { recordBoot } from './boot.js';
 import { identifyMachine, isUnicastMac, realSerial, realUuid, type Candidate, type Fingerprint } from './identity.js';
 import { insertNode, lockIdentity } from './insert.js';
 import type { MachineFacts } from './machine-facts.js';
+import { nextName } from './name-template.js';
 import { writePhases } from './phase.js';
 import { tellReaders, type NodeAttribs } from './readers.js';
 
@@ -63,7 +65,7 @@ async function discover(tx: Tx, report: FactsReport): Promise<Discovered | { ref
     if (identity.kind === 'new-with-alarm') events.push(alarm('node', nodeId, 'identity-conflict', identity.message, { mac: report.mac }));
     await tx.query('UPDATE boot_events SET node_id = $1 WHERE mac = ANY($2) AND node_id IS NULL', [nodeId, machine.macs]);
   }
-  events.push(...(await reserveLeasedAddress(tx, nodeId, report)));
+  events.push(...(await reserveLeasedAddress(tx, nodeId, report)), ...(await allocateNodes(tx, [nodeId])));
   await writeEvents(tx, events);
   const boot = await recordBoot(tx, {
     nodeId,
@@ -97,13 +99,15 @@ async function findCandidates(tx: Tx, machine: Fingerprint): Promise<Candidate[]
 }
 
 async function newNode(tx: Tx, report: FactsReport, machine: Fingerprint) {
-  const { rows } = await tx.query<{ domain: string }>(
-    `SELECT n.domain FROM networks n LEFT JOIN leases l ON l.network_id = n.id AND l.address = $1
+  const { rows } = await tx.query<{ domain: string; name_template: string | null }>(
+    `SELECT n.domain, n.name_template FROM networks n LEFT JOIN leases l ON l.network_id = n.id AND l.address = $1
       WHERE n.domain <> '' ORDER BY l.address IS NULL, n.id LIMIT 1`,
     [report.address],
   );
+  const domain = rows[0]?.domain ?? DEFAULT_DOMAIN;
+  const template = rows[0]?.name_template ?? null;
   return {
-    name: `d${macWithDashes(report.mac)}.${rows[0]?.domain ?? DEFAULT_DOMAIN}`,
+    name: template === null ? `d${macWithDashes(report.mac)}.${domain}` : await nextName(tx, `${template}.${domain}`),
     deploymentId: null,
     nics: reportedNics(report, machine),
     arch: report.facts.arch,

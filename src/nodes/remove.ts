@@ -199,6 +199,8 @@ async function removeRows(db: Db, nodeId: number): Promise<boolean> {
     }
     await tx.query(`SELECT emit_events(remove_noderoles(ARRAY(SELECT id FROM node_roles WHERE node_id = $1), 'the node was deleted'))`, [nodeId]);
     const given = await tx.query<AllocationRow>('DELETE FROM reservations WHERE node_id = $1 RETURNING id, network_id, address, mac, node_id', [nodeId]);
+    // What was reserved for it is free: the DHCP servers read it again.
+    if (given.rows.length > 0) await tx.query('UPDATE dhcp_table SET revision = revision + 1 WHERE id = 1');
     await tx.query('UPDATE boot_events SET node_id = NULL WHERE node_id = $1', [nodeId]);
     await tx.query('DELETE FROM nodes WHERE id = $1', [nodeId]);
     const event: NodeDeleted = {

@@ -70,7 +70,7 @@ type NicRow = {
 async function readInputs(db: Queryable, nodeIds: number[]): Promise<Map<number, ServedInput>> {
   const { rows } = await db.query<NicRow>(
     `SELECT n.id, n.desired_gen, c.mac, c.boot, e.applied_gen, e.bootenv, e.revision, e.deleted,
-            coalesce((SELECT r.network_id FROM reservations r WHERE r.node_id = n.id ORDER BY r.id LIMIT 1),
+            coalesce((SELECT r.network_id FROM reservations r LEFT JOIN nics b ON b.mac = r.mac AND b.node_id = n.id WHERE r.node_id = n.id ORDER BY b.boot DESC NULLS LAST, r.id LIMIT 1),
                      (SELECT l.network_id FROM leases l JOIN nics o ON o.mac = l.mac WHERE o.node_id = n.id AND l.state = 'active'
                        ORDER BY o.boot DESC, l.updated_at DESC LIMIT 1)) AS network_id,
             (SELECT max(d.revision) FROM dns_changes d JOIN reservations r ON r.id = d.allocation_id WHERE r.node_id = n.id) AS dns_revision

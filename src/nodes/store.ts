@@ -10,9 +10,11 @@ import { notify, writeEvents } from '../events/outbox.js';
 import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.js';
 import type { JsonObject } from '../shared/json.js';
 import { parseMac } from '../shared/mac.js';
+import { allocateNodes } from './allocate.js';
 import { isUnicastMac } from './identity.js';
 import { insertNode, lockIdentity } from './insert.js';
 import { dragNodeRoles } from './move.js';
+import { isNameTemplate, nextName } from './name-template.js';
 import { tellReaders } from './readers.js';
 
 /** Id of a node by id or name. Throws NotFoundError. */
@@ -26,7 +28,7 @@ export async function findNodeId(db: Queryable, key: string | number): Promise<n
 
 /**
  * Registers a machine before it was ever seen: when one of its MACs boots, it is this node. MACs in any usual spelling;
- * without a deployment it goes to the system one. Throws ConflictError `name-taken` or `mac-taken`.
+ * without a deployment it goes to the system one. A name with `{n}` gets the next number. Throws ConflictError `name-taken` or `mac-taken`.
  */
 export async function createNode(
   db: Db,
@@ -36,13 +38,13 @@ export async function createNode(
   const nodeId = await withTransaction(db.pool, async (tx) => {
     await lockIdentity(tx, macs, null);
     const created = await insertNode(tx, {
-      name: node.name,
+      name: isNameTemplate(node.name) ? await nextName(tx, node.name) : node.name,
       description: node.description ?? '',
       deploymentId: node.deploymentId ?? null,
       nics: macs.map((mac) => ({ mac, name: '', boot: false })),
     });
     await tx.query('UPDATE boot_events SET node_id = $1 WHERE mac = ANY($2) AND node_id IS NULL', [created.nodeId, macs]);
-    await writeEvents(tx, [created.event]);
+    await writeEvents(tx, [created.event, ...(await allocateNodes(tx, [created.nodeId]))]);
     return created.nodeId;
   });
   notify(db.pool);
