@@ -9,7 +9,7 @@ import { withLock } from './lock.mjs';
 import { prybarHome } from './project.mjs';
 import { run, step } from './step.mjs';
 
-/** @typedef {'redis-server' | 'grub-mkimage' | 'ipxe' | 'busybox' | 'ipmitool' | 'kea-dhcp4' | 'dhcpd' | LabToolName} ToolName */
+/** @typedef {'redis-server' | 'grub-mkimage' | 'ipxe' | 'busybox' | 'ipmitool' | 'kea-dhcp4' | 'dhcpd' | 'tftpd-hpa' | 'atftpd' | 'nginx' | 'wrk' | LabToolName} ToolName */
 /** @typedef {'dhclient' | 'dhcpcd' | 'perfdhcp' | 'nmap' | 'scapy' | 'dhcrelay' | 'atftp' | 'tftp' | 'curl' | 'dnsmasq' | 'dig' | 'kdig' | 'dnsperf' | 'qemu' | 'ovmf' | 'ipxe-qemu'} LabToolName independent clients and emulated machines of test/e2e/lab */
 /** @typedef {{ path: string, env: NodeJS.ProcessEnv }} Tool `path`: the program, for ipxe the folder of loaders; `env`: to run it with */
 
@@ -19,8 +19,9 @@ const SYSTEM_BINARIES = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/b
 const LOADERS = ['undionly.kpxe', 'ipxe.efi', 'snponly.efi'];
 
 /**
- * package: Debian's name. file: where it lies in the package. isUsable: whether a system-installed one will do.
- * @type {Record<ToolName, { package: string, file: string, isUsable?: (path: string) => Promise<boolean> }>}
+ * package: Debian's name. file: where it lies in the package. isUsable: whether a system-installed one will do. apart: it has
+ * files of the same name as another's, and gets a root of its own.
+ * @type {Record<ToolName, { package: string, file: string, isUsable?: (path: string) => Promise<boolean>, apart?: boolean }>}
  */
 const TOOLS = {
   'redis-server': { package: 'redis-server', file: 'usr/bin/redis-server' },
@@ -30,6 +31,15 @@ const TOOLS = {
   'grub-mkimage': { package: 'grub-common', file: 'usr/bin/grub-mkimage' },
   'kea-dhcp4': { package: 'kea-dhcp4-server', file: 'usr/sbin/kea-dhcp4' },
   dhcpd: { package: 'isc-dhcp-server', file: 'usr/sbin/dhcpd' },
+  'tftpd-hpa': {
+    package: 'tftpd-hpa',
+    file: 'usr/sbin/in.tftpd',
+    apart: true,
+    isUsable: async (path) => (await run(path, ['--version'])).includes('tftp-hpa'),
+  },
+  atftpd: { package: 'atftpd', file: 'usr/sbin/atftpd', apart: true },
+  nginx: { package: 'nginx-light', file: 'usr/sbin/nginx' },
+  wrk: { package: 'wrk', file: 'usr/bin/wrk' },
   dhclient: { package: 'isc-dhcp-client', file: 'sbin/dhclient' },
   dhcpcd: { package: 'dhcpcd-base', file: 'usr/sbin/dhcpcd' },
   perfdhcp: { package: 'kea-admin', file: 'usr/sbin/perfdhcp' },
@@ -55,12 +65,15 @@ export const loadersDirectory = join(prybarHome, 'loaders');
 const toolsHome = join(prybarHome, 'tools');
 const unpackedRoot = join(toolsHome, 'root');
 
-/** Libraries of unpacked packages, for programs that were unpacked with them. */
-function unpackedEnv() {
+/** Where the tool's package is unpacked. @param {ToolName} name */
+const rootOf = (name) => (TOOLS[name].apart ? join(toolsHome, 'apart', name) : unpackedRoot);
+
+/** Libraries of unpacked packages, for programs that were unpacked with them. @param {string} root */
+function unpackedEnv(root) {
   const triplets = ['x86_64-linux-gnu', 'aarch64-linux-gnu'];
   const folders = triplets
     .flatMap((triplet) => [`usr/lib/${triplet}`, `lib/${triplet}`])
-    .map((folder) => join(unpackedRoot, folder))
+    .map((folder) => join(root, folder))
     .filter((folder) => existsSync(folder));
   const inherited = process.env['LD_LIBRARY_PATH'];
   return { ...process.env, LD_LIBRARY_PATH: [...folders, ...(inherited ? [inherited] : [])].join(delimiter) };
@@ -83,17 +96,16 @@ const markOf = (name) => join(toolsHome, `${name}.unpacked`);
 
 /** @param {ToolName} name @returns {Tool | undefined} */
 function findUnpacked(name) {
-  const path = join(unpackedRoot, TOOLS[name].file);
-  return existsSync(markOf(name)) && existsSync(path) ? { path, env: unpackedEnv() } : undefined;
+  const path = join(rootOf(name), TOOLS[name].file);
+  return existsSync(markOf(name)) && existsSync(path) ? { path, env: unpackedEnv(rootOf(name)) } : undefined;
 }
 
 /** @param {ToolName[]} names @param {(note: string) => void} note */
 async function fetchTools(names, note) {
-  await unpackPackages(
-    names.map((name) => TOOLS[name].package),
-    unpackedRoot,
-    { note },
-  );
+  for (const root of new Set(names.map(rootOf))) {
+    const packages = names.filter((name) => rootOf(name) === root).map((name) => TOOLS[name].package);
+    await unpackPackages(packages, root, { note });
+  }
   for (const name of names) writeFileSync(markOf(name), '');
 }
 
