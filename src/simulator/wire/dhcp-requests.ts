@@ -21,8 +21,8 @@ export type DhcpQuestion = {
 /** Option 93: 0 BIOS, 7 x64 UEFI. https://www.iana.org/assignments/dhcpv6-parameters (processor architecture types) */
 const ARCHITECTURE: Record<FirmwareKind, number> = { bios: 0, uefi: 7 };
 /** Option 94: type 1, then UNDI major and minor. */
-const NETWORK_INTERFACE: Record<FirmwareKind, Buffer> = { bios: Buffer.from([1, 2, 1]), uefi: Buffer.from([1, 3, 16]) };
-const UNDI_VERSION: Record<FirmwareKind, string> = { bios: '002001', uefi: '003016' };
+const NETWORK_INTERFACE: Record<FirmwareKind, Buffer> = { bios: Buffer.from([1, 2, 1]), uefi: Buffer.from([1, 3, 0]) };
+const UNDI_VERSION: Record<FirmwareKind, string> = { bios: '002001', uefi: '003000' };
 
 /** What OVMF asks for. */
 const FIRMWARE_WANTS = Buffer.from([
@@ -33,7 +33,7 @@ const IPXE_WANTS = Buffer.from([1, 3, 6, 7, 12, 15, 17, 26, 43, 60, 66, 67, 119,
 /** What dhclient of a Debian system asks for. */
 const SYSTEM_WANTS = Buffer.from([1, 28, 2, 3, 15, 6, 119, 12, 44, 47, 26, 121, 42]);
 /** iPXE's own space: bus id (177), version (235), then a byte for each feature built in, as the option ROM of 2019 sends it. */
-const IPXE_FEATURES = Buffer.from('b105011af41000eb030100001701012201011301011401011101012701011901011001022101011501011801011b0101120101', 'hex');
+const IPXE_FEATURES = Buffer.from('b105011af41000eb03010000170101220101130101110101270101190101290101100102210101150101180101120101', 'hex');
 
 /** A DISCOVER as the relay agent sends it on: hops 1, giaddr, option 82 last (RFC 3046 section 2.1). */
 export function discoverMessage(question: DhcpQuestion): DhcpMessage {

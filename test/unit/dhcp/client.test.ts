@@ -26,7 +26,7 @@ describe('describeClient', () => {
     expect(clientOf('ipxe-rom-discover')).toMatchObject({
       mac: '52:54:00:77:00:03',
       clientId: Buffer.from('01525400770003', 'hex'),
-      uuid: Buffer.from('0000000000000040008000000000000001', 'hex'),
+      uuid: Buffer.from('0000000000000000408000000000000003', 'hex'),
     });
     expect(clientOf('dhclient-renew-relayed').hostName).toBe('node-7');
   });

@@ -1,18 +1,13 @@
+import { readdirSync } from 'node:fs';
 import { describe, it, expect } from '@jest/globals';
 import fc from 'fast-check';
 import { encodePacket } from '../../../src/dhcp/encode.js';
 import { OPTIONS_OFFSET, parsePacket, type DhcpPacket } from '../../../src/dhcp/packet.js';
 import { bytesOf, fixture, request } from '../../support/dhcp-request.js';
 
-const FIXTURES = [
-  'ovmf-pxe-discover',
-  'ovmf-http-discover',
-  'ipxe-rom-discover',
-  'udhcpc-discover',
-  'intel-boot-agent-discover',
-  'rpi4-discover',
-  'dhclient-renew-relayed',
-];
+const FIXTURES = readdirSync(new URL('../../fixtures/packets/', import.meta.url))
+  .filter((name) => name.endsWith('.hex'))
+  .map((name) => name.replace('.hex', ''));
 
 function parsed(bytes: Buffer): DhcpPacket {
   const result = parsePacket(bytes);
