@@ -63,10 +63,12 @@ export class SocketEndpoint implements Endpoint {
     const place = this.#options.findPlace?.() ?? this.#place;
     if (place.address === this.#place.address && place.subnet?.prefix === this.#place.subnet?.prefix) return false;
     if (this.#options.openSending !== undefined && place.address !== 0) {
+      const bound = this.#sockets.at(-1);
+      this.#sockets = this.#sockets.slice(0, -1);
+      if (bound !== undefined) await closeSocket(bound);
       const sending = await this.#options.openSending(place.address);
       if (this.#handler !== undefined) this.#hear(sending, this.#handler);
-      this.#sockets.at(-1)?.close();
-      this.#sockets = [...this.#sockets.slice(0, -1), sending];
+      this.#sockets = [...this.#sockets, sending];
     }
     this.#place = place;
     return true;

@@ -32,6 +32,7 @@ export async function startServerIn(namespace: string, launcher: readonly string
 
 /** Stops it cleanly and gives its counters. */
 export async function stopServer(server: ServerProcess): Promise<DhcpCounters> {
+  if (server.child.exitCode !== null) throw new Error(`the server has ended: ${server.output()}`);
   const exited = once(server.child, 'exit');
   const guard = setTimeout(() => server.child.kill('SIGKILL'), 10_000);
   server.child.stdin?.end();
