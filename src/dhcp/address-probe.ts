@@ -49,9 +49,8 @@ export class AddressProber {
     this.#stopListening = ports.map((port) =>
       port.listen((frame) => {
         if (frame.kind !== 'arp') return;
-        // The owner answers, or probes the same address itself at this moment (RFC 5227 section 2.1.1).
-        const address = frame.senderAddress === 0 ? frame.targetAddress : frame.senderAddress;
-        if (!frame.senderMac.equals(port.mac)) this.#asked.get(address)?.(formatMac(frame.senderMac));
+        // The owner answers with its address. A probe has none: it comes from another server that was asked by the same DISCOVER.
+        if (!frame.senderMac.equals(port.mac)) this.#asked.get(frame.senderAddress)?.(formatMac(frame.senderMac));
       }),
     );
   }
