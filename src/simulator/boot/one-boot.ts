@@ -44,6 +44,7 @@ export type BootContext = {
 
 /** A lease that was not renewed is tried again after this, and never more often. */
 const RENEW_AGAIN_SECONDS = 60;
+const HANG_MS = 60_000;
 
 type Running = { life: BootLife; lease: Lease };
 
@@ -57,8 +58,10 @@ export async function bootOnce(context: BootContext, signal: AbortSignal): Promi
     const { nextBoot, installing } = context.saved();
     if (installing !== null) return await resumeInstall(context, installing, connections, leave, signal);
     if (nextBoot !== null) await context.keep({ nextBoot: null });
+    const quirks = context.faults.quirks ?? {};
+    if (quirks.dead === true) await hang(signal);
 
-    const network = nextBoot === 'disk' ? undefined : await bootNetwork(context, connections, leave, signal);
+    const network = nextBoot === 'disk' || quirks.diskFirst === true ? undefined : await bootNetwork(context, connections, leave, signal);
     if (network?.target.kind === 'ramdisk') {
       leave();
       await runRamdisk(context, network, network.target.line, signal);
@@ -80,17 +83,50 @@ async function bootNetwork(context: BootContext, connections: HttpClient[], leav
   if (file === undefined || nextServer === undefined) throw new BootFailure('no-boot-file', 'PXE-E53: No boot filename received');
   show('loader', file);
   const server = { host: nextServer, port: servers.tftpPort };
-  await fetchByTftp({ server, localAddress: firmware.address, file, timeoutMs: timing.tftpTimeoutMs, lossRate: faults.loss, random, counters }, signal);
+  const { loss: lossRate, quirks } = faults;
+  await fetchByTftp({ server, localAddress: firmware.address, file, timeoutMs: timing.tftpTimeoutMs, lossRate, quirks, random, counters }, signal);
   checkLoader(identity.firmware, file);
+  if (quirks?.loader === 'refused') throw new BootFailure('wrong-loader', 'Security Violation');
+  if (quirks?.loader === 'hangs') await hang(signal);
 
   show('ipxe');
-  const second = await lease(context, 'ipxe', signal);
+  const second = quirks?.loader === 'unnamed' ? await askUnnamed(context, server, signal) : await lease(context, 'ipxe', signal);
+  if (quirks?.waitsForRouterMs !== undefined) await pause(quirks.waitsForRouterMs, signal);
   if (second.address !== firmware.address) complain(`iPXE was leased ${second.address}, firmware ${firmware.address} (netboot-rules 5)`);
   const life = beginLife(context, second, connections, leave);
   return { life, lease: second, target: await bootScript(life, second, complain, signal) };
 }
 
+/** A loader that is taken for firmware fetches the loader again, which does the same. */
+async function askUnnamed(context: BootContext, server: { host: string; port: number }, signal: AbortSignal): Promise<Lease> {
+  const { timing, faults, random, counters } = context;
+  for (;;) {
+    const again = await lease(context, 'unnamed', signal);
+    if (again.bootFile === undefined || /^https?:/.test(again.bootFile)) return again;
+    const options = { localAddress: again.address, file: again.bootFile, timeoutMs: timing.tftpTimeoutMs, lossRate: faults.loss };
+    await fetchByTftp({ server, ...options, random, counters }, signal);
+  }
+}
+
+/** What a kernel with a quirk does: nothing, or ask for an address and no more. */
+async function bootQuirkyKernel(context: BootContext, line: KernelLine, signal: AbortSignal): Promise<void> {
+  const { kernel, needsDns } = context.faults.quirks ?? {};
+  if (kernel === 'no-nic') await hang(signal);
+  if (kernel === undefined && needsDns !== true) return;
+  const options = dhcpOptions(context);
+  if (kernel === 'no-lease') await acquireLease({ ...options, refusesLeases: true }, 'system', signal);
+  const own = await lease(context, 'system', signal);
+  const asksForDns = needsDns === true && line.words.get('prybar.class') === 'installer' && own.dns.every((server) => server === own.serverId);
+  if (kernel === 'mute' || asksForDns) await hang(signal);
+}
+
+/** Stands still until the power goes. */
+async function hang(signal: AbortSignal): Promise<never> {
+  for (;;) await pause(HANG_MS, signal);
+}
+
 async function runRamdisk(context: BootContext, running: Running, line: KernelLine, signal: AbortSignal): Promise<void> {
+  await bootQuirkyKernel(context, line, signal);
   const bootClass = line.words.get('prybar.class');
   context.show('ramdisk', line.words.get('prybar.bootenv') ?? '');
   if (bootClass === 'installer') {
@@ -101,7 +137,7 @@ async function runRamdisk(context: BootContext, running: Running, line: KernelLi
     throw new BootFailure('no-kernel-class', `prybar.class=${bootClass ?? ''} on the kernel line`);
   }
   const base = line.words.get('prybar.url') ?? '';
-  const token = line.words.get('prybar.token') ?? '';
+  const token = context.faults.quirks?.token ?? line.words.get('prybar.token') ?? '';
   await serve(context, running, async () => reportFacts(running.life, base, token, bootClass, signal), signal);
 }
 
@@ -129,7 +165,8 @@ async function whileInstalling(context: BootContext, signal: AbortSignal, instal
 async function bootDisk(context: BootContext, connections: HttpClient[], leave: () => void, signal: AbortSignal): Promise<void> {
   const { disk } = context.saved();
   context.show('disk', disk?.bootenv ?? '');
-  if (disk === null) throw new BootFailure('no-system-on-disk', 'No bootable device');
+  if (context.faults.quirks?.diskFirst === true) await lease(context, 'system', signal);
+  if (disk === null || context.faults.quirks?.badDisk === true) throw new BootFailure('no-system-on-disk', 'No bootable device');
   const own = await lease(context, 'system', signal);
   const life = beginLife(context, own, connections, leave);
   leave();
@@ -177,12 +214,12 @@ async function lease(context: BootContext, stage: DhcpStage, signal: AbortSignal
 function dhcpOptions(context: BootContext): DhcpClientOptions {
   const { identity, servers, timing, faults, random, counters, complain } = context;
   const server = { host: servers.host, port: servers.dhcpPort };
-  return { identity, server, timeoutsMs: timing.dhcpTimeoutsMs, lossRate: faults.loss, random, counters, complain };
+  return { identity, server, timeoutsMs: timing.dhcpTimeoutsMs, lossRate: faults.loss, quirks: faults.quirks, random, counters, complain };
 }
 
 function beginLife(context: BootContext, granted: Lease, connections: HttpClient[], leaveGate: () => void): BootLife {
   const { identity, counters, random, faults, timing, show } = context;
-  const http = new HttpClient(granted.address, counters);
+  const http = new HttpClient(granted.address, counters, faults.quirks);
   connections.push(http);
   return { identity, bootId: randomUUID(), http, counters, random, faults, timing, show, leaveGate };
 }

@@ -6,7 +6,8 @@ import type { MachineIdentity } from '../identity.js';
 import { jitter, type Random } from '../random.js';
 import { MessageType, messageType, type DhcpMessage } from './dhcp-packet.js';
 import { complaints, isAnswerTo, readLease, type Lease } from './dhcp-reply.js';
-import { discoverMessage, renewMessage, requestMessage, type DhcpQuestion, type DhcpStage } from './dhcp-requests.js';
+import { declineMessage, discoverMessage, rebootMessage, renewMessage, requestMessage, type DhcpQuestion, type DhcpStage } from './dhcp-requests.js';
+import { takesOffer, type MachineQuirks } from './faults.js';
 import { RelaySocket } from './relay-socket.js';
 
 /** What a machine's DHCP client needs of its machine. */
@@ -16,6 +17,9 @@ export type DhcpClientOptions = {
   /** One try each, in milliseconds, before the stage fails; PXE 2.1 says 4, 8, 16, 32 s, iPXE takes 1, 2, 4, 8 s. */
   timeoutsMs: readonly number[];
   lossRate: number;
+  quirks?: MachineQuirks | undefined;
+  /** Takes no offer: a system that hears its answer on another NIC. */
+  refusesLeases?: boolean;
   random: Random;
   counters: Counters;
   complain: (what: string) => void;
@@ -30,6 +34,7 @@ const MAX_NAKS = 2;
  */
 export async function acquireLease(options: DhcpClientOptions, stage: DhcpStage, signal: AbortSignal): Promise<Lease> {
   const { identity, random, counters, complain } = options;
+  const quirks = stage === 'firmware' ? options.quirks : undefined;
   const socket = await openSocket(options);
   const startedAt = performance.now();
   const question = (transactionId: number): DhcpQuestion => ({
@@ -37,14 +42,20 @@ export async function acquireLease(options: DhcpClientOptions, stage: DhcpStage,
     stage,
     transactionId,
     secs: Math.floor((performance.now() - startedAt) / 1000),
+    quirks,
   });
   try {
+    if (quirks?.insistsOn !== undefined) return await insist(options, quirks.insistsOn, socket, question, signal);
     for (let naks = 0; naks <= MAX_NAKS; naks += 1) {
       // A new transaction after a NAK: replies to the old one are stale. RFC 2131 section 4.4.1.
       const transactionId = Math.floor(random() * 0x1_0000_0000);
       const offered = await tryEach(options, socket, signal, () => {
         counters.dhcpDiscovers += 1;
-        return { message: discoverMessage(question(transactionId)), accepts: [MessageType.offer] };
+        return {
+          message: discoverMessage(question(transactionId)),
+          accepts: [MessageType.offer],
+          takes: (offer) => options.refusesLeases !== true && takesOffer(quirks, offer),
+        };
       });
       if (offered === undefined) throw new BootFailure('no-offer', 'No DHCP or proxyDHCP offers were received');
       counters.dhcpOffers += 1;
@@ -54,17 +65,42 @@ export async function acquireLease(options: DhcpClientOptions, stage: DhcpStage,
 
       const answered = await tryEach(options, socket, signal, () => {
         counters.dhcpRequests += 1;
-        const message = requestMessage(question(transactionId), addressBytes(offer.address), addressBytes(offer.serverId));
+        const message = requestMessage(question(transactionId), addressBytes(offer.address), addressBytes(quirks?.chooses ?? offer.serverId));
         return { message, accepts: [MessageType.ack, MessageType.nak] };
       });
       if (answered === undefined) throw new BootFailure('no-ack', `no answer to the REQUEST for ${offer.address}`);
-      if (messageType(answered.reply) === MessageType.ack) return acknowledged(options, answered, stage);
+      if (messageType(answered.reply) === MessageType.ack) {
+        const granted = acknowledged(options, answered, stage);
+        if (quirks?.declines !== true) return granted;
+        socket.tell(declineMessage(question(transactionId), addressBytes(granted.address), addressBytes(granted.serverId)));
+        throw new BootFailure('no-ack', `${granted.address} is in use by another machine`);
+      }
       counters.dhcpNaks += 1;
     }
     throw new BootFailure('no-ack', 'the server takes back each address it offers');
   } finally {
     socket.close();
   }
+}
+
+/** Firmware that asks for an old address over and over, and never starts anew. */
+async function insist(
+  options: DhcpClientOptions,
+  address: string,
+  socket: RelaySocket,
+  question: (transactionId: number) => DhcpQuestion,
+  signal: AbortSignal,
+): Promise<Lease> {
+  for (let naks = 0; naks <= MAX_NAKS; naks += 1) {
+    const transactionId = Math.floor(options.random() * 0x1_0000_0000);
+    const answered = await tryEach(options, socket, signal, () => {
+      options.counters.dhcpRequests += 1;
+      return { message: rebootMessage(question(transactionId), addressBytes(address)), accepts: [MessageType.ack, MessageType.nak] };
+    });
+    if (answered !== undefined && messageType(answered.reply) === MessageType.ack) return acknowledged(options, answered, 'firmware');
+    options.counters.dhcpNaks += 1;
+  }
+  throw new BootFailure('no-ack', `the server refuses ${address}`);
 }
 
 /** Extends the lease of a running system at T1. Undefined when nobody answered or the server said no: the lease runs on. */
@@ -95,11 +131,11 @@ async function tryEach(
   options: DhcpClientOptions,
   socket: RelaySocket,
   signal: AbortSignal,
-  build: () => { message: DhcpMessage; accepts: readonly number[] },
+  build: () => { message: DhcpMessage; accepts: readonly number[]; takes?: (reply: DhcpMessage) => boolean },
 ): Promise<Answered | undefined> {
   for (const timeoutMs of options.timeoutsMs) {
-    const { message, accepts } = build();
-    const isAnswer = (reply: DhcpMessage) => isAnswerTo(message, reply) && accepts.includes(messageType(reply) ?? 0);
+    const { message, accepts, takes = () => true } = build();
+    const isAnswer = (reply: DhcpMessage) => isAnswerTo(message, reply) && accepts.includes(messageType(reply) ?? 0) && takes(reply);
     const reply = await socket.ask(message, isAnswer, jitter(options.random, timeoutMs), signal);
     if (reply !== undefined) return { message, reply };
     options.counters.dhcpTimeouts += 1;

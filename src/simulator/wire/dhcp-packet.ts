@@ -129,6 +129,12 @@ export function addressOption(message: DhcpMessage, code: number): string | unde
   return value?.length === 4 ? addressAt(value, 0) : undefined;
 }
 
+/** An option of any number of addresses; empty when absent or malformed. */
+export function addressesOption(message: DhcpMessage, code: number): string[] {
+  const value = message.options.get(code) ?? Buffer.alloc(0);
+  return value.length % 4 === 0 ? Array.from({ length: value.length / 4 }, (_, index) => addressAt(value, 4 * index)) : [];
+}
+
 /** A four-byte option as uint32, undefined when absent or of another length. */
 export function uint32Option(message: DhcpMessage, code: number): number | undefined {
   const value = message.options.get(code);

@@ -2,7 +2,7 @@
  * What a client takes out of an OFFER or ACK, and what it finds wrong with it. Firmware is less forgiving than this: each
  * complaint is something that makes some real ROM give up, so a rack's complaint counter has to stay at zero.
  */
-import { addressOption, setAddress, textOption, uint32Option, type DhcpMessage } from './dhcp-packet.js';
+import { addressesOption, addressOption, setAddress, textOption, uint32Option, type DhcpMessage } from './dhcp-packet.js';
 import type { DhcpStage } from './dhcp-requests.js';
 
 /** What the machine got. Addresses as dotted quads. */
@@ -16,6 +16,8 @@ export type Lease = {
   readonly nextServer: string | undefined;
   /** `file`, else option 67. */
   readonly bootFile: string | undefined;
+  /** Option 6. */
+  readonly dns: readonly string[];
 };
 
 /** Whether the reply belongs to this conversation; anything else on the port is not ours. RFC 2131 section 4.4.1. */
@@ -38,6 +40,7 @@ export function readLease(reply: DhcpMessage): Lease | string {
     serverId,
     nextServer: setAddress(reply.nextServer) ?? textOption(reply, 66),
     bootFile: reply.file === '' ? textOption(reply, 67) : reply.file,
+    dns: addressesOption(reply, 6),
   };
 }
 

@@ -6,9 +6,10 @@ import { uint16Bytes } from '../../shared/bytes.js';
 import { macBytes } from '../../shared/mac.js';
 import type { FirmwareKind, MachineIdentity } from '../identity.js';
 import { MessageType, type DhcpMessage } from './dhcp-packet.js';
+import type { MachineQuirks } from './faults.js';
 
-/** The program that asks; `system` is the operating system on the disk. */
-export type DhcpStage = 'firmware' | 'ipxe' | 'system';
+/** The program that asks; `system` is the operating system on the disk, `unnamed` a loader that does not say it is one. */
+export type DhcpStage = 'firmware' | 'ipxe' | 'unnamed' | 'system';
 
 export type DhcpQuestion = {
   identity: MachineIdentity;
@@ -16,6 +17,7 @@ export type DhcpQuestion = {
   transactionId: number;
   /** Seconds since the first DISCOVER of this stage. */
   secs: number;
+  quirks?: MachineQuirks | undefined;
 };
 
 /** Option 93: 0 BIOS, 7 x64 UEFI. https://www.iana.org/assignments/dhcpv6-parameters (processor architecture types) */
@@ -48,6 +50,20 @@ export function requestMessage(question: DhcpQuestion, requested: Buffer, server
   ]);
 }
 
+/** A REQUEST for the address of an earlier lease, in state INIT-REBOOT: option 50, no 54. RFC 2131 section 4.3.2. */
+export function rebootMessage(question: DhcpQuestion, requested: Buffer): DhcpMessage {
+  return relayed(question, MessageType.request, [[50, requested]]);
+}
+
+/** A DECLINE of the address that was acknowledged. RFC 2131 section 4.4.4. */
+export function declineMessage(question: DhcpQuestion, declined: Buffer, serverId: Buffer): DhcpMessage {
+  return relayed(question, MessageType.decline, [
+    [50, declined],
+    [54, serverId],
+    [56, Buffer.from('address in use', 'latin1')],
+  ]);
+}
+
 /** A REQUEST that extends a lease, through the relay as in REBINDING: ciaddr set, no 50 and no 54. RFC 2131 section 4.3.6. */
 export function renewMessage(question: DhcpQuestion, address: string): DhcpMessage {
   return { ...relayed(question, MessageType.request, []), clientAddress: address };
@@ -74,6 +90,7 @@ function relayed(question: DhcpQuestion, type: number, extra: readonly (readonly
   const { identity, stage } = question;
   const options = new Map<number, Buffer>([[53, Buffer.from([type])], ...extra]);
   for (const [code, value] of STAGE_OPTIONS[stage](identity)) options.set(code, value);
+  if (stage === 'firmware') for (const [code, value] of quirkOptions(question.quirks)) options.set(code, value);
   options.set(82, relayInformation(identity.circuitId));
   return {
     op: 1,
@@ -91,6 +108,24 @@ function relayed(question: DhcpQuestion, type: number, extra: readonly (readonly
     file: '',
     options,
   };
+}
+
+/** What odd firmware sends in place of the right values. */
+function quirkOptions({ architecture, uuid, maximumMessageBytes }: MachineQuirks = {}): [number, Buffer][] {
+  const options: [number, Buffer][] = [];
+  if (architecture !== undefined) {
+    const digits = String(architecture).padStart(5, '0');
+    const program = [15, 16, 17, 18, 19].includes(architecture) ? 'HTTPClient' : 'PXEClient';
+    options.push([93, uint16Bytes(architecture)], [60, Buffer.from(`${program}:Arch:${digits}:UNDI:003016`, 'latin1')]);
+  }
+  if (uuid !== undefined) options.push([97, machineUuid(uuid, 'firmware')]);
+  if (maximumMessageBytes !== undefined) options.push([57, uint16Bytes(maximumMessageBytes)]);
+  return options;
+}
+
+/** A loader that asks as firmware does, though it wants what iPXE wants. */
+function unnamedOptions(identity: MachineIdentity): [number, Buffer][] {
+  return ipxeOptions(identity).filter(([code]) => code !== 77 && code !== 175);
 }
 
 function firmwareOptions(identity: MachineIdentity): [number, Buffer][] {
@@ -137,6 +172,7 @@ function systemOptions(identity: MachineIdentity): [number, Buffer][] {
 const STAGE_OPTIONS: Record<DhcpStage, (identity: MachineIdentity) => [number, Buffer][]> = {
   firmware: firmwareOptions,
   ipxe: ipxeOptions,
+  unnamed: unnamedOptions,
   system: systemOptions,
 };
 

@@ -1,5 +1,6 @@
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Counters } from '../counters.js';
+import type { MachineQuirks } from './faults.js';
 
 export type HttpAnswer = { status: number; contentType: string; body: string };
 
@@ -31,6 +32,7 @@ export class HttpClient {
   constructor(
     localAddress: string,
     private readonly counters: Counters,
+    private readonly quirks: MachineQuirks = {},
   ) {
     this.#agent = new Agent({ keepAlive: true, maxSockets: 3, maxFreeSockets: 2, localAddress });
   }
@@ -74,7 +76,11 @@ export class HttpClient {
     if (question.token !== undefined) headers['authorization'] = `Bearer ${question.token}`;
     if (payload !== undefined) headers['content-type'] = 'application/json';
     if (payload !== undefined) headers['content-length'] = payload.length;
+    const { httpBlocked, httpDiesAfter = Number.POSITIVE_INFINITY } = this.quirks;
+    // A filter that drops the connection looks like a server that does not answer.
+    if (httpBlocked === 'all' || (httpBlocked === 'files' && question.url.includes('/boot/files/'))) throw new HttpSilence('no answer in time');
     this.counters.httpRequests += 1;
+    let received = 0;
     try {
       return await new Promise<IncomingMessage>((resolve, reject) => {
         const method = question.method ?? 'GET';
@@ -84,6 +90,8 @@ export class HttpClient {
         sent.on('response', (response) => {
           response.on('data', (chunk: Buffer) => {
             this.counters.httpBytes += chunk.length;
+            received += chunk.length;
+            if (received > httpDiesAfter) sent.destroy(new HttpSilence('cut off'));
             try {
               take(chunk);
             } catch (error) {

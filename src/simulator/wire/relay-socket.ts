@@ -21,6 +21,8 @@ type Waiting = { accept: (message: DhcpMessage) => boolean; settle: (message: Dh
 /** The machine's relay agent: one UDP socket that lives for one DHCP conversation. */
 export class RelaySocket {
   #waiting: Waiting | undefined;
+  #telling = 0;
+  #isClosing = false;
 
   private constructor(
     private readonly socket: Socket,
@@ -61,8 +63,20 @@ export class RelaySocket {
     });
   }
 
+  /** Sends what no answer is expected to. */
+  tell(message: DhcpMessage): void {
+    const { server } = this.options;
+    this.#telling += 1;
+    this.socket.send(encodeDhcp(message), server.port, server.host, () => {
+      this.#telling -= 1;
+      if (this.#isClosing && this.#telling === 0) this.socket.close();
+    });
+  }
+
+  /** Closes when what was told has been sent. */
   close(): void {
-    this.socket.close();
+    this.#isClosing = true;
+    if (this.#telling === 0) this.socket.close();
   }
 
   #receive(bytes: Buffer): void {

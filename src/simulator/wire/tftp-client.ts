@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { BootFailure } from '../boot-failure.js';
 import type { Counters } from '../counters.js';
 import type { Random } from '../random.js';
-import { isLost } from './faults.js';
+import { isLost, type MachineQuirks } from './faults.js';
 import { decodeTftpReply, encodeError, encodeReadRequest } from './tftp-packet.js';
 import { repeatOf, startTransfer, takeReply, type TftpStep } from './tftp-transfer.js';
 
@@ -15,6 +15,7 @@ export type TftpFetch = {
   /** Silence after which the last packet is sent again. */
   timeoutMs: number;
   lossRate: number;
+  quirks?: MachineQuirks | undefined;
   random: Random;
   counters: Counters;
 };
@@ -45,7 +46,7 @@ export async function fetchByTftp(fetch: TftpFetch, signal: AbortSignal): Promis
 }
 
 async function transfer(socket: Socket, fetch: TftpFetch, signal: AbortSignal): Promise<number> {
-  const { server, lossRate, random, counters } = fetch;
+  const { server, lossRate, random, counters, quirks } = fetch;
   const state = startTransfer();
   const request = encodeReadRequest(fetch.file, OFFERED);
   // The server's transfer id: the port its first answer comes from. RFC 1350 section 4.
@@ -54,6 +55,7 @@ async function transfer(socket: Socket, fetch: TftpFetch, signal: AbortSignal): 
 
   return new Promise((resolve, reject) => {
     const send = (bytes: Buffer, port: number, address: string) => {
+      if (quirks?.tftpBlocked === 'requests' || isCut()) return;
       if (!isLost(lossRate, random, counters)) socket.send(bytes, port, address, () => undefined);
     };
     const timer = setTimeout(silent, fetch.timeoutMs);
@@ -65,7 +67,13 @@ async function transfer(socket: Socket, fetch: TftpFetch, signal: AbortSignal): 
     counters.tftpRequests += 1;
     send(request, server.port, server.host);
 
+    // The cable, once it has failed, carries nothing either way.
+    function isCut(): boolean {
+      return state.receivedBytes > (quirks?.tftpDiesAfter ?? Number.POSITIVE_INFINITY);
+    }
+
     function receive(bytes: Buffer, from: RemoteInfo): void {
+      if (quirks?.tftpBlocked === 'answers' || bytes.length > (quirks?.largestDatagram ?? Number.POSITIVE_INFINITY) || isCut()) return;
       if (isLost(lossRate, random, counters)) return;
       const reply = decodeTftpReply(bytes);
       if (reply === undefined) return;

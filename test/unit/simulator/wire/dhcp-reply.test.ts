@@ -63,6 +63,7 @@ describe('a lease', () => {
   it('takes server and file from the fields, else from options 66 and 67', () => {
     expect(readLease(offer())).toEqual({
       address: '127.77.0.10',
+      dns: [],
       leaseSeconds: 3600,
       renewSeconds: 1800,
       serverId: '127.0.0.1',
