@@ -57,3 +57,27 @@ export const unknownQuerySchema = z.strictObject({
   q: z.string().max(40).optional().describe('part of a MAC'),
 });
 export type UnknownQuery = z.input<typeof unknownQuerySchema>;
+
+export const suspectSchema = z.object({
+  id: z.string().describe('stable; docs/boot-doctor.md lists them'),
+  title: z.string(),
+  certainty: z.enum(['certain', 'likely', 'possible']),
+  because: z.array(z.string()).describe('what was seen; text of the machine may be in it'),
+  means: z.string(),
+  fix: z.string().describe('the switch to flip'),
+  proof: z.string().describe('what would prove it'),
+  source: z.string(),
+});
+export type Suspect = z.infer<typeof suspectSchema>;
+
+export const bootDoctorSchema = z.object({
+  node: refSchema.nullable(),
+  mac: z.string(),
+  verdict: z.enum(['running', 'under-way', 'stalled', 'unseen']),
+  reached: z.string().describe('how far the present boot came'),
+  silent_seconds: z.number().nullable().describe('since the last step; null when none was seen'),
+  last: bootStepSchema.nullable(),
+  suspects: z.array(suspectSchema).describe('causes that fit, the best first'),
+  quirks: z.array(z.object({ name: z.string(), source: z.string() })).describe('known quirks of its firmware'),
+});
+export type BootDoctor = z.infer<typeof bootDoctorSchema>;

@@ -22,6 +22,8 @@ export type BootHttpFacts = {
   answer?: 'boot' | 'local' | 'wait';
   /** What a script that waits waits for: files of the bootenv, or the lease of the address that asks. */
   waits?: 'bootenv' | 'lease';
+  /** Why it boots the parking place and not what was wished (bootenvs/decide.ts). */
+  parked?: string;
   bytes?: number;
 };
 

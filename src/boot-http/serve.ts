@@ -118,8 +118,8 @@ async function answer(deps: BootHttpDeps, counters: BootHttpCounters, req: Incom
   }
 }
 
-function factsOf({ bootenv, answer: does, waits }: Offer): BootHttpFacts {
-  return { bootenv, answer: does, ...(waits === undefined ? {} : { waits }) };
+function factsOf({ bootenv, answer: does, waits, parked }: Offer): BootHttpFacts {
+  return { bootenv, answer: does, ...(waits === undefined ? {} : { waits }), ...(parked === undefined ? {} : { parked }) };
 }
 
 type Tell = (kind: BootHttpEventKind, mac: string | null, detail: string, facts: BootHttpFacts) => Promise<void>;

@@ -30,8 +30,8 @@ export type OfferDeps = {
   installTokenSeconds: number;
 };
 
-/** `answer` is what the script does: boots a kernel, leaves for the disk, or waits and asks again, `waits` says for what. */
-export type Offer = { script: string; bootenv: string; answer: 'boot' | 'local' | 'wait'; waits?: 'bootenv' | 'lease'; detail: string };
+/** `answer` is what the script does: boots a kernel, leaves for the disk, or waits and asks again, `waits` says for what; `parked` is the code of why it is not what was wished. */
+export type Offer = { script: string; bootenv: string; answer: 'boot' | 'local' | 'wait'; waits?: 'bootenv' | 'lease'; parked?: string; detail: string };
 
 /** Who asks: the MAC of the path, the source address of the request. `look` renders without a token and changes nothing (HEAD). */
 export type Asker = { mac: string; address: string; look: boolean; form: ScriptForm };
@@ -103,7 +103,8 @@ function catalogOf(registry: BootenvRegistry) {
 }
 
 function offer(answer: Offer['answer'], script: string, decision: BootDecision, reason: string): Offer {
-  return { script, bootenv: decision.bootenv, answer, detail: `${decision.bootenv}: ${reason}` };
+  const parked = decision.kind === 'local' ? undefined : decision.alarm?.code;
+  return { script, bootenv: decision.bootenv, answer, detail: `${decision.bootenv}: ${reason}`, ...(parked === undefined ? {} : { parked }) };
 }
 
 function wait(waits: NonNullable<Offer['waits']>, form: ScriptForm, subject: ScriptSubject, decision: BootDecision): Offer {

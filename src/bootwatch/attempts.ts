@@ -35,6 +35,17 @@ export function reachedBy(steps: readonly BootStep[]): Stage {
   return reached;
 }
 
+/** The median, over earlier boots, of the time from the power to the first DISCOVER; null without any. */
+export function usualSecondsToDiscover(attempts: readonly Attempt[]): number | null {
+  const times = attempts.flatMap(({ steps }) => {
+    const powered = steps.find((step) => step.kind === 'power-on' || step.kind === 'power-cycle');
+    const asked = steps.find((step) => step.kind === 'dhcp-discover');
+    return powered === undefined || asked === undefined ? [] : [(asked.at.getTime() - powered.at.getTime()) / 1000];
+  });
+  times.sort((a, b) => a - b);
+  return times.length === 0 ? null : (times[Math.floor(times.length / 2)] ?? null);
+}
+
 function beginsBoot(step: BootStep, before: readonly BootStep[]): boolean {
   if (step.kind.startsWith('power-')) return !before.every((other) => other.kind.startsWith('power-')) || step.kind === 'power-cycle';
   const asker = askerOf(step);

@@ -39,6 +39,27 @@ export const Stage = {
 } as const;
 export type Stage = (typeof Stage)[keyof typeof Stage];
 
+const STAGE_WORDS: readonly string[] = [
+  'power',
+  'firmware asks for an address',
+  'firmware has an address',
+  'loader on its way',
+  'loader fetched',
+  'loader asks for an address',
+  'loader has an address',
+  'script fetched',
+  'kernel fetched',
+  'system asks for an address',
+  'system has an address',
+  'answers fetched',
+  'reported',
+];
+
+/** A stage in words. */
+export function stageName(stage: Stage): string {
+  return STAGE_WORDS[stage] ?? String(stage);
+}
+
 type Words = { title: string; tone: StepTone };
 
 /** Every kind that is written, with its words. A kind from a newer version is shown by its own name. */

@@ -11,7 +11,7 @@ export type Whose = { nodeId: number } | { mac: string };
 type StepRow = { id: string; mac: string; at: Date; kind: string; detail: unknown };
 
 /**
- * The newest steps of a window, oldest first; with `since` the oldest of those after it. Read by boot_events_node_id_id_idx
+ * The newest steps of a window, in the order they were written; with `since` the oldest of those after it. Read by boot_events_node_id_id_idx
  * or boot_events_mac_id_idx.
  */
 export async function readSteps(db: Queryable, whose: Whose, window: StepWindow): Promise<BootStep[]> {
@@ -61,6 +61,11 @@ export async function listUnknown(
   );
   const machines = rows.map((row) => ({ mac: row.mac, steps: row.steps, firstAt: row.first_at, last: stepOf(row) }));
   return { machines, total: rows[0]?.total ?? 0 };
+}
+
+/** In the order they happened: servers write in batches, and a transfer's machine is looked up before it is written. */
+export function byTime(steps: readonly BootStep[]): BootStep[] {
+  return steps.toSorted((a, b) => a.at.getTime() - b.at.getTime() || a.id - b.id);
 }
 
 function stepOf(row: StepRow): BootStep {

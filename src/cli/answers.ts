@@ -14,6 +14,7 @@ export type Barclamp = Answer<Client['barclamps']['list']>['items'][number];
 export type BarclampImportResult = Answer<Client['barclamps']['import']>;
 export type Node = Answer<Client['nodes']['get']>;
 export type BootTimeline = Answer<Client['nodes']['bootTimeline']>;
+export type BootDoctor = Answer<Client['nodes']['bootDoctor']>;
 export type BootStep = BootTimeline['items'][number];
 export type UnknownMachine = Answer<Client['boot']['unknown']>['items'][number];
 export type Timeline = Answer<Client['nodes']['timeline']>;

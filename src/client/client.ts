@@ -12,7 +12,7 @@ import { rolloutSchema, type RolloutPut } from '../api/rollout-schemas.js';
 import { batchResultSchema, type Batch } from '../api/batch-schemas.js';
 import { runDetailSchema, type ForceEnd } from '../api/run-schemas.js';
 import * as b from '../api/barclamp-schemas.js';
-import { bootTimelineSchema, unknownMachineSchema, type BootTimelineQuery, type UnknownQuery } from '../api/boot-schemas.js';
+import { bootDoctorSchema, bootTimelineSchema, unknownMachineSchema, type BootTimelineQuery, type UnknownQuery } from '../api/boot-schemas.js';
 import * as a from '../api/attribs-schemas.js';
 import * as p from '../api/plan-schemas.js';
 import * as s from '../api/schemas.js';
@@ -127,12 +127,14 @@ export function createClient(options: ClientOptions) {
       /** Erases its disk. */
       redeploy: (key: Key, call?: CallOptions) => write('PUT', `/nodes/${segment(key)}/redeploy`, p.redeploySchema, { erase: true }, call),
       bootTimeline: (key: Key, query?: BootTimelineQuery, call?: CallOptions) => get(`/nodes/${segment(key)}/boot-timeline`, bootTimelineSchema, call, query),
+      bootDoctor: (key: Key, call?: CallOptions) => get(`/nodes/${segment(key)}/boot-doctor`, bootDoctorSchema, call),
       timeline: (key: Key, query?: { limit?: number }, call?: CallOptions) => get(`/nodes/${segment(key)}/timeline`, s.timelineSchema, call, query),
     },
     boot: {
       /** Machines that were heard and are no node. */
       unknown: (query?: UnknownQuery, call?: CallOptions) => get('/boot/unknown', s.pageOf(unknownMachineSchema), call, query),
       /** The timeline of a MAC, node or not. */
+      doctor: (mac: string, call?: CallOptions) => get(`/boot/unknown/${segment(mac)}/doctor`, bootDoctorSchema, call),
       timeline: (mac: string, query?: BootTimelineQuery, call?: CallOptions) => get(`/boot/unknown/${segment(mac)}`, bootTimelineSchema, call, query),
     },
     deploymentRoles: {

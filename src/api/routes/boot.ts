@@ -5,7 +5,7 @@ import * as b from '../boot-schemas.js';
 import { nodeId } from '../lookup.js';
 import { defineRoute, type Route } from '../route.js';
 import * as s from '../schemas.js';
-import { readBootTimeline, readUnknown } from '../views/boot.js';
+import { readBootTimeline, readDiagnosis, readUnknown } from '../views/boot.js';
 
 const tag = 'boot';
 const byKey = z.object({ key: s.keySchema });
@@ -26,6 +26,29 @@ export function bootRoutes({ db }: { db: Db }): Route[] {
         const node = await nodeRef(db, params.key);
         return readBootTimeline(db, { nodeId: node.id }, node, query);
       },
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/nodes/:key/boot-doctor',
+      scope: 'viewer',
+      tag,
+      summary: 'Where its boot stopped: the causes that fit, the best first, each with the switch to flip',
+      params: byKey,
+      answer: b.bootDoctorSchema,
+      async handle({ params }) {
+        const node = await nodeRef(db, params.key);
+        return readDiagnosis(db, { nodeId: node.id }, node);
+      },
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/boot/unknown/:mac/doctor',
+      scope: 'viewer',
+      tag,
+      summary: 'The same for a MAC, node or not',
+      params: byMac,
+      answer: b.bootDoctorSchema,
+      handle: ({ params }) => readDiagnosis(db, { mac: params.mac }, null),
     }),
     defineRoute({
       method: 'get',

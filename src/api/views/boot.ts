@@ -1,7 +1,11 @@
 /** Boot timelines as the API shows them. */
 import { splitAttempts } from '../../bootwatch/attempts.js';
-import { describeStep, type BootStep } from '../../bootwatch/steps.js';
-import { countSteps, listUnknown, readSteps, type Whose } from '../../bootwatch/timeline.js';
+import { diagnose } from '../../bootwatch/diagnose.js';
+import { presentBoot } from '../../bootwatch/evidence.js';
+import { gatherEvidence } from '../../bootwatch/gather.js';
+import { quirksSeen } from '../../bootwatch/quirks-seen.js';
+import { describeStep, stageName, type BootStep } from '../../bootwatch/steps.js';
+import { byTime, countSteps, listUnknown, readSteps, type Whose } from '../../bootwatch/timeline.js';
 import type { Db } from '../../db/client.js';
 import { NotFoundError } from '../../shared/errors.js';
 import type * as b from '../boot-schemas.js';
@@ -22,13 +26,14 @@ export async function readBootTimeline(db: Db, whose: Whose, node: { id: number;
   if (total === 0 && 'mac' in whose) throw new NotFoundError('machine', whose.mac);
   // Read one more than asked: its presence says that there is another page, before or after.
   const steps = since === undefined ? read.slice(-query.limit) : read.slice(0, query.limit);
+  const shown = byTime(steps);
   const hasOlder = since === undefined && read.length > query.limit;
   return {
     node,
-    items: steps.map(viewStep),
+    items: shown.map(viewStep),
     next: hasOlder ? String(steps[0]?.id ?? 0) : null,
     total,
-    present_from: query.after === undefined ? (splitAttempts(steps).at(-1)?.steps[0]?.id ?? null) : null,
+    present_from: query.after === undefined ? (splitAttempts(shown).at(-1)?.steps[0]?.id ?? null) : null,
   };
 }
 
@@ -43,6 +48,24 @@ export async function readUnknown(db: Db, query: { limit: number; after?: string
     cursor: (machine) => machine.last.id,
     view: (machine) => ({ mac: machine.mac, steps: machine.steps, first_at: machine.firstAt.toISOString(), last: viewStep(machine.last) }),
   });
+}
+
+/** What the doctor says of a machine now. A MAC that was never heard is not found. */
+export async function readDiagnosis(db: Db, whose: Whose, node: { id: number; name: string } | null): Promise<b.BootDoctor> {
+  const evidence = await gatherEvidence(db, whose);
+  if (evidence.attempts.length === 0 && 'mac' in whose) throw new NotFoundError('machine', whose.mac);
+  const { verdict, reached, silentSeconds, suspects } = diagnose(evidence);
+  const last = presentBoot(evidence).steps.at(-1);
+  return {
+    node,
+    mac: evidence.mac,
+    verdict,
+    reached: stageName(reached),
+    silent_seconds: silentSeconds,
+    last: last === undefined ? null : viewStep(last),
+    suspects: suspects.map((suspect) => ({ ...suspect, because: [...suspect.because] })),
+    quirks: quirksSeen(evidence),
+  };
 }
 
 export function viewStep(step: BootStep): b.BootStep {

@@ -2,9 +2,11 @@ import { Option, type Command } from 'commander';
 import { parseMac } from '../../shared/mac.js';
 import type { BootStep, BootTimeline, UnknownMachine } from '../answers.js';
 import { pause } from '../board/until.js';
+import { ExitCode } from '../failure.js';
 import { printList, readList, wholeNumber, withPaging, type ListOptions } from '../listing.js';
 import type { Cli, Session } from '../session.js';
 import type { Column } from '../table.js';
+import { bootDoctorText } from '../terminal/boot-doctor.js';
 import { bootStepText, bootTimelineText } from '../terminal/boot-steps.js';
 import { agoText } from '../terminal/words.js';
 
@@ -22,7 +24,8 @@ function readTimeline({ client, signal }: Session, key: string, query: { limit: 
 /** The steps of the present boot, or all of the page. */
 function shown(timeline: BootTimeline, options: TimelineOptions): BootStep[] {
   const from = timeline.present_from;
-  return options.all === true || options.since !== undefined || from === null ? timeline.items : timeline.items.filter((step) => step.id >= from);
+  const begin = from === null ? -1 : timeline.items.findIndex((step) => step.id === from);
+  return options.all === true || options.since !== undefined ? timeline.items : timeline.items.slice(Math.max(0, begin));
 }
 
 /** Prints what comes, until Ctrl-C. With --json a step is a line. */
@@ -33,11 +36,13 @@ async function watch(session: Session, key: string, options: TimelineOptions, fi
   begun.forEach((step, index) => print(step, begun[index - 1]));
   if (begun.length === 0) output.hint(`nothing was heard of ${key} yet; waiting`);
   let last = first.items.at(-1);
+  let newest = Math.max(0, ...first.items.map((step) => step.id));
   while (!signal.aborted) {
-    const { items } = await readTimeline(session, key, { limit: 1000, since: String(last?.id ?? 0) });
+    const { items } = await readTimeline(session, key, { limit: 1000, since: String(newest) });
     for (const step of items) {
       print(step, last);
       last = step;
+      newest = Math.max(newest, step.id);
     }
     if (items.length < 1000) await pause(WATCH_MS, signal);
   }
@@ -62,6 +67,26 @@ function addTimeline(boot: Command, cli: Cli): void {
           output.print(timeline, () => bootTimelineText(shown(timeline, options), output.look));
           if (timeline.items.length === 0) output.hint(`nothing was heard of ${key}; is it on, and on a network that is served? prybar boot doctor ${key}`);
           else if (shown(timeline, options).length < timeline.total) output.hint(`${timeline.total} steps are kept; earlier boots: --all`);
+        },
+        'prybar boot unknown',
+      ),
+    );
+}
+
+function addDoctor(boot: Command, cli: Cli): void {
+  boot
+    .command('doctor')
+    .description('where its boot stopped: the causes that fit, and the switch to flip; exit 1 when it has stopped')
+    .argument('<node>', 'id, name, or a MAC, node or not')
+    .action((key: string, _options: unknown, command: Command) =>
+      cli.run(
+        command,
+        async ({ client, output, signal }) => {
+          const mac = parseMac(key);
+          const answer = mac === undefined ? await client().nodes.bootDoctor(key, { signal }) : await client().boot.doctor(mac, { signal });
+          output.print(answer, () => bootDoctorText(answer, output.look));
+          const hasCause = answer.suspects[0]?.certainty === 'certain';
+          return answer.verdict === 'stalled' || answer.verdict === 'unseen' || hasCause ? ExitCode.failed : ExitCode.ok;
         },
         'prybar boot unknown',
       ),
@@ -96,5 +121,6 @@ function addUnknown(boot: Command, cli: Cli): void {
 export function addBoot(program: Command, cli: Cli): void {
   const boot = program.command('boot').description('what was seen of the boots of a machine, and where one stopped');
   addTimeline(boot, cli);
+  addDoctor(boot, cli);
   addUnknown(boot, cli);
 }

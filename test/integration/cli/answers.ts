@@ -390,3 +390,14 @@ export const bootStep = {
 };
 export const bootTimeline = { node: { id: 2, name: 'rack-n002' }, items: [bootStep], next: null, total: 1, present_from: 7 };
 export const unknownMachine = { mac: '52:54:00:00:00:99', steps: 1, first_at: bootStep.at, last: { ...bootStep, mac: '52:54:00:00:00:99' } };
+
+export const bootDoctor = {
+  node: { id: 2, name: 'rack-n002' },
+  mac: '52:54:00:00:00:02',
+  verdict: 'running',
+  reached: 'reported',
+  silent_seconds: 4,
+  last: bootStep,
+  suspects: [],
+  quirks: [],
+};

@@ -37,6 +37,7 @@ const COMMANDS: [string, string[], unknown][] = [
     { node: { id: 2, name: 'rack-n002' }, items: [{ at: '2026-11-21T10:00:00.000Z', source: 'boot', id: 1, kind: 'dhcp', text: 'offer 127.77.0.11' }] },
   ],
   ['boot timeline', ['rack-n002'], answer.bootTimeline],
+  ['boot doctor', ['rack-n002'], answer.bootDoctor],
   ['boot unknown', ['--search', '00:99'], answer.page([answer.unknownMachine])],
   ['deployments list', ['--all'], answer.page([answer.deployment])],
   ['deployments show', ['demo'], answer.deployment],
