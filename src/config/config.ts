@@ -91,7 +91,7 @@ export const environmentSchema = z.object({
     .int()
     .positive()
     .optional()
-    .describe('Jobs of class fast that one worker process runs at once; unset: 1000 on Redis, 100 on PostgreSQL'),
+    .describe('Jobs of class fast that one worker process runs at once; unset: 1000 on Redis, 300 on PostgreSQL'),
   PRYBAR_SWEEP_MS: positive(1000).describe('Milliseconds between two sweeps of an annealer'),
   PRYBAR_HEARTBEAT_SECONDS: positive(5).describe('Seconds between two heartbeats of an agent'),
   PRYBAR_ALIVE_GRACE_SECONDS: positive(20).describe('Seconds without a heartbeat after which a node is not alive'),
