@@ -43,6 +43,7 @@ $$;
 -- claimed by the holder's kick or by the next sweep (engine-rules 11). Statement 2 has a fresh snapshot and checks
 -- everything again. A full pass looks at every gate in statement 1 as well, though nothing is held yet: nodes that cannot be
 -- claimed must not fill p_limit, or those after them would never be looked at.
+-- OFFSET 0 keeps "has the machine a run" a question for each row, by its index: made a join, it walks all live runs for each.
 -- Nested loops alone: they keep the order that a LIMIT needs, and nothing here is long on both sides.
 -- p_nodes: the nodes a settle touched, or NULL for a full pass. p_held, p_held_nodes: children that this transaction has
 -- released and not yet written (10_children.sql), ordered by node; they are claimed as if they were TODO.
@@ -92,7 +93,7 @@ BEGIN
                 AND (ro.soft_after = '{}' AND ro.soft_after_deployment = '{}' OR soft_predecessor(t.id, m.id, d.id, ro.soft_after, ro.soft_after_deployment) IS NULL)
                 AND (NOT v_rolling OR coalesce((rollout_stand(t.id)).room, 1) > 0)
                 AND (m.target_role_id IS NULL OR t.id = ANY(target_line(m.id, m.target_role_id)))
-                AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = CASE WHEN m.kind = 'machine' THEN m.id::text ELSE m.id || ':' || t.role_id END AND r.ended_at IS NULL AND r.holds_slot)
+                AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = CASE WHEN m.kind = 'machine' THEN m.id::text ELSE m.id || ':' || t.role_id END AND r.ended_at IS NULL AND r.holds_slot OFFSET 0)
               ORDER BY t.cohort, t.id LIMIT least(p_limit, free.n)) l
             ORDER BY l.cohort, l.id LIMIT least(p_limit, v_look)) c
          UNION SELECT w.node_id FROM runs w WHERE w.ended_at IS NULL AND w.status = 'WAKING' AND NOT w.holds_slot)
@@ -174,7 +175,6 @@ BEGIN
           AND (nr.not_before IS NULL OR nr.not_before <= v_now)
           AND (ro.runs_in = 'any' OR n.kind <> 'machine' OR ro.runs_in = n.boot_class::text)
           AND (ro.soft_after = '{}' AND ro.soft_after_deployment = '{}' OR soft_predecessor(nr.id, n.id, nr.deployment_id, ro.soft_after, ro.soft_after_deployment) IS NULL)
-          -- OFFSET 0 keeps it a question for each row, by the index: made a join, it walks all live runs for each node.
           AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.exclusive_key = CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AND r.ended_at IS NULL AND r.holds_slot OFFSET 0)
           AND (NOT v_rolling OR coalesce((rollout_stand(nr.id)).room, 1) > 0)
           AND (n.target_role_id IS NULL OR nr.id = ANY(target_line(n.id, n.target_role_id)))

@@ -166,7 +166,7 @@ END $$;
 
 -- TRANSITION and "a live run of this noderole" are one fact told twice; where they differ, something was lost. Both
 -- directions are repaired (engine-rules 20). Each repair is an alarm: it should never happen. Returns how many were
--- repaired. Noderoles are looked at in a window of ids, runs are all looked at: those that live are few.
+-- repaired. Looks at a window of noderoles.
 DROP FUNCTION IF EXISTS repair_drift();
 CREATE OR REPLACE FUNCTION repair_drift(p_from int DEFAULT 0, p_to int DEFAULT 2147483647) RETURNS int LANGUAGE plpgsql
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
@@ -191,7 +191,7 @@ BEGIN
   SELECT coalesce(array_agg(noderole_event(m.id, m.version, 'TRANSITION', m.state, m.node_id, m.role_id, m.deployment_id, 'drift repaired: no live run')), '{}'), count(*)
     INTO v_events, v_repaired FROM moved m;
   SELECT array_agg(r.id) INTO v_runs FROM runs r JOIN node_roles nr ON nr.id = r.node_role_id
-   WHERE r.ended_at IS NULL AND r.stopping_at IS NULL AND nr.current_run_id IS DISTINCT FROM r.id;
+   WHERE r.ended_at IS NULL AND r.stopping_at IS NULL AND r.node_role_id BETWEEN p_from AND p_to AND nr.current_run_id IS DISTINCT FROM r.id;
   IF v_runs IS NOT NULL THEN
     v_more := stop_runs(v_runs, 'superseded', 'drift repaired: the noderole is not in TRANSITION for this run');
     v_events := v_events || v_more;

@@ -46,6 +46,8 @@ describe('the plans of the hot path', () => {
       `INSERT INTO runs (node_role_id, node_id, role_id, jig, exclusive_key, status, outcome, ended_at)
        SELECT id, node_id, role_id, 'test', node_id::text, 'ENDED', 'succeeded', clock_timestamp() FROM node_roles ORDER BY id`,
     );
+    // Half of the fleet is at work.
+    await engine.db.pool.query('SELECT * FROM claim(NULL, $1)', [nodes / 2]);
     if (analyze) await engine.db.pool.query('ANALYZE');
   }
 
@@ -78,12 +80,12 @@ describe('the plans of the hot path', () => {
     return { ids: rows.map((row) => row.id), fences: rows.map((row) => row.fence) };
   };
 
-  /** Fifty noderoles through claim, start and settle, twice, because the first call of a connection reads the catalog; then the sweep. */
+  /** Twenty-five noderoles through claim, start and settle, twice, because the first call of a connection reads the catalog; then the sweep. */
   async function costs(nodes: number, analyze: boolean): Promise<Map<string, Cost>> {
     await seed(nodes, analyze);
     const seen = new Map<string, Cost>();
     for (let turn = 0; turn < 2; turn++) {
-      seen.set('claim', await cost('SELECT * FROM claim(NULL, 50)'));
+      seen.set('claim', await cost('SELECT * FROM claim(NULL, 25)'));
       const queued = await runsThat('QUEUED');
       seen.set('read', await cost('SELECT * FROM start_read($1)', [queued.ids]));
       await engine.db.pool.query(
