@@ -8,7 +8,7 @@ import { kickAfter } from '../api/kick.js';
 import { createNodeRouter } from '../api/routes/node.js';
 import { createWorkWake } from '../api/work-wake.js';
 import { createLeaseLookup } from '../bootenvs/leased.js';
-import { loadBootenvs } from '../bootenvs/registry.js';
+import { openLiveRegistry } from '../bootenvs/live-registry.js';
 import { createBootHandler, limitServer } from '../boot-http/serve.js';
 import { withTransaction } from '../db/client.js';
 import { DhcpServer } from '../dhcp/server.js';
@@ -113,13 +113,13 @@ async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, ma
 
 async function startHttp(context: Context, phases: PhaseRecorder, macOf: MacOf): Promise<Part> {
   const { db, config, log } = context;
-  const { registry } = await loadBootenvs({ home: config.home });
+  const registry = await openLiveRegistry({ home: config.home, pool: db.pool, log: log.child({ service: 'bootenvs' }) });
   const boot = createBootHandler({
     db,
     home: config.home,
     log: log.child({ service: 'boot-http' }),
     baseUrl: `http://${config.bootHost}:${config.bootHttpPort}`,
-    registry: () => registry,
+    registry: () => registry.current(),
     bootTokenSeconds: BOOT_TOKEN_SECONDS,
     installTokenSeconds: config.installDeadlineSeconds + BOOT_TOKEN_SECONDS,
     macOf,
@@ -145,6 +145,7 @@ async function startHttp(context: Context, phases: PhaseRecorder, macOf: MacOf):
   return {
     async close() {
       closing.abort();
+      await registry.close();
       await report.close();
       server.close();
       server.closeIdleConnections();

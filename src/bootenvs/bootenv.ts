@@ -49,6 +49,8 @@ export const bootenvSchema = z
     params: z.record(z.string(), z.json()).default({}),
     /** Where the payload comes from: file -> URL, shown when it is missing. */
     sources: z.record(fileName, z.url()).default({}),
+    /** Where a payload lies in the system's ISO image, for `prybar bootenvs import --iso`. */
+    iso: z.record(fileName, z.string().regex(/^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/, 'a path inside the image')).default({}),
   })
   .refine((bootenv) => bootenv.kind === 'local' || bootenv.kernel !== undefined, { message: 'a kernel is needed', path: ['kernel'] })
   .superRefine(({ answers }, ctx) => {

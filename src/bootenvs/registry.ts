@@ -10,7 +10,7 @@ import type { Pool } from '../db/client.js';
 import { findPackageRoot } from '../db/package-root.js';
 import { openInside } from '../shared/safe-path.js';
 import { answerOf, bootenvName, bootenvSchema, type BootenvDefinition } from './bootenv.js';
-import { renderContext, sampleSubject } from './render.js';
+import { renderProblems } from './render-check.js';
 import { imageDirectory, payloadKind, STAND_IN_PROBLEM } from './stand-ins.js';
 import { compileTemplate, type CompiledTemplate } from './template.js';
 
@@ -96,7 +96,8 @@ async function loadFolder(folder: string): Promise<LoadedBootenv> {
     if (format !== undefined) answers.set(served, compileTemplate(await readTemplate(folder, template), format));
   }
   loaded.answers = answers;
-  checkRendering(loaded);
+  loaded.problems = renderProblems(loaded);
+  loaded.available = loaded.problems.length === 0;
   return loaded;
 }
 
@@ -109,19 +110,6 @@ async function readTemplate(folder: string, template: string): Promise<string> {
     return await file.handle.readFile('utf8');
   } finally {
     await file.handle.close();
-  }
-}
-
-/** Renders everything once with the sample node: an undefined variable shows at start, not in a machine's installer. */
-function checkRendering(loaded: LoadedBootenv): void {
-  const context = renderContext(sampleSubject(loaded.name, loaded.definition.params));
-  for (const [name, render] of [['kernel_args', loaded.kernelArgs] as const, ...loaded.answers]) {
-    try {
-      render(context);
-    } catch (error) {
-      loaded.problems.push(`${name} does not render: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`);
-      loaded.available = false;
-    }
   }
 }
 

@@ -8,6 +8,7 @@ import { addBootenvs } from './commands/bootenvs.js';
 import { addCaps } from './commands/caps.js';
 import { addDeployments } from './commands/deployments.js';
 import { addApply } from './commands/apply.js';
+import { addDoctor } from './commands/doctor.js';
 import { addPlan } from './commands/deployment-plan.js';
 import { addEvents } from './commands/events.js';
 import { addHooks } from './commands/hooks.js';
@@ -78,6 +79,7 @@ export function buildProgram(cli: Cli): Command {
   addWhy(program, cli);
   addBoot(program, cli);
   addBootenvs(program, cli);
+  addDoctor(program, cli);
   addCaps(program, cli);
   addAnneal(program, cli);
   addEvents(program, cli);

@@ -3,6 +3,7 @@ import type { Bootenv } from '../answers.js';
 import { printList, readList, withPaging, type ListOptions } from '../listing.js';
 import type { Cli } from '../session.js';
 import type { Column } from '../table.js';
+import { addLocalBootenvs } from './bootenvs-local.js';
 import { listText } from '../terminal/words.js';
 
 const COLUMNS: Column<Bootenv>[] = [
@@ -27,4 +28,5 @@ export function addBootenvs(program: Command, cli: Cli): void {
       printList(session, list, COLUMNS, 'no bootenvs');
     }),
   );
+  addLocalBootenvs(bootenvs, cli);
 }
