@@ -15,6 +15,9 @@ import { run, step } from './step.mjs';
 
 const SYSTEM_BINARIES = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin', '/usr/local/sbin'];
 
+/** npm puts its packages' programs first in PATH: its `dhcp` has a `dhcpd` of its own. @param {string} folder */
+const isOfSystem = (folder) => !folder.includes('node_modules');
+
 /** Boot loaders as the Debian packages name them. Both BIOS and UEFI firmware are served from this folder. */
 const LOADERS = ['undionly.kpxe', 'ipxe.efi', 'snponly.efi'];
 
@@ -85,7 +88,7 @@ async function findOnSystem(name) {
   const program = file.split('/').pop() ?? '';
   const places = !file.includes('bin/')
     ? [`/${file}`]
-    : [...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM_BINARIES].map((folder) => join(folder, program));
+    : [...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM_BINARIES].filter(isOfSystem).map((folder) => join(folder, program));
   const path = places.find((place) => existsSync(place));
   if (!path) return undefined;
   return !isUsable || (await isUsable(path).catch(() => false)) ? { path, env: process.env } : undefined;

@@ -8,13 +8,11 @@ import { parseIpv4 } from '../../shared/ipv4.js';
 import { macBytes } from '../../shared/mac.js';
 import type { HostRecord } from '../host-records.js';
 import { ISC_GROUPS, iscHostName } from '../isc-dhcpd.js';
-import { OmapiRefusal, OmapiSession } from '../omapi/client.js';
+import { OMAPI_NOT_FOUND, OmapiRefusal, OmapiSession } from '../omapi/client.js';
 import { OmapiOperation, type OmapiPairs } from '../omapi/message.js';
 import type { BackEnd } from './back-end.js';
 import type { IscOmapiSettings } from './settings.js';
 
-/** ISC_R_NOTFOUND of `isc/result.h`. */
-const NOT_FOUND = 23;
 const ETHERNET = Buffer.from([0, 0, 0, 1]);
 const YES = Buffer.from([0, 0, 0, 1]);
 
@@ -132,7 +130,7 @@ async function lookUp(session: OmapiSession, mac: string): Promise<{ handle: num
     const address = bytes === undefined || bytes.length === 0 ? '' : [...bytes.subarray(0, 4)].join('.');
     return { handle: found.handle, address };
   } catch (error) {
-    if (error instanceof OmapiRefusal && error.result === NOT_FOUND) return null;
+    if (error instanceof OmapiRefusal && error.result === OMAPI_NOT_FOUND) return null;
     throw error;
   }
 }

@@ -5,11 +5,16 @@ import { TimeoutError, UpstreamError } from '../../shared/errors.js';
 import { decodeOmapi, encodeOmapi, OMAPI_GREETING, OmapiOperation, type OmapiKey, type OmapiMessage, type OmapiPairs } from './message.js';
 
 const ANSWER_TIMEOUT_MS = 10_000;
+/** How long dhcpd may take for the first signed question, which is about nothing. */
+const KEY_TIMEOUT_MS = 3_000;
 const ALGORITHM = 'hmac-md5.SIG-ALG.REG.INT.';
 
 export type OmapiServer = { address: string; port: number; keyName: string; secret: Buffer };
 
-/** A refusal of dhcpd: `result` is its isc_result code, 23 "not found" among them. */
+/** ISC_R_NOTFOUND of `isc/result.h`. */
+export const OMAPI_NOT_FOUND = 23;
+
+/** A refusal of dhcpd: `result` is its isc_result code. */
 export class OmapiRefusal extends UpstreamError {
   constructor(
     readonly result: number,
@@ -65,12 +70,12 @@ export class OmapiSession {
   }
 
   /** Sends a message and waits for its answer. Throws OmapiRefusal when the answer is a status other than success. */
-  async ask(words: { operation: number; handle?: number; message?: OmapiPairs; object?: OmapiPairs }): Promise<OmapiMessage> {
+  async ask(words: { operation: number; handle?: number; message?: OmapiPairs; object?: OmapiPairs }, timeoutMs = ANSWER_TIMEOUT_MS): Promise<OmapiMessage> {
     const id = this.#nextId++;
     const asked: OmapiMessage = { handle: 0, message: new Map(), object: new Map(), ...words, id, answers: 0 };
     if (this.#failed !== undefined) throw this.#failed;
     this.socket.write(encodeOmapi(asked, this.#key));
-    const answer = await this.#receive(() => this.#takeAnswer(id));
+    const answer = await this.#receive(() => this.#takeAnswer(id), timeoutMs);
     if (answer.operation === OmapiOperation.status) {
       const result = answer.message.get('result')?.readUInt32BE(0) ?? 1;
       if (result !== 0) throw new OmapiRefusal(result, answer.message.get('message')?.toString('latin1') ?? 'no reason given');
@@ -95,6 +100,20 @@ export class OmapiSession {
       ]),
     });
     this.#key = { id: answer.handle, secret: server.secret };
+    await this.#proveKey();
+  }
+
+  /** dhcpd does not refuse a wrong signature: it says nothing for ever (seen with 4.4.3). So a question comes first that costs nothing. */
+  async #proveKey(): Promise<void> {
+    const question = {
+      operation: OmapiOperation.open,
+      message: new Map([['type', Buffer.from('host')]]),
+      object: new Map([['name', Buffer.from('prybar-nothing')]]),
+    };
+    await this.ask(question, KEY_TIMEOUT_MS).catch((cause: unknown) => {
+      if (cause instanceof OmapiRefusal && cause.result === OMAPI_NOT_FOUND) return;
+      throw new UpstreamError('dhcpd does not take our signature over OMAPI: key_name, or the secret in key_file, is not the one of its omapi-key', { cause });
+    });
   }
 
   #takeAnswer(id: number): OmapiMessage | undefined {
@@ -107,18 +126,18 @@ export class OmapiSession {
     }
   }
 
-  async #receive<T>(take: () => T | undefined): Promise<T> {
+  async #receive<T>(take: () => T | undefined, timeoutMs = ANSWER_TIMEOUT_MS): Promise<T> {
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;
       this.#wake?.();
-    }, ANSWER_TIMEOUT_MS);
+    }, timeoutMs);
     try {
       for (;;) {
         const taken = take();
         if (taken !== undefined) return taken;
         if (this.#failed !== undefined) throw this.#failed;
-        if (isLate) throw new TimeoutError(`dhcpd did not answer over OMAPI in ${ANSWER_TIMEOUT_MS / 1000} s`);
+        if (isLate) throw new TimeoutError(`dhcpd did not answer over OMAPI in ${timeoutMs / 1000} s`);
         await new Promise<void>((resolve) => (this.#wake = resolve));
       }
     } catch (error) {
