@@ -68,6 +68,8 @@ export const bootenvLocalSchema = z
   })
   .optional();
 
+export const bootDefaultAnswerSchema = z.object({ install_id: z.int(), proven: z.literal(false) });
+
 export const bootenvLocalAnswerSchema = z.object({
   install_id: z.int(),
   node: z.object({ id: z.int(), name: z.string() }),

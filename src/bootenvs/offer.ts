@@ -15,6 +15,7 @@ import type { BootenvRegistry, LoadedBootenv } from './registry.js';
 import { renderContext, TOKEN_PLACEHOLDER } from './render.js';
 import type { ScriptSubject } from './script-subject.js';
 import { FORMS, type ScriptForm } from './script-forms.js';
+import { witnessAddress } from './witness.js';
 import { readReport } from './local-disk.js';
 import { localDiskScript } from './local-loader.js';
 
@@ -38,7 +39,7 @@ export type Asker = { mac: string; address: string; look: boolean; form: ScriptF
 
 /** Renders the script. Throws when the database cannot be read: the door answers 503, never an installer. */
 export async function offerScript(deps: OfferDeps, asker: Asker): Promise<Offer> {
-  const subject = await readBootSubject(deps.db.pool, asker.mac, asker.address);
+  const subject = await readLeasedSubject(deps, asker);
   const decision = decideBootenv(wishOf(subject), subject.install, catalogOf(deps.registry()));
   const scripted: ScriptSubject = { mac: asker.mac, baseUrl: deps.baseUrl, name: subject.node?.name ?? asker.mac, reason: decision.reason };
   if (decision.alarm !== null && subject.node !== null && !asker.look) await raise(deps, subject.node.id, decision);
@@ -53,6 +54,13 @@ export async function offerScript(deps: OfferDeps, asker: Asker): Promise<Offer>
   }
   if (subject.network === null) return wait('lease', asker.form, { ...scripted, reason: `address ${asker.address} is not leased to ${asker.mac}` }, decision);
   return offer('boot', await kernelOffer(deps, asker, { subject, decision, loaded, scripted }), decision, decision.reason);
+}
+
+/** The machine and its lease; where another server gives the addresses, what is seen on the segment stands for one. */
+async function readLeasedSubject({ db }: OfferDeps, asker: Asker): Promise<BootSubject> {
+  const subject = await readBootSubject(db.pool, asker.mac, asker.address);
+  if (subject.network !== null || !(await witnessAddress(db, asker))) return subject;
+  return readBootSubject(db.pool, asker.mac, asker.address);
 }
 
 type Kernel = { subject: BootSubject; decision: BootDecision; loaded: LoadedBootenv; scripted: ScriptSubject };

@@ -97,6 +97,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   facts: { title: 'agent alive', tone: 'good' },
   installing: { title: 'disk claimed', tone: 'good' },
   installed: { title: 'installation complete', tone: 'good' },
+  'installed-unproven': { title: 'installation said to be complete, unproven', tone: 'plain' },
   'disk-boot': { title: 'booted from its disk', tone: 'good' },
   'token-refused': { title: 'token refused', tone: 'bad' },
 };
@@ -133,6 +134,7 @@ const FIXED: Readonly<Record<string, Stage>> = {
   facts: Stage.reported,
   installing: Stage.reported,
   installed: Stage.reported,
+  'installed-unproven': Stage.reported,
   'disk-boot': Stage.reported,
 };
 

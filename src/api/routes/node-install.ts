@@ -1,5 +1,7 @@
 /** Callbacks of an installer: the disk is claimed, the system is installed (netboot-rules 18, 20, 22). */
 import { completeInstall, markWiping } from '../../bootenvs/installs.js';
+import { completeByAddress } from '../../bootenvs/legacy-callback.js';
+import { NotFoundError } from '../../shared/errors.js';
 import { bearerToken } from '../auth.js';
 import type { NodeRouterDeps } from '../deps.js';
 import { refuseToken, tokenOfNode } from '../node-auth.js';
@@ -52,6 +54,25 @@ export function installRoutes(deps: NodeRouterDeps): Route[] {
         return await complete(deps, call, params.id, bearerToken(`Bearer ${params.token}`), {});
       },
     }),
+    ...(['get', 'post'] as const).map((method) =>
+      defineNodeRoute({
+        method,
+        path: '/boot-default/',
+        tag,
+        summary:
+          'The system is installed, without a token, for old kickstarts: only where the network allows it, only of the machine that has the caller’s address',
+        answer: n.bootDefaultAnswerSchema,
+        acceptsForm: true,
+        refusals: [404],
+        async handle({ call }) {
+          if (method === 'get' && isOnlyLooking(call)) return undefined;
+          const done = await completeByAddress(deps.db, call.address);
+          // One answer for every reason: an address is not told what there is to know about it.
+          if (done === null) throw new NotFoundError('installation open for', 'this address');
+          return { install_id: done.installId, proven: false as const };
+        },
+      }),
+    ),
   ];
 }
 
