@@ -74,6 +74,8 @@ export const networkSchema = answer({
   boot_host: z.string().nullable(),
   unknown_quota: z.int().nullable(),
   quiet_ra: z.boolean(),
+  /** `/boot-default/` without a token ends an installation here. */
+  legacy_boot_default: z.boolean(),
   relays: z.array(z.string()),
   relay_modes: z.record(z.string(), z.unknown()),
   options: z.record(z.string(), z.unknown()),
@@ -119,6 +121,7 @@ const settings = {
   boot_host: address.nullable().optional(),
   unknown_quota: z.int().min(0).max(1_000_000).nullable().optional(),
   quiet_ra: z.boolean().optional(),
+  legacy_boot_default: z.boolean().optional(),
   relays: z.array(z.string().max(40)).max(1000).optional(),
   relay_modes: jsonObjectSchema.optional(),
   options: jsonObjectSchema.optional(),

@@ -19,6 +19,7 @@ export const NETWORK_FIELDS = [
   'boot_host',
   'unknown_quota',
   'quiet_ra',
+  'legacy_boot_default',
   'relays',
   'relay_modes',
   'options',
