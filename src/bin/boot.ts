@@ -9,7 +9,8 @@ import { createNodeRouter } from '../api/routes/node.js';
 import { createWorkWake } from '../api/work-wake.js';
 import { createLeaseLookup } from '../bootenvs/leased.js';
 import { openLiveRegistry } from '../bootenvs/live-registry.js';
-import { createBootHandler, limitServer } from '../boot-http/serve.js';
+import { BOOT_SERVER_OPTIONS, limitServer } from '../boot-http/limits.js';
+import { createBootHandler } from '../boot-http/serve.js';
 import { withTransaction } from '../db/client.js';
 import { DhcpServer } from '../dhcp/server.js';
 import { alarm, type DomainEvent } from '../events/events.js';
@@ -133,7 +134,7 @@ async function startHttp(context: Context, phases: PhaseRecorder, macOf: MacOf):
     .disable('etag')
     .set('trust proxy', false)
     .use(createNodeRouter({ db, config, log, wakeWork: createWorkWake(db), closing: closing.signal }));
-  const server = createServer((req, res) => {
+  const server = createServer(BOOT_SERVER_OPTIONS, (req, res) => {
     kickAfter(() => context.doorbell.kick(), req, res);
     void boot(req, res).then((answered) => {
       if (!answered) nodes(req, res);

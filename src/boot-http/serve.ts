@@ -3,7 +3,7 @@
  * each request; when it cannot be read the answer is 503, never an installer (engine-rules 6). Nothing under /boot is
  * compressed or chunked. It writes no state of its own: what it decides is `src/bootenvs`.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
 import { findPackageRoot } from '../db/package-root.js';
 import { fetchAnswers } from '../bootenvs/answers.js';
@@ -13,15 +13,25 @@ import { localLoader } from '../bootenvs/local-loader.js';
 import { offerScript, type Offer, type OfferDeps } from '../bootenvs/offer.js';
 import { createRenderedFiles } from '../bootenvs/rendered-files.js';
 import { imageDirectory } from '../bootenvs/stand-ins.js';
+import { LiveTransfers } from '../nodes/transfers.js';
+import { printableText } from '../shared/bytes.js';
+import { FileCache } from '../shared/file-cache.js';
 import { parseBootPath, type BootPath } from './boot-path.js';
 import { fileOf, phaseOfHttp, type BootHttpEvent, type BootHttpEventKind, type BootHttpFacts } from './events.js';
-import { sendFile } from './send-file.js';
+import { sendFile, type FileDoor } from './send-file.js';
 
 export type BootHttpDeps = OfferDeps & {
   /** Whose address it is, for kernels and initrds, whose requests name no machine. */
   macOf: LeaseLookup;
   onEvent?: (event: BootHttpEvent) => void;
+  /** Shared with whoever else serves files; default: one of its own. */
+  cache?: FileCache;
+  /** Where running transfers are shown; default: nowhere else. */
+  transfers?: LiveTransfers;
 };
+
+/** With what is made once for the handler. */
+type Deps = BootHttpDeps & Pick<FileDoor, 'cache' | 'transfers'>;
 
 export type BootHttpCounters = {
   requests: number;
@@ -40,7 +50,8 @@ export type BootHandler = ((req: IncomingMessage, res: ServerResponse) => Promis
 const RETRY_AFTER_SECONDS = 5;
 
 /** The handler: true when the request was under /boot and has been answered, false when it is somebody else's. Never rejects. */
-export function createBootHandler(deps: BootHttpDeps): BootHandler {
+export function createBootHandler(given: BootHttpDeps): BootHandler {
+  const deps: Deps = { ...given, cache: given.cache ?? new FileCache(), transfers: given.transfers ?? new LiveTransfers() };
   const counters: BootHttpCounters = { requests: 0, scripts: 0, kernels: 0, initrds: 0, answers: 0, loaders: 0, bytes: 0, notFound: 0, failed: 0 };
   const handle = async (req: IncomingMessage, res: ServerResponse): Promise<boolean> => {
     const asked = parseBootPath(req.url ?? '');
@@ -63,7 +74,7 @@ export function createBootHandler(deps: BootHttpDeps): BootHandler {
   return Object.assign(handle, { counters: () => ({ ...counters }) });
 }
 
-async function answer(deps: BootHttpDeps, counters: BootHttpCounters, req: IncomingMessage, res: ServerResponse, asked: BootPath, tell: Tell): Promise<void> {
+async function answer(deps: Deps, counters: BootHttpCounters, req: IncomingMessage, res: ServerResponse, asked: BootPath, tell: Tell): Promise<void> {
   const address = sourceAddress(req);
   const look = req.method === 'HEAD';
   const missing = async () => {
@@ -91,12 +102,12 @@ async function answer(deps: BootHttpDeps, counters: BootHttpCounters, req: Incom
     case 'file':
       return sendBootenvFile(deps, counters, req, res, asked, tell, missing);
     case 'loader':
-      return sendStatic(counters, req, res, path.join(deps.home, 'loaders'), asked.name, missing, async () => {
+      return sendStatic(deps, counters, req, res, path.join(deps.home, 'loaders'), asked.name, missing, async () => {
         counters.loaders += 1;
         await tell('http-loader', await deps.macOf(address), asked.name, { file: asked.name });
       });
     case 'agent':
-      return sendStatic(counters, req, res, path.join(findPackageRoot(), 'src', 'bootenvs', 'agent'), asked.name, missing, async () => undefined);
+      return sendStatic(deps, counters, req, res, path.join(findPackageRoot(), 'src', 'bootenvs', 'agent'), asked.name, missing, async () => undefined);
     case 'rendered': {
       const file = await createRenderedFiles(deps).text(asked.name, { address, look });
       if (file === undefined) return missing();
@@ -125,7 +136,7 @@ function factsOf({ bootenv, answer: does, waits, parked }: Offer): BootHttpFacts
 type Tell = (kind: BootHttpEventKind, mac: string | null, detail: string, facts: BootHttpFacts) => Promise<void>;
 
 /** Tells of the steps of one request; a HEAD is none. Looks up the machine only where somebody listens. */
-function teller(deps: BootHttpDeps, req: IncomingMessage): Tell {
+function teller(deps: Deps, req: IncomingMessage): Tell {
   const address = sourceAddress(req);
   return async (kind, mac, detail, facts) => {
     if (deps.onEvent === undefined || req.method === 'HEAD') return;
@@ -134,7 +145,7 @@ function teller(deps: BootHttpDeps, req: IncomingMessage): Tell {
 }
 
 async function sendBootenvFile(
-  deps: BootHttpDeps,
+  deps: Deps,
   counters: BootHttpCounters,
   req: IncomingMessage,
   res: ServerResponse,
@@ -145,7 +156,7 @@ async function sendBootenvFile(
   const definition = bootenvName.safeParse(asked.bootenv).success ? deps.registry().get(asked.bootenv)?.definition : undefined;
   if (definition === undefined) return missing();
   const kind = asked.name === definition.kernel ? 'http-kernel' : definition.initrds.includes(asked.name) ? 'http-initrd' : null;
-  await sendStatic(counters, req, res, imageDirectory(deps.home, definition.name), asked.name, missing, async () => {
+  await sendStatic(deps, counters, req, res, imageDirectory(deps.home, definition.name), asked.name, missing, async () => {
     if (kind === 'http-kernel') counters.kernels += 1;
     if (kind === 'http-initrd') counters.initrds += 1;
     const file = `${definition.name}/${asked.name}`;
@@ -154,6 +165,7 @@ async function sendBootenvFile(
 }
 
 async function sendStatic(
+  deps: Deps,
   counters: BootHttpCounters,
   req: IncomingMessage,
   res: ServerResponse,
@@ -162,7 +174,15 @@ async function sendStatic(
   missing: () => Promise<void>,
   onSent: () => Promise<void>,
 ): Promise<void> {
-  const sent = await sendFile(req, res, root, name);
+  const { cache, transfers, macOf } = deps;
+  const door = {
+    cache,
+    transfers,
+    macOf,
+    address: sourceAddress(req),
+    shownAs: printableText(Buffer.from((req.url ?? '').split('?', 1)[0] ?? '', 'latin1'), 200),
+  };
+  const sent = await sendFile(req, res, door, root, name);
   if (sent === 'absent') return missing();
   counters.bytes += sent.bytes;
   if (sent.complete && sent.status !== 304) await onSent();
@@ -173,7 +193,7 @@ function notFound(counters: BootHttpCounters, req: IncomingMessage, res: ServerR
   sendText(req, res, 404, 'not found\n');
 }
 
-async function fail(deps: BootHttpDeps, req: IncomingMessage, res: ServerResponse, asked: BootPath, error: unknown, tell: Tell): Promise<void> {
+async function fail(deps: Deps, req: IncomingMessage, res: ServerResponse, asked: BootPath, error: unknown, tell: Tell): Promise<void> {
   const file = fileOf(asked) ?? 'its script';
   const mac = asked.kind === 'script' ? asked.mac : null;
   if (res.headersSent) {
@@ -207,22 +227,4 @@ function sendBytes(req: IncomingMessage, res: ServerResponse, status: number, bo
 /** The peer's address; an IPv4 one that came over a dual-stack socket in its own form. Headers such as X-Forwarded-For are nobody's word here. */
 function sourceAddress(req: IncomingMessage): string {
   return (req.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-}
-
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
-/** Above the 25 s of a long poll; ends readers that stand still, too. */
-const IDLE_TIMEOUT_MS = 60_000;
-const KEEP_ALIVE_MS = 5_000;
-const MAX_CONNECTIONS = 4_096;
-const MAX_HEADERS = 50;
-
-/** Bounds what a slow or idle client can hold of the boot HTTP server (attack 6). Call it before `listen`. */
-export function limitServer(server: Server): void {
-  server.headersTimeout = HEADERS_TIMEOUT_MS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
-  server.keepAliveTimeout = KEEP_ALIVE_MS;
-  server.timeout = IDLE_TIMEOUT_MS;
-  server.maxConnections = MAX_CONNECTIONS;
-  server.maxHeadersCount = MAX_HEADERS;
 }

@@ -119,12 +119,20 @@ function wait(waits: NonNullable<Offer['waits']>, form: ScriptForm, subject: Scr
   return { ...offer('wait', FORMS[form].wait(subject), decision, subject.reason), waits };
 }
 
-/** A GRUB that finds the systems on an ESP; made by the set-up when GRUB is there. */
-async function hasLocalLoader(home: string): Promise<boolean> {
-  return access(path.join(home, 'loaders', 'local.efi')).then(
+const LOADER_LOOK_MS = 1_000;
+const loaderLooks = new Map<string, { until: number; found: Promise<boolean> }>();
+
+/** A GRUB that finds the systems on an ESP; made by the set-up when GRUB is there. Looked for once a second, not for each script. */
+function hasLocalLoader(home: string): Promise<boolean> {
+  const now = Date.now();
+  const known = loaderLooks.get(home);
+  if (known !== undefined && known.until > now) return known.found;
+  const found = access(path.join(home, 'loaders', 'local.efi')).then(
     () => true,
     () => false,
   );
+  loaderLooks.set(home, { until: now + LOADER_LOOK_MS, found });
+  return found;
 }
 
 const ALARM_EVERY_MS = 600_000;

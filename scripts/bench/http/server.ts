@@ -1,7 +1,8 @@
 /** Our boot HTTP alone in a process, for the bench: `server.ts <home> <port>`, the database by DATABASE_URL. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { createBootHandler, limitServer } from '../../../src/boot-http/serve.js';
+import { limitServer } from '../../../src/boot-http/limits.js';
+import { createBootHandler } from '../../../src/boot-http/serve.js';
 import { createLeaseLookup } from '../../../src/bootenvs/leased.js';
 import { loadBootenvs } from '../../../src/bootenvs/registry.js';
 import { openDb } from '../../../src/db/client.js';
