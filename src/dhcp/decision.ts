@@ -35,6 +35,8 @@ export type Decision =
   | { readonly kind: 'bootp'; readonly address: number }
   /** A boot file and no address: a proxy's OFFER on port 67, or the ACK of the boot server on 4011. */
   | { readonly kind: 'boot'; readonly type: typeof MessageType.offer | typeof MessageType.ack }
+  /** Nothing is said: a client chose what another server gave it (mode proxy). */
+  | { readonly kind: 'observe'; readonly address: number }
   | { readonly kind: 'ignore'; readonly reason: IgnoreReason };
 
 const MESSAGE_NAMES: ReadonlyMap<number, string> = new Map(Object.entries(MessageType).map(([name, code]) => [code, name.toUpperCase()]));

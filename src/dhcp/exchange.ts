@@ -111,6 +111,11 @@ export class Exchange {
     };
   }
 
+  /** Another server gives the addresses here; whose they are is written down: see observed-leases.ts. */
+  #observe({ situation: { network }, identity }: Question, address: number): void {
+    this.#deps.leases.observe({ ...identity, address, networkId: network.id }, network.leaseSeconds);
+  }
+
   #perform(question: Question, decision: Exclude<Decision, { kind: 'ignore' }>): void {
     const { leases, counters } = this.#deps;
     switch (decision.kind) {
@@ -131,6 +136,8 @@ export class Exchange {
       case 'release':
         counters.releases += 1;
         return leases.release(decision.address, ownerOf(question.identity));
+      case 'observe':
+        return this.#observe(question, decision.address);
       case 'decline':
         return this.#decline(question, decision.address, decision.isReserved);
     }

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { withDeadline } from './deadline.js';
 import { errorCode } from './error-code.js';
 import { ownerOf } from './identity.js';
+import { observeLease, type ObservedLease } from './observed-leases.js';
 import type { Lease, LeaseBook } from './lease-book.js';
 import {
   declineLease,
@@ -92,6 +93,15 @@ export class LeaseStore {
   release(address: number, owner: string): void {
     this.#deps.book.forget(address);
     this.#enqueue({ kind: 'write', what: 'release', run: () => releaseLease(this.#deps.pool, address, owner) });
+  }
+
+  /** Writes down what another server gave (mode proxy); an observation that is still fresh is not written again. */
+  observe(lease: ObservedLease, seconds: number): void {
+    const { book, monotonicMs, pool } = this.#deps;
+    const known = book.leaseOf(lease.networkId, ownerOf(lease));
+    if (known?.address === lease.address && known.expiresAtMs - monotonicMs() > seconds * 900) return;
+    book.put({ ...lease, state: 'active', expiresAtMs: monotonicMs() + seconds * 1000 });
+    this.#enqueue({ kind: 'write', what: 'observation', run: () => observeLease(pool, lease, seconds) });
   }
 
   /** Puts an address in quarantine, at once in memory. */

@@ -35,7 +35,7 @@ function judge(situation: Situation, trace: Trace | undefined): Decision {
   if (situation.arrival.isBootServer) return decideBootServer(situation, type);
   if (mode === 'off') return ignore('network-off');
   if (isTooEarly(situation, type, trace)) return ignore('too-early');
-  if (mode === 'proxy') return decideProxy(situation, type);
+  if (mode === 'proxy') return decideProxy(situation, type, requested);
   return decideLease({ ...situation, identity }, type, serverId, requested, trace);
 }
 

@@ -27,6 +27,11 @@ async function relayTo(port: number, giaddr?: string): Promise<RelayClient> {
   return relay;
 }
 
+async function stateOf(address: string): Promise<string | undefined> {
+  const { rows } = await lab.pool.query<{ state: string }>('SELECT state FROM leases WHERE address = $1', [address]);
+  return rows[0]?.state;
+}
+
 describe('a boot through a relay', () => {
   it('netboot rule 5: gives firmware, iPXE, installer and OS of one machine one address and one lease row', async () => {
     await lab.putEntry(mac(1));
@@ -203,11 +208,6 @@ describe('leases', () => {
     const again = await lab.startServer();
     expect((await (await relayTo(again.port)).ask({ type: 1, mac: mac(1) }))?.yourIpAddress).toBe(address);
   });
-
-  async function stateOf(address: string): Promise<string | undefined> {
-    const { rows } = await lab.pool.query<{ state: string }>('SELECT state FROM leases WHERE address = $1', [address]);
-    return rows[0]?.state;
-  }
 });
 
 describe('the database away', () => {
@@ -291,6 +291,18 @@ describe('networks with settings of their own', () => {
     expect([offer?.yourIpAddress, offer?.options.get(67)?.toString(), offer?.options.has(51)]).toEqual([0, 'snponly.efi', false]);
     const ack = await (await relayTo(bootServerPort, '127.77.9.2')).ask({ type: 3, mac: mac(1), giaddr: '0.0.0.0', ciaddr: '127.77.9.2', options: PXE });
     expect([ack?.options.get(53), ack?.yourIpAddress, ack?.options.get(67)?.toString()]).toEqual([Buffer.from([5]), 0, 'snponly.efi']);
+  });
+
+  it('netboot rule 19: in mode proxy writes down which address the other server gave, so that a script may be rendered to it', async () => {
+    await lab.pool.query(`UPDATE networks SET dhcp_mode = 'proxy'`);
+    const { port } = await lab.startServer();
+    const relay = await relayTo(port);
+    for (const address of ['127.77.4.4', '127.77.4.5']) {
+      const options = { ...PXE, 50: `@${address}`, 54: '@127.77.0.9' };
+      relay.send(bytesOf(request({ type: 3, mac: mac(1), giaddr: '127.77.9.1', options })));
+      await waitFor(async () => (await stateOf(address)) === 'active', { what: 'the observed lease to be a row' });
+    }
+    expect(await stateOf('127.77.4.4')).toBe('released');
   });
 
   it('netboot rule 5: gives two client identifiers of one machine two leases where the network says so, and remembers whose they are', async () => {

@@ -5,8 +5,9 @@ import { parsePacket, type DhcpPacket } from '../../../src/dhcp/packet.js';
 import { PxeSubOption } from '../../../src/dhcp/pxe-options.js';
 import { malformed, readSubOptions } from '../../../src/dhcp/options.js';
 import type { Arrival } from '../../../src/dhcp/destination.js';
+import type { DhcpEntry } from '../../../src/dhcp/situation.js';
 import { fixture, ip, request } from '../../support/dhcp-request.js';
-import { knowledgeOf, SETTINGS, situationOf } from '../../support/dhcp-situation.js';
+import { entry, knowledgeOf, SETTINGS, situationOf } from '../../support/dhcp-situation.js';
 import { networkWith } from './network-fixture.js';
 
 const AT_4011: Partial<Arrival> = { localPort: 4011, isBootServer: true, sourceAddress: ip('10.7.0.50'), sourcePort: 68 };
@@ -65,8 +66,21 @@ describe('mode proxy', () => {
 
   it('leaves everything but the DISCOVER of a booting machine to the other server', () => {
     expect(answerTo(asked('udhcpc-discover'), 'proxy')).toBe('not-a-boot-client');
-    expect(answerTo(asked('dhclient-renew-relayed'), 'proxy')).toBe('proxy-mode');
-    expect(answerTo(request({ type: 3, options: { 60: 'PXEClient', 50: '@10.7.0.7' } }), 'proxy')).toBe('proxy-mode');
+    expect(answerTo(asked('udhcpc-request'), 'proxy')).toBe('proxy-mode');
+    expect(answerTo(request({ type: 7, ciaddr: '10.7.0.50', options: { 60: 'PXEClient' } }), 'proxy')).toBe('proxy-mode');
+  });
+
+  it('remembers which address the other server gave a machine that boots or is known, and says nothing', () => {
+    const decided = (packet: DhcpPacket, entries: DhcpEntry[] = []) =>
+      decide(situationOf(packet, knowledgeOf([networkWith({ dhcp_mode: 'proxy' })], { entries })));
+    expect(decided(asked('ovmf-pxe-request'))).toMatchObject({ kind: 'observe' });
+    expect(decided(asked('udhcpc-request'), [entry('52:54:00:77:00:04')])).toEqual({ kind: 'observe', address: ip('10.7.0.103') });
+    expect(decided(request({ type: 3, options: { 60: 'PXEClient', 50: '@192.0.2.7' } }))).toEqual({ kind: 'ignore', reason: 'proxy-mode' });
+  });
+
+  it('answers OVMF on 4011, as it asks after an offer without option 43', () => {
+    const { packet, destination } = booted(asked('ovmf-boot-server-request'), 'proxy', { ...AT_4011, sourcePort: 4011 });
+    expect([packet.options.get(67)?.toString(), destination.port]).toEqual(['snponly.efi', 4011]);
   });
 
   it('names itself PXEClient to iPXE, which hears no proxy otherwise, and does not forbid proxies', () => {
