@@ -36,6 +36,7 @@ export type Network = Answer<Client['networks']['get']>;
 export type Allocation = Answer<Client['allocations']['create']>;
 export type Lease = Answer<Client['leases']['list']>['items'][number];
 export type Zone = Answer<Client['dns']['putZone']>;
+export type ZoneFile = Answer<Client['dns']['zoneFile']>;
 export type DnsRecord = Answer<Client['dns']['createRecord']>;
 export type ApiToken = Answer<Client['tokens']['list']>['items'][number];
 export type Plan = Answer<Client['deployments']['plan']>;

@@ -1,5 +1,25 @@
 /** One answer of the API for each thing, with every field the contract has. */
-import type { Plan, Rollout, Deployment, Node, NodeRole, NodeRoleState, Role, Run, RunDetail, Status, StateCounts, Matrix } from '../../../src/cli/answers.js';
+import type {
+  Allocation,
+  ApiToken,
+  DnsRecord,
+  Lease,
+  Network,
+  Zone,
+  ZoneFile,
+  Plan,
+  Rollout,
+  Deployment,
+  Node,
+  NodeRole,
+  NodeRoleState,
+  Role,
+  Run,
+  RunDetail,
+  Status,
+  StateCounts,
+  Matrix,
+} from '../../../src/cli/answers.js';
 
 const AT = '2026-11-21T10:00:00.000Z';
 
@@ -401,3 +421,83 @@ export const bootDoctor = {
   suspects: [],
   quirks: [],
 };
+
+export const network: Network = {
+  id: 1,
+  name: 'admin',
+  category: 'admin',
+  description: 'machines boot here',
+  subnet: '10.0.0.0/24',
+  routers: [{ address: '10.0.0.1', pref: 10 }],
+  ranges: [{ name: 'dhcp', first: '10.0.0.100', last: '10.0.0.199', conduit: null, vlan: null, size: 100, allocated: 3, leased: 4 }],
+  dns: ['10.0.0.1'],
+  domain: 'rack.example',
+  suffix: null,
+  name_template: 'ctrl{n}',
+  deployment: null,
+  group: 'default',
+  vlan: 7,
+  conduit: '1g0',
+  team_mode: null,
+  bridge: false,
+  configure: true,
+  dhcp_mode: 'authoritative',
+  lease_seconds: 3600,
+  identify_by: 'mac',
+  min_secs: 0,
+  server_identifier: null,
+  boot_host: null,
+  unknown_quota: null,
+  quiet_ra: false,
+  legacy_boot_default: false,
+  relays: [],
+  relay_modes: {},
+  options: { 'ntp-servers': ['10.0.0.1'] },
+  vendor_options: {},
+  port_reservations: [],
+  allocations: 3,
+  leases: 4,
+  version: 2,
+};
+
+export const allocation: Allocation = {
+  id: 5,
+  address: '10.0.0.20',
+  mac: '52:54:00:00:00:09',
+  hostname: 'switch1',
+  unmanaged: false,
+  network: { id: 1, name: 'admin' },
+  node: null,
+};
+
+export const lease: Lease = {
+  address: '10.0.0.150',
+  network: { id: 1, name: 'admin' },
+  mac: '52:54:00:00:00:77',
+  hostname: 'laptop',
+  client_id: null,
+  state: 'active',
+  expires_at: AT,
+  updated_at: AT,
+  node: null,
+};
+
+export const zone: Zone = {
+  name: 'rack.example',
+  reverse: false,
+  written: true,
+  serial: 7,
+  records: 12,
+  ttl: 30,
+  nameservers: ['ns.rack.example'],
+  contact: 'hostmaster@rack.example',
+  secondaries: ['10.0.0.2:5300'],
+  filter: { roles: ['ceph'] },
+  template: '{{node}}',
+};
+
+export const zoneFile: ZoneFile = { name: 'rack.example', file: 'rack.example.zone', text: '$ORIGIN rack.example.\n' };
+
+export const record: DnsRecord = { id: 3, name: 'www.rack.example', type: 'CNAME', value: 'ctrl1.rack.example' };
+
+export const token: ApiToken = { id: 2, name: 'ci', scope: 'viewer', created_at: AT, last_used_at: null, revoked_at: null };
