@@ -4,6 +4,10 @@
  */
 import type { Pool } from 'pg';
 import { parseIpv4 } from '../shared/ipv4.js';
+import { TABLE_CHANNEL } from './hints.js';
+
+/** Payload of the hint that a server has come. */
+export const JOIN_HINT = 'join';
 
 /** How long a report is good for, seconds. Three missed heartbeats end it. */
 export const SERVER_LEASE_SECONDS = 15;
@@ -19,6 +23,7 @@ export async function joinBootServers(pool: Pool, server: BootServer): Promise<v
      ON CONFLICT (id) DO UPDATE SET status = 'joining', lease_until = EXCLUDED.lease_until`,
     [server.id, server.host, server.incarnation, SERVER_LEASE_SECONDS],
   );
+  await pool.query('SELECT pg_notify($1, $2)', [TABLE_CHANNEL, JOIN_HINT]);
 }
 
 /** What a heartbeat says. `counters` is shown by the status page; it decides nothing. */
@@ -44,11 +49,14 @@ export async function leaveBootServers(pool: Pool, server: BootServer): Promise<
   await pool.query(`UPDATE boot_servers SET status = 'out', lease_until = clock_timestamp() WHERE id = $1`, [server.id]);
 }
 
-/** The addresses that Prybar's DHCP servers answer at, uint32. They report them beside their counters. */
-export async function readPeerAddresses(pool: Pool): Promise<number[]> {
-  const { rows } = await pool.query<{ address: string }>(
-    `SELECT jsonb_array_elements_text(coalesce(counters -> 'addresses', '[]')) AS address
+/** The DHCP servers of this Prybar that report now: their addresses, ours included, uint32; and how many of them are others. */
+export async function readPeers(pool: Pool, server: BootServer): Promise<{ addresses: number[]; others: number }> {
+  const { rows } = await pool.query<{ id: string; addresses: string[] }>(
+    `SELECT id, ARRAY(SELECT jsonb_array_elements_text(coalesce(counters -> 'addresses', '[]'))) AS addresses
        FROM boot_servers WHERE kind = 'dhcp' AND lease_until > clock_timestamp()`,
   );
-  return rows.flatMap(({ address }) => parseIpv4(address) ?? []);
+  return {
+    addresses: rows.flatMap((row) => row.addresses.flatMap((address) => parseIpv4(address) ?? [])),
+    others: rows.filter((row) => row.id !== server.id).length,
+  };
 }

@@ -4,7 +4,7 @@
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { joinBootServers, leaveBootServers, readPeerAddresses, reportServing, SERVER_LEASE_SECONDS, type BootServer } from './boot-server-row.js';
+import { joinBootServers, leaveBootServers, readPeers, reportServing, SERVER_LEASE_SECONDS, type BootServer } from './boot-server-row.js';
 import { withDeadline } from './deadline.js';
 import { encodeOptions } from './named-options.js';
 import type { Network } from './network.js';
@@ -22,6 +22,9 @@ export type DirectoryDeps = {
   readonly pollMs?: number;
 };
 
+/** The table's counters beside each changed entry; `mac` is null when none changed. */
+type TableRow = (EntryRow | { mac: null }) & { revision: string; networks_revision: string };
+
 type EntryRow = {
   mac: string;
   node_id: number;
@@ -37,11 +40,18 @@ const POLL_MS = 250;
 const HEARTBEAT_MS = 5_000;
 const QUERY_TIMEOUT_MS = 3_000;
 
+const FOLLOW = `
+  SELECT t.revision, t.networks_revision, e.mac, e.node_id, e.hostname, e.bootenv, e.boot_local, e.options, e.deleted
+    FROM dhcp_table t LEFT JOIN dhcp_entries e ON e.revision > $1::bigint
+   WHERE t.id = 1 ORDER BY e.revision`;
+
 export class Directory {
   readonly #deps: DirectoryDeps;
   readonly #entries = new Map<string, DhcpEntry>();
   #networks: readonly Network[] = [];
   #revision = -1n;
+  #networksRevision = -1n;
+  #hasPeers = false;
   #peerIds: readonly number[] = [];
   #leaseEndsAtMs = 0;
   #heartbeatAtMs = 0;
@@ -79,6 +89,17 @@ export class Directory {
   /** Addresses of the DHCP servers of this Prybar, ours included, as of the last heartbeat. */
   peerIds(): readonly number[] {
     return this.#peerIds;
+  }
+
+  /** Whether another DHCP server answers from the same tables. */
+  hasPeers(): boolean {
+    return this.#hasPeers;
+  }
+
+  /** Another server has come: the next look reports, and learns of it. */
+  meetPeers(): void {
+    this.#heartbeatAtMs = -Infinity;
+    this.kick();
   }
 
   /** The revision that is served now; -1 before the first load. */
@@ -147,40 +168,32 @@ export class Directory {
     }
   }
 
-  /**
-   * Reads the table's revision first and the rows after it, so that what is loaded is at least as new as the revision that
-   * is reported. Commit order is number order (the revision is one locked row), so nothing older can appear later.
-   */
+  /** What has changed, read in one statement and so from one moment: an entry costs its row, the networks are read when they moved. */
   async #follow(): Promise<void> {
-    const revision = await this.#readRevision();
-    const hasMoved = revision !== this.#revision;
-    if (hasMoved) {
-      const isRestored = revision < this.#revision; // an older database was put in place: start anew
-      if (isRestored) this.#entries.clear();
-      await this.#loadEntries(isRestored ? -1n : this.#revision);
-      await this.#loadNetworks();
-      this.#revision = revision;
+    const before = this.#revision;
+    const { rows } = await this.#ask(this.#deps.pool.query<TableRow>({ name: 'dhcp-follow', text: FOLLOW, values: [before.toString()] }));
+    const revision = BigInt(rows[0]?.revision ?? 0);
+    const networksRevision = BigInt(rows[0]?.networks_revision ?? 0);
+    const isRestored = revision < before; // an older database was put in place: start anew
+    const haveNetworksMoved = networksRevision !== this.#networksRevision || isRestored;
+    if (isRestored) {
+      this.#entries.clear();
+      this.#revision = -1n;
+      this.#networksRevision = -1n;
+      return this.#follow();
     }
-    if (hasMoved || this.#deps.monotonicMs() - this.#heartbeatAtMs >= HEARTBEAT_MS) await this.#report();
+    for (const row of rows) this.#apply(row);
+    // Committed before they were counted, or read once more by the next look.
+    if (haveNetworksMoved) await this.#loadNetworks();
+    this.#revision = revision;
+    this.#networksRevision = networksRevision;
+    if (revision !== before || this.#deps.monotonicMs() - this.#heartbeatAtMs >= HEARTBEAT_MS) await this.#report();
   }
 
-  async #readRevision(): Promise<bigint> {
-    const { rows } = await this.#ask(this.#deps.pool.query<{ revision: string }>('SELECT revision FROM dhcp_table WHERE id = 1'));
-    return BigInt(rows[0]?.revision ?? 0);
-  }
-
-  async #loadEntries(after: bigint): Promise<void> {
-    const { rows } = await this.#ask(
-      this.#deps.pool.query<EntryRow>(
-        `SELECT mac, node_id, hostname, bootenv, boot_local, options, deleted
-         FROM dhcp_entries WHERE revision > $1 ORDER BY revision`,
-        [after.toString()],
-      ),
-    );
-    for (const row of rows) {
-      if (row.deleted) this.#entries.delete(row.mac);
-      else this.#entries.set(row.mac, this.#entryOfRow(row));
-    }
+  #apply(row: TableRow): void {
+    if (row.mac === null) return; // the table's row alone: no entry has changed
+    if (row.deleted) this.#entries.delete(row.mac);
+    else this.#entries.set(row.mac, this.#entryOfRow(row));
   }
 
   #entryOfRow(row: EntryRow): DhcpEntry {
@@ -220,7 +233,9 @@ export class Directory {
       await this.#ask(joinBootServers(pool, server));
       await this.#ask(reportServing(pool, server, heartbeat));
     }
-    this.#peerIds = await this.#ask(readPeerAddresses(pool));
+    const peers = await this.#ask(readPeers(pool, server));
+    this.#peerIds = peers.addresses;
+    this.#hasPeers = peers.others > 0;
     this.#heartbeatAtMs = sentAtMs;
     this.#leaseEndsAtMs = sentAtMs + SERVER_LEASE_SECONDS * 1000;
   }

@@ -41,6 +41,9 @@ export class LeaseBook {
       if (previous !== undefined) this.#leases.delete(previous.address);
       this.#leaseByOwner.set(lease.networkId, owner, lease);
       this.dropOffer(lease.networkId, owner);
+      // The row is somebody's: what was promised of its address to another is void.
+      const promised = this.#offers.get(lease.address);
+      if (promised !== undefined) this.dropOffer(promised.networkId, ownerOf(promised));
     }
     this.#leases.set(lease.address, lease);
   }
@@ -52,6 +55,11 @@ export class LeaseBook {
     this.#leases.delete(address);
     const owner = ownerOf(lease);
     if (this.#leaseByOwner.get(lease.networkId, owner) === lease) this.#leaseByOwner.delete(lease.networkId, owner);
+  }
+
+  /** Forgets every lease and quarantine; promises stay. */
+  forgetLeases(): void {
+    for (const address of this.#leases.keys()) this.forget(address);
   }
 
   /** The active lease of an owner, ended or not: a machine that comes back gets its old address while nobody has taken it. */

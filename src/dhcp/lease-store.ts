@@ -29,6 +29,8 @@ export type LeaseStoreDeps = {
   readonly pool: Pool;
   readonly logger: Logger;
   readonly book: LeaseBook;
+  /** Called with what was written, after the commit: other servers are told. */
+  readonly onWritten: (addresses: readonly number[]) => void;
   readonly monotonicMs: () => number;
 };
 
@@ -66,6 +68,34 @@ export class LeaseStore {
     for (const row of rows) this.#remember(row);
   }
 
+  /** Reads the whole table again, in order with our own writes: what others wrote meanwhile, nobody told us of. */
+  resync(): void {
+    const { pool, book } = this.#deps;
+    this.#enqueue({
+      kind: 'write',
+      what: 'resync',
+      run: async () => {
+        const rows = await readLeases(pool);
+        book.forgetLeases();
+        for (const row of rows) this.#remember(row);
+      },
+    });
+  }
+
+  /** Reads the leases of some addresses, in order with our own writes: another server has written them. */
+  relearn(addresses: readonly number[]): void {
+    const { pool, book } = this.#deps;
+    this.#enqueue({
+      kind: 'write',
+      what: 'reading',
+      run: async () => {
+        const rows = await readLeasesAt(pool, addresses);
+        for (const address of addresses) book.forget(address);
+        for (const row of rows) this.#remember(row);
+      },
+    });
+  }
+
   /** Asks for an address; resolves after the commit. Never rejects. */
   grant(ask: LeaseAsk): Promise<GrantOutcome> {
     return new Promise((resolve) => {
@@ -92,7 +122,7 @@ export class LeaseStore {
   /** Gives an address back. Kept in order with grants, so that a machine that asks again at once keeps its new lease. */
   release(address: number, owner: string): void {
     this.#deps.book.forget(address);
-    this.#enqueue({ kind: 'write', what: 'release', run: () => releaseLease(this.#deps.pool, address, owner) });
+    this.#enqueue({ kind: 'write', what: 'release', run: () => releaseLease(this.#deps.pool, address, owner).then(() => this.#deps.onWritten([address])) });
   }
 
   /** Writes down what another server gave (mode proxy); an observation that is still fresh is not written again. */
@@ -109,7 +139,11 @@ export class LeaseStore {
     const { book, monotonicMs, pool } = this.#deps;
     book.dropOffer(lease.networkId, ownerOf(lease));
     book.put({ ...lease, state: 'declined', expiresAtMs: monotonicMs() + quarantineSeconds * 1000 });
-    this.#enqueue({ kind: 'write', what: 'decline', run: () => declineLease(pool, lease, quarantineSeconds) });
+    this.#enqueue({
+      kind: 'write',
+      what: 'decline',
+      run: () => declineLease(pool, lease, quarantineSeconds).then(() => this.#deps.onWritten([lease.address])),
+    });
   }
 
   /** Waits until everything asked so far is written or given up. */
@@ -195,6 +229,7 @@ export class LeaseStore {
     try {
       const granted = isMove ? await moveAndGrantLeases(pool, asks) : await grantLeases(pool, asks);
       this.#rememberGranted(asks, granted);
+      this.#deps.onWritten([...granted]);
       return granted;
     } catch (error) {
       const code = errorCode(error);

@@ -11,7 +11,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { formatIpv4, parseIpv4 } from '../shared/ipv4.js';
 import type { DhcpAlarm } from './alarms.js';
-import type { BootServer } from './boot-server-row.js';
+import { JOIN_HINT, type BootServer } from './boot-server-row.js';
 import { DEFAULT_LOADERS, type BootSettings } from './bootfile.js';
 import { countReason, newCounters, type DhcpCounters } from './counters.js';
 import { Directory } from './directory.js';
@@ -20,6 +20,7 @@ import { Exchange } from './exchange.js';
 import { AddressProber } from './address-probe.js';
 import { LeaseBook } from './lease-book.js';
 import { LeaseStore } from './lease-store.js';
+import { hintLeases, Hints } from './hints.js';
 import { LinkWatch } from './link-watch.js';
 import { parsePacket } from './packet.js';
 import { isRivalProbe } from './rivals.js';
@@ -67,6 +68,7 @@ export class DhcpServer {
   readonly #monotonicMs: () => number;
   readonly #directory: Directory;
   readonly #leases: LeaseStore;
+  readonly #hints: Hints;
   /** The addresses that mean this server, kept up to date in place. */
   readonly #serverIds: number[] = [];
   #links: LinkWatch | undefined;
@@ -81,7 +83,15 @@ export class DhcpServer {
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
     const { pool, logger, server } = options;
     const shared = { pool, logger, monotonicMs: this.#monotonicMs };
-    this.#leases = new LeaseStore({ ...shared, book: this.#book });
+    this.#leases = new LeaseStore({ ...shared, book: this.#book, onWritten: (addresses) => this.#tellPeers(addresses) });
+    this.#hints = new Hints({
+      pool,
+      logger,
+      serverId: server.id,
+      onTable: (payload) => (payload === JOIN_HINT ? this.#directory.meetPeers() : this.#directory.kick()),
+      onLeases: (addresses) => this.#leases.relearn(addresses.flatMap((address) => parseIpv4(address) ?? [])),
+      onConnected: () => this.#onConnected(),
+    });
     this.#directory = new Directory({
       ...shared,
       server,
@@ -100,6 +110,7 @@ export class DhcpServer {
     try {
       await this.#directory.start();
       await this.#leases.load();
+      this.#hints.start();
     } catch (error) {
       await this.close();
       throw error;
@@ -165,6 +176,7 @@ export class DhcpServer {
   async close(): Promise<void> {
     clearInterval(this.#sweepTimer);
     this.#isClosing = true;
+    await this.#hints.close();
     await this.#leases.close();
     this.#exchange?.stop();
     this.#prober?.close();
@@ -173,6 +185,19 @@ export class DhcpServer {
     this.#endpoints = [];
     await Promise.all(endpoints.map((endpoint) => endpoint.close()));
     await this.#directory.close();
+  }
+
+  /** What was written while nobody listened is read again; at the start it was just read, but for a moment. */
+  #onConnected(): void {
+    if (this.#isClosing) return;
+    this.#leases.resync();
+    this.#directory.kick();
+  }
+
+  #tellPeers(addresses: readonly number[]): void {
+    if (addresses.length === 0 || !this.#directory.hasPeers()) return;
+    const { pool, logger, server } = this.#options;
+    hintLeases(pool, server.id, addresses.map(formatIpv4)).catch((error: unknown) => logger.debug({ err: error }, 'other servers not told of leases'));
   }
 
   #receive(bytes: Buffer, from: RemoteInfo, endpoint: Endpoint): void {

@@ -101,10 +101,12 @@ export class RelayClient {
   readonly #socket: Socket;
   readonly #port: number;
   readonly #giaddr: string;
+  readonly #host: string;
   readonly #waiting = new Map<string, (packet: DhcpPacket) => void>();
   #lastXid = 0;
 
-  private constructor(socket: Socket, port: number, giaddr: string) {
+  private constructor(socket: Socket, port: number, giaddr: string, host: string) {
+    this.#host = host;
     this.#socket = socket;
     this.#port = port;
     this.#giaddr = giaddr;
@@ -114,12 +116,12 @@ export class RelayClient {
     });
   }
 
-  static async open(port: number, giaddr = '127.77.9.1'): Promise<RelayClient> {
+  static async open(port: number, giaddr = '127.77.9.1', host = '127.0.0.1'): Promise<RelayClient> {
     const socket = createSocket('udp4');
     socket.bind({ address: giaddr, port: 0 });
     await once(socket, 'listening');
     socket.setRecvBufferSize(4 * 1024 * 1024);
-    return new RelayClient(socket, port, giaddr);
+    return new RelayClient(socket, port, giaddr, host);
   }
 
   /** Sends a request and gives the answer, or undefined when none comes within `timeoutMs`. */
@@ -155,8 +157,13 @@ export class RelayClient {
     return answer?.options.get(53)?.[0] === 5 ? answer : undefined;
   }
 
+  /** Sends what gets no answer: a RELEASE, a DECLINE. */
+  tell(words: RequestWords): void {
+    this.send(bytesOf(request({ giaddr: this.#giaddr, ...words })));
+  }
+
   send(bytes: Buffer): void {
-    this.#socket.send(bytes, this.#port, '127.0.0.1');
+    this.#socket.send(bytes, this.#port, this.#host);
   }
 
   async close(): Promise<void> {
