@@ -23,6 +23,7 @@ import { batchRoutes } from './routes/batch.js';
 import { bootRoutes } from './routes/boot.js';
 import { bootenvRoutes } from './routes/bootenvs.js';
 import { capRoutes } from './routes/caps.js';
+import { externalRoutes } from './routes/external.js';
 import { deploymentPlanRoutes } from './routes/deployment-plan.js';
 import { deploymentRoleRoutes } from './routes/deployment-roles.js';
 import { deploymentRoutes } from './routes/deployments.js';
@@ -121,6 +122,7 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
     ...runRoutes(deps),
     ...attribRoutes(deps),
     ...capRoutes(deps),
+    ...externalRoutes(deps),
     ...bootenvRoutes(deps),
     ...hookRoutes(deps),
     ...webhookRoutes(deps),

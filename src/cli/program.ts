@@ -9,6 +9,7 @@ import { addBootenvs } from './commands/bootenvs.js';
 import { addCaps } from './commands/caps.js';
 import { addDeployments } from './commands/deployments.js';
 import { addApply } from './commands/apply.js';
+import { addDhcpExternal } from './commands/dhcp-external.js';
 import { addDoctor } from './commands/doctor.js';
 import { addPlan } from './commands/deployment-plan.js';
 import { addDns } from './commands/dns.js';
@@ -88,6 +89,7 @@ export function buildProgram(cli: Cli): Command {
   addAllocations(program, cli);
   addLeases(program, cli);
   addDns(program, cli);
+  addDhcpExternal(program.command('dhcp').description('DHCP beside the servers of the site'), cli);
   addCaps(program, cli);
   addAnneal(program, cli);
   addEvents(program, cli);

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { bulkResultSchema, type Bulk } from '../api/bulk-schemas.js';
 import { capListSchema } from '../api/caps-schemas.js';
+import { externalServerListSchema, snippetSchema, type ExternalServerQuery, type SnippetServerName } from '../api/external-schemas.js';
 import type { RoleListQuery } from '../api/milestone-schemas.js';
 import { moveResultSchema, targetSchema, type TargetPut } from '../api/node-move-schemas.js';
 import { deletionSchema, type CascadeQuery, type NodeDeleteQuery } from '../api/removal-schemas.js';
@@ -216,6 +217,11 @@ export function createClient(options: ClientOptions) {
       deliveries: (key: Key, query?: w.WebhookDeliveryListQuery, call?: CallOptions) =>
         get(`/webhooks/${segment(key)}/deliveries`, s.pageOf(w.webhookDeliverySchema), call, query),
       delivery: (key: Key, id: number, call?: CallOptions) => get(`/webhooks/${segment(key)}/deliveries/${segment(id)}`, w.webhookDeliverySchema, call),
+    },
+    externalServers: {
+      list: (query?: ExternalServerQuery, call?: CallOptions) => get('/external-servers', externalServerListSchema, call, query),
+      remove: (name: string, call?: CallOptions) => remove(`/external-servers/${segment(name)}`, call),
+      snippet: (server: SnippetServerName, call?: CallOptions) => get(`/dhcp-snippets/${segment(server)}`, snippetSchema, call),
     },
     caps: {
       list: (call?: CallOptions) => get('/caps', capListSchema, call),

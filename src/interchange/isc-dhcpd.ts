@@ -23,6 +23,11 @@ export function iscGroups(place: BootPlace): string {
   return `${IPXE_OPTION}group ${ISC_GROUPS.network} {\n${bootStatements(place)}}\ngroup ${ISC_GROUPS.local} {\n}\n`;
 }
 
+/** The same for every machine that boots from the network, whether Prybar knows it or not: a class, for a dhcpd that nobody drives. */
+export function iscBootClass(place: BootPlace): string {
+  return `${IPXE_OPTION}class "prybar" {\n  match if substring (option vendor-class-identifier, 0, 9) = "PXEClient";\n${bootStatements(place)}}\n`;
+}
+
 /** The name of a machine's declaration: of its MAC, so that it is nobody else's and never changes. */
 export function iscHostName(mac: string): string {
   return `prybar-${mac.replaceAll(':', '')}`;

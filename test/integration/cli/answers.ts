@@ -248,6 +248,21 @@ export const why = {
   unblock: 'read prybar runs logs 31, set it right, then prybar noderoles retry 12',
 };
 
+export const externalServer = {
+  name: 'lab',
+  kind: 'dnsmasq',
+  host: 'head',
+  networks: ['admin'],
+  driven: true,
+  served_revision: 3,
+  revision: 7,
+  problem: 'dnsmasq is not running: /run/dnsmasq.pid does not exist',
+  problem_since: '2026-11-21T10:00:00.000Z',
+  hosts: 2,
+  writes: 4,
+  served_at: null,
+};
+export const snippet = { server: 'isc-driven', text: 'include "/etc/prybar/dhcpd-hosts.conf";\n', external_yml: 'servers:\n', notes: ['note'] };
 export const caps = { items: [{ name: 'ssh', max: 10, used: 3 }] };
 
 export const bootenv = {

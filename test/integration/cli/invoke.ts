@@ -110,6 +110,9 @@ function fillFleet({ answers }: StubApi): void {
     items: [{ seq: 0, at: '2026-11-21T10:00:01.000Z', text: 'installing nginx\n' }],
     ended: true,
   });
+  put('GET /api/v2/external-servers', { items: [answer.externalServer], total: 1 });
+  put('DELETE /api/v2/external-servers/lab');
+  put('GET /api/v2/dhcp-snippets/isc-driven', answer.snippet);
   put('GET /api/v2/caps', answer.caps);
   put('PUT /api/v2/caps/ssh', answer.caps);
   put('GET /api/v2/bootenvs', answer.page([answer.bootenv]));

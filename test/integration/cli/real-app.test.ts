@@ -66,6 +66,8 @@ describe('the command line and the real server', () => {
     ['runs list --noderole app@n1 --status QUEUED'],
     ['bootenvs list'],
     ['caps list'],
+    ['dhcp external list'],
+    ['dhcp snippet --for kea'],
   ])('agree on `%s`, as text and as JSON', async (line) => {
     expect(await prybar(line.split(' '))).toMatchObject({ exitCode: 0 });
     const { exitCode, stdout } = await prybar([...line.split(' '), '--json']);
