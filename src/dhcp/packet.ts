@@ -67,10 +67,13 @@ export function parsePacket(bytes: Buffer): Result<DhcpPacket, ParseError> {
   if (bytes.length < OPTIONS_OFFSET) return err('too-short');
   const hardwareLength = bytes.readUInt8(2);
   if (hardwareLength > CHADDR_BYTES) return err('bad-hardware-length');
-  if (uint32At(bytes, COOKIE_OFFSET) !== MAGIC_COOKIE) return err('no-magic-cookie');
+  const cookie = uint32At(bytes, COOKIE_OFFSET);
+  // RFC 951 left the vendor field to the vendor, zero when unused: a BOOTP client older than RFC 1048. netboot-rules 8.
+  const hasOptions = cookie !== 0;
+  if (hasOptions && cookie !== MAGIC_COOKIE) return err('no-magic-cookie');
 
   const reader = new OptionReader();
-  if (!reader.read(bytes, OPTIONS_OFFSET, bytes.length)) return err('option-truncated');
+  if (hasOptions && !reader.read(bytes, OPTIONS_OFFSET, bytes.length)) return err('option-truncated');
   const overload = reader.overload();
   if (overload === undefined) return err('bad-overload');
   const fileHolds = (overload & FILE_HOLDS_OPTIONS) !== 0;

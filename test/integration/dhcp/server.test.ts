@@ -282,6 +282,19 @@ describe('ports', () => {
   });
 });
 
+describe('firmware that we cannot boot', () => {
+  it('attack 14: gets an address, no file, and its cause in the timeline and the counters', async () => {
+    const { port, events } = await lab.startServer();
+    const relay = await relayTo(port);
+    const ack = await relay.acquire(mac(1), { 60: 'PXEClient:Arch:00999:UNDI:003016', 93: Buffer.from([3, 231]) });
+    expect([ack?.options.has(67), ack?.options.has(60), ack?.bootFile.every((byte) => byte === 0)]).toEqual([false, false, true]);
+    expect(events.filter((event) => event.kind === 'dhcp-offer' || event.kind === 'dhcp-ack').map((event) => event.detail)).toEqual([
+      'unknown architecture',
+      'unknown architecture',
+    ]);
+  });
+});
+
 describe('networks with settings of their own', () => {
   it('netboot rule 4: answers port 4011 in mode proxy, and offers the file and no address on the other', async () => {
     await lab.pool.query(`UPDATE networks SET dhcp_mode = 'proxy'`);

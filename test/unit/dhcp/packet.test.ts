@@ -93,6 +93,11 @@ describe('parsePacket', () => {
     expect(performance.now() - startedMs).toBeLessThan(500);
   });
 
+  it('netboot rule 8: reads a BOOTP request of RFC 951, whose vendor field is empty', () => {
+    const bytes = fixture('udhcpc-discover').fill(0, 236);
+    expect(parsed(bytes).options.size).toBe(0);
+  });
+
   it('never throws on any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 700 }), (bytes) => {
