@@ -9,7 +9,7 @@ import type { Pool } from '../db/client.js';
 import { describeOwners, findUdpOwners } from '../dhcp/port-owner.js';
 import { errorCode } from '../dhcp/error-code.js';
 import { ConfigError } from '../shared/errors.js';
-import { Rcode } from './codes.js';
+import { Flag, HEADER_BYTES, Rcode } from './codes.js';
 import { Clients } from './clients.js';
 import { composeAnswer, prepareCode } from './answer.js';
 import { newDnsCounters, type DnsCounters } from './counters.js';
@@ -146,6 +146,7 @@ export class DnsServer {
     }
     if (response.kind === 'forward') return void this.#forward(request, response.query, reply);
     if (response.rcode !== Rcode.NoError) this.#count(response.rcode);
+    if (((response.bytes[2] ?? 0) & Flag.Truncated) !== 0) this.#counters.truncated += 1;
     if (!isClient) {
       const verdict = this.#limit.take(from.address, performance.now());
       if (verdict !== 'answer') this.#counters.rateLimited += 1;
@@ -181,11 +182,11 @@ export class DnsServer {
 
 /** Header and question alone with TC: no larger than what was asked with. An OPT of the answer goes too; the client asks again by TCP. */
 function truncated(reply: Buffer): Buffer {
-  let end = 12;
+  let end = HEADER_BYTES;
   while ((reply[end] ?? 0) !== 0) end += (reply[end] ?? 0) + 1;
   const short = Buffer.from(reply.subarray(0, Math.min(reply.length, end + 5)));
-  short[2] = (short[2] ?? 0) | 0x02;
-  short.fill(0, 6, 12);
+  short[2] = (short[2] ?? 0) | Flag.Truncated;
+  short.fill(0, 6, HEADER_BYTES);
   return short;
 }
 

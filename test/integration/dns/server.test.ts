@@ -149,10 +149,24 @@ describe('over TCP', () => {
     const answers = await askTcp(port, [queryBytes('rack.example', RecordType.AXFR)], 1);
     const records = answers.reduce((sum, answer) => sum + answer.readUInt16BE(6), 0);
     expect(records).toBe(241 + 2 + 1 + 2); // hosts, both SOA, NS, ns and ctrl1
+    for (const program of programs) {
+      const { stdout } = await run(program, ['@127.0.0.1', '-p', String(port), 'rack.example', 'AXFR']);
+      expect(stdout.match(/^host-with-a-long-name-\d+\.rack\.example\.\s+60\s+IN\s+A\s/gm)).toHaveLength(241);
+    }
     // Not named for the reverse zone.
     expect(rcode((await askTcp(port, [queryBytes('0.0.10.in-addr.arpa', RecordType.AXFR)], 1))[0] ?? Buffer.alloc(4))).toBe(5);
-    expect(server.counters()).toMatchObject({ transfers: 1, transfersRefused: 1 });
+    expect(server.counters()).toMatchObject({ transfers: 1 + programs.length, transfersRefused: 1 });
     secondary.close();
+  });
+});
+
+describe('the rate limit', () => {
+  it('is not for clients of ours', async () => {
+    const { server, port } = await lab.start({ rateLimit: { perSecond: 1, burst: 2 } });
+    const query = queryBytes('ctrl1.rack.example', RecordType.A);
+    // Loopback is ours: the limit is of the others, whom a test on one machine cannot be.
+    for (let index = 0; index < 20; index += 1) expect(rcode(await askUdp(port, query, '127.0.0.9'))).toBe(0);
+    expect(server.counters()).toMatchObject({ rateLimited: 0, replies: 20 });
   });
 });
 
