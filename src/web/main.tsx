@@ -12,6 +12,7 @@ import './styles/fleet.css';
 import './styles/matrix.css';
 import './styles/panel.css';
 import './styles/plan.css';
+import './styles/networks.css';
 
 const root = document.getElementById('app');
 if (root !== null) render(<App />, root);

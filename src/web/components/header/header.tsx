@@ -29,6 +29,9 @@ export function Header({ route, deployments, connection, rate, onOpen, onLogOut 
         <a class="tab" href="#/fleet" aria-current={route.page === 'fleet' ? 'page' : undefined}>
           Fleet
         </a>
+        <a class="tab" href="#/networks" aria-current={route.page === 'networks' ? 'page' : undefined}>
+          Networks
+        </a>
         <label class={`picker ${route.page === 'deployment' ? 'is-current' : ''}`}>
           <span class="picker-label">Deployment</span>
           <select value={route.deployment} onChange={(event) => onOpen(event.currentTarget.value)} aria-label="Deployment to open">
