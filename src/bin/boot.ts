@@ -12,6 +12,7 @@ import { openLiveRegistry } from '../bootenvs/live-registry.js';
 import { BOOT_SERVER_OPTIONS, limitServer } from '../boot-http/limits.js';
 import { createBootHandler } from '../boot-http/serve.js';
 import { withTransaction } from '../db/client.js';
+import { describeOwners, findUdpOwners } from '../dhcp/port-owner.js';
 import { DhcpServer } from '../dhcp/server.js';
 import { alarm, type DomainEvent } from '../events/events.js';
 import { notify, writeEvents } from '../events/outbox.js';
@@ -96,9 +97,11 @@ async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, ma
       if (mac !== null) phases.record({ mac, kind, phase, detail, at, data: { address, ...facts } });
     },
   });
-  await server.start().catch((cause: unknown) => {
+  await server.start().catch(async (cause: unknown) => {
+    const owners = await findUdpOwners(config.tftpPort);
     throw new ConfigError(
-      `PRYBAR_TFTP_PORT: cannot listen on UDP port ${config.tftpPort} (${cause instanceof Error ? cause.message : String(cause)})`,
+      `PRYBAR_TFTP_PORT: cannot listen on UDP port ${config.tftpPort} (${cause instanceof Error ? cause.message : String(cause)})` +
+        (owners.length === 0 ? '' : `: held by ${describeOwners(owners)}`),
       'stop what uses the port, or set PRYBAR_TFTP_PORT to another',
       { cause },
     );

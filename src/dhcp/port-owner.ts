@@ -12,7 +12,7 @@ const LOCAL_ADDRESS_FIELD = 1;
 const INODE_FIELD = 9;
 
 /**
- * Processes other than this one that hold the UDP port on any IPv4 address. Sockets that this process holds too (inherited
+ * Processes other than this one that hold the UDP port on any address. Sockets that this process holds too (inherited
  * from a launcher or from systemd) are not counted. A socket whose process may not be looked into comes as pid 0.
  * Empty where there is no /proc.
  */
@@ -36,10 +36,11 @@ export function describeOwners(owners: readonly PortOwner[]): string {
 }
 
 async function inodesOnPort(port: number): Promise<Set<string>> {
-  const table = await readFile('/proc/net/udp', 'utf8').catch(() => '');
+  // A socket on [::] has the port of every IPv4 address too; a machine may be without IPv6.
+  const tables = await Promise.all(['/proc/net/udp', '/proc/net/udp6'].map((file) => readFile(file, 'utf8').catch(() => '')));
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   const inodes = new Set<string>();
-  for (const line of table.split('\n').slice(1)) {
+  for (const line of tables.join('').split('\n')) {
     const fields = line.trim().split(/\s+/);
     const inode = fields[INODE_FIELD];
     if (inode !== undefined && fields[LOCAL_ADDRESS_FIELD]?.endsWith(suffix) === true) inodes.add(inode);
