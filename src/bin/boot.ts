@@ -123,6 +123,8 @@ async function startHttp(context: Context, phases: PhaseRecorder, macOf: MacOf):
     home: config.home,
     log: log.child({ service: 'boot-http' }),
     baseUrl: `http://${config.bootHost}:${config.bootHttpPort}`,
+    // Several networks: as DHCP, which names the address that it heard the machine at.
+    ...(config.interfaces.length === 0 ? {} : { baseUrlAt: (address: string) => `http://${address}:${config.bootHttpPort}` }),
     registry: () => registry.current(),
     bootTokenSeconds: BOOT_TOKEN_SECONDS,
     installTokenSeconds: config.installDeadlineSeconds + BOOT_TOKEN_SECONDS,

@@ -21,6 +21,8 @@ import { fileOf, phaseOfHttp, type BootHttpEvent, type BootHttpEventKind, type B
 import { sendFile, type FileDoor } from './send-file.js';
 
 export type BootHttpDeps = OfferDeps & {
+  /** In place of `baseUrl`, by the address of ours that the machine reached: one on another network may reach no other. */
+  baseUrlAt?: (localAddress: string) => string;
   /** Whose address it is, for kernels and initrds, whose requests name no machine. */
   macOf: LeaseLookup;
   onEvent?: (event: BootHttpEvent) => void;
@@ -63,7 +65,7 @@ export function createBootHandler(given: BootHttpDeps): BootHandler {
         res.setHeader('Allow', 'GET, HEAD');
         sendText(req, res, 405, 'only GET and HEAD\n');
       } else {
-        await answer(deps, counters, req, res, asked, tell);
+        await answer(reachedAt(deps, req), counters, req, res, asked, tell);
       }
     } catch (error) {
       counters.failed += 1;
@@ -72,6 +74,12 @@ export function createBootHandler(given: BootHttpDeps): BootHandler {
     return true;
   };
   return Object.assign(handle, { counters: () => ({ ...counters }) });
+}
+
+/** What is rendered for this request names the address that it came to. */
+function reachedAt(deps: Deps, req: IncomingMessage): Deps {
+  const { localAddress } = req.socket;
+  return deps.baseUrlAt === undefined || localAddress === undefined ? deps : { ...deps, baseUrl: deps.baseUrlAt(localAddress) };
 }
 
 async function answer(deps: Deps, counters: BootHttpCounters, req: IncomingMessage, res: ServerResponse, asked: BootPath, tell: Tell): Promise<void> {

@@ -12,10 +12,11 @@ import type { World } from './world.js';
 export type MachineWords = {
   firmware: 'bios' | 'uefi';
   mac: string;
-  /** Segment the card is on; `dead`: a first card without a cable before it. */
+  /** Segment the card is on. */
   segment: string;
+  /** MAC of a first card whose cable leads nowhere. */
   deadFirstCard?: string;
-  /** A disk image to put in; boots after the network. */
+  /** Words of a `-drive` that tell the disk; boots after the network. */
   disk?: string;
   memoryMb?: number;
 };
@@ -53,10 +54,7 @@ export async function powerOn(world: World, words: MachineWords): Promise<Emulat
   cards.push(await card(world, words.segment, words.mac, words.firmware, 1));
   const uuid = `00000000-0000-4000-8000-${words.mac.replaceAll(':', '')}`;
   const serial = path.join(folder, 'serial');
-  const disk =
-    words.disk === undefined
-      ? []
-      : ['-drive', `if=none,id=disk0,file=${words.disk},format=raw,cache=unsafe`, '-device', 'virtio-blk-pci,drive=disk0,bootindex=2,serial=LABDISK'];
+  const disk = words.disk === undefined ? [] : ['-drive', `if=none,id=disk0,${words.disk}`, '-device', 'virtio-blk-pci,drive=disk0,bootindex=2,serial=LABDISK'];
   const command = [
     ...[tools.qemu.path, '-machine', 'q35,graphics=off', '-accel', 'tcg,thread=multi,tb-size=128', '-cpu', 'max', '-m', String(words.memoryMb ?? 384)],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'none', '-serial', `file:${serial}`],
