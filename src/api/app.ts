@@ -44,6 +44,7 @@ import { rolloutRoutes } from './routes/rollouts.js';
 import { runRoutes } from './routes/runs.js';
 import { statusRoutes } from './routes/status.js';
 import { tokenRoutes } from './routes/tokens.js';
+import { transferRoutes } from './routes/transfers.js';
 import { webhookRoutes } from './routes/webhooks.js';
 import { securityHeaders, staticRouter } from './static.js';
 
@@ -125,6 +126,7 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
     ...externalRoutes(deps),
     ...bootenvRoutes(deps),
     ...hookRoutes(deps),
+    ...transferRoutes(deps),
     ...webhookRoutes(deps),
     ...eventRoutes({ ...deps, closing }),
   ];

@@ -17,9 +17,12 @@ import { DhcpServer } from '../dhcp/server.js';
 import { alarm, type DomainEvent } from '../events/events.js';
 import { notify, writeEvents } from '../events/outbox.js';
 import { phaseOfDhcp } from '../nodes/boot-phases.js';
+import { reportTransfers } from '../nodes/transfer-report.js';
+import { LiveTransfers } from '../nodes/transfers.js';
 import { createPhaseRecorder, type PhaseRecorder } from '../nodes/phase.js';
 import { reportServer } from '../nodes/server-report.js';
 import { ConfigError } from '../shared/errors.js';
+import { FileCache } from '../shared/file-cache.js';
 import { TftpServer } from '../tftp/server.js';
 import { startDns } from './boot-dns.js';
 import { isMain, runProcess, type Context, type Part } from './context.js';
@@ -33,13 +36,16 @@ export async function startBoot(context: Context): Promise<Part> {
   const { db, log } = context;
   const phases = createPhaseRecorder(db, { log });
   const macOf = createLeaseLookup(db.pool);
-  const started: Part[] = [{ close: () => phases.close() }];
+  const files: Files = { cache: new FileCache(), transfers: new LiveTransfers() };
+  const report = reportTransfers(db.pool, files.transfers, log);
+  // Closed last: what the servers end is still told.
+  const started: Part[] = [{ close: () => phases.close() }, { close: () => report.close() }];
   const close = async () => {
     for (const part of started.reverse()) await part.close();
   };
   try {
-    started.push(await startTftp(context, phases, macOf));
-    started.push(await startHttp(context, phases, macOf));
+    started.push(await startTftp(context, phases, macOf, files));
+    started.push(await startHttp(context, phases, macOf, files));
     started.push(await startDns(context));
     started.push(await startExternal(context));
     // DHCP last: nobody is sent to a server that does not answer yet.
@@ -85,12 +91,15 @@ function raiseAlarm(db: Context['db'], event: DomainEvent, log: Context['log']):
 }
 
 type MacOf = ReturnType<typeof createLeaseLookup>;
+/** What the servers of files share. */
+type Files = { cache: FileCache; transfers: LiveTransfers };
 
-async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, macOf: MacOf): Promise<Part> {
+async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, macOf: MacOf, files: Files): Promise<Part> {
   const server = new TftpServer({
     addresses: bootAddresses(config),
     port: config.tftpPort,
     root: path.join(config.home, 'loaders'),
+    ...files,
     log: log.child({ service: 'tftp' }),
     macOf,
     onEvent: ({ mac, kind, phase, detail, at, address, facts }) => {
@@ -115,12 +124,13 @@ async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, ma
   };
 }
 
-async function startHttp(context: Context, phases: PhaseRecorder, macOf: MacOf): Promise<Part> {
+async function startHttp(context: Context, phases: PhaseRecorder, macOf: MacOf, files: Files): Promise<Part> {
   const { db, config, log } = context;
   const registry = await openLiveRegistry({ home: config.home, pool: db.pool, log: log.child({ service: 'bootenvs' }) });
   const boot = createBootHandler({
     db,
     home: config.home,
+    ...files,
     log: log.child({ service: 'boot-http' }),
     baseUrl: `http://${config.bootHost}:${config.bootHttpPort}`,
     // Several networks: as DHCP, which names the address that it heard the machine at.

@@ -16,6 +16,7 @@ export type Node = Answer<Client['nodes']['get']>;
 export type BootTimeline = Answer<Client['nodes']['bootTimeline']>;
 export type BootDoctor = Answer<Client['nodes']['bootDoctor']>;
 export type BootStep = BootTimeline['items'][number];
+export type BootTransfer = Answer<Client['boot']['transfers']>['items'][number];
 export type UnknownMachine = Answer<Client['boot']['unknown']>['items'][number];
 export type Timeline = Answer<Client['nodes']['timeline']>;
 export type NodeRole = Answer<Client['nodeRoles']['get']>;

@@ -6,6 +6,7 @@ import { ExitCode } from '../failure.js';
 import { printList, readList, wholeNumber, withPaging, type ListOptions } from '../listing.js';
 import type { Cli, Session } from '../session.js';
 import type { Column } from '../table.js';
+import { addBootTransfers } from './boot-transfers.js';
 import { bootDoctorText } from '../terminal/boot-doctor.js';
 import { bootStepText, bootTimelineText } from '../terminal/boot-steps.js';
 import { agoText } from '../terminal/words.js';
@@ -122,5 +123,6 @@ export function addBoot(program: Command, cli: Cli): void {
   const boot = program.command('boot').description('what was seen of the boots of a machine, and where one stopped');
   addTimeline(boot, cli);
   addDoctor(boot, cli);
+  addBootTransfers(boot, cli);
   addUnknown(boot, cli);
 }

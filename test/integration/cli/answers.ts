@@ -424,6 +424,26 @@ export const bootStep = {
   facts: { stage: 'pxe' },
 };
 export const bootTimeline = { node: { id: 2, name: 'rack-n002' }, items: [bootStep], next: null, total: 1, present_from: 7 };
+export const bootTransfer = {
+  id: 7,
+  protocol: 'tftp',
+  address: '10.0.0.7',
+  mac: '52:54:00:77:00:01',
+  node: { id: 1, name: 'rack-n001' },
+  file: 'snponly.efi',
+  size_bytes: 200_000,
+  bytes: 80_000,
+  bytes_per_second: 40_000,
+  retransmits: 2,
+  block_bytes: 1468,
+  window_blocks: 4,
+  state: 'running',
+  reason: '',
+  started_at: '2026-11-21T12:00:00.000Z',
+  updated_at: '2026-11-21T12:00:02.000Z',
+  ended_at: null,
+};
+
 export const unknownMachine = { mac: '52:54:00:00:00:99', steps: 1, first_at: bootStep.at, last: { ...bootStep, mac: '52:54:00:00:00:99' } };
 
 export const bootDoctor = {

@@ -1,13 +1,12 @@
 /** The TFTP server over real UDP on loopback, with a client that can lose packets. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { createLogger } from '../../../src/shared/logger.js';
 import type { TftpEvent } from '../../../src/tftp/events.js';
 import { TftpServer } from '../../../src/tftp/server.js';
+import { ack, fetchFile as fetchFrom, next, openClient, request } from '../../support/tftp-client.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const LOADER = Buffer.from(Array.from({ length: 100_003 }, (_, index) => (index * 31) % 251));
@@ -43,97 +42,8 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-function request(file: string, options: Record<string, string | number> = {}, opcode = 1, mode = 'octet'): Buffer {
-  const tail = Object.entries(options)
-    .map(([name, value]) => `${name}\0${value}\0`)
-    .join('');
-  return Buffer.from(`\u0000${String.fromCharCode(opcode)}${file}\0${mode}\0${tail}`, 'latin1');
-}
-
-const ack = (block: number) => Buffer.from([0, 4, (block >> 8) & 255, block & 255]);
-
-async function openClient(address = '127.0.0.1'): Promise<Socket> {
-  const socket = createSocket('udp4');
-  socket.bind(0, address);
-  await once(socket, 'listening');
-  return socket;
-}
-
-/** The next packet, or undefined after `ms` of silence. */
-async function next(socket: Socket, ms = 3_000): Promise<{ bytes: Buffer; from: RemoteInfo } | undefined> {
-  try {
-    const [bytes, from] = (await once(socket, 'message', { signal: AbortSignal.timeout(ms) })) as [Buffer, RemoteInfo];
-    return { bytes, from };
-  } catch {
-    return undefined;
-  }
-}
-
-type Fetched = { content: Buffer; options: Record<string, string>; error?: string; duplicates: number };
-
-/** Fetches as RFC 7440 says; `lose` drops what it names, counted over all DATA packets that come in. */
-async function fetchFile(
-  file: string,
-  options: Record<string, string | number> = {},
-  lose: (packet: number) => boolean = () => false,
-  address = '127.0.0.1',
-): Promise<Fetched> {
-  const socket = await openClient(address);
-  const fetched: Fetched = { content: Buffer.alloc(0), options: {}, duplicates: 0 };
-  try {
-    return await new Promise((resolve, reject) => {
-      let blockBytes = 512;
-      let windowBlocks = 1;
-      let received = 0;
-      let unacknowledged = 0;
-      let packets = 0;
-      let peer: RemoteInfo | undefined;
-      const parts: Buffer[] = [];
-      const silence = setTimeout(() => reject(new Error(`silence after block ${received}`)), 10_000);
-      const done = () => {
-        clearTimeout(silence);
-        fetched.content = Buffer.concat(parts);
-        resolve(fetched);
-      };
-      const answer = (block: number) => socket.send(ack(block), peer?.port ?? 0, peer?.address);
-      socket.on('message', (bytes, from) => {
-        peer ??= from;
-        const opcode = bytes.readUInt16BE(0);
-        if (opcode === 5) {
-          fetched.error = `${bytes.readUInt16BE(2)} ${bytes.toString('latin1', 4, bytes.length - 1)}`;
-          return done();
-        }
-        if (opcode === 6) {
-          const texts = bytes.toString('latin1', 2).split('\0');
-          for (let index = 0; index + 1 < texts.length - 1; index += 2) fetched.options[texts[index] ?? ''] = texts[index + 1] ?? '';
-          blockBytes = Number(fetched.options['blksize'] ?? 512);
-          windowBlocks = Number(fetched.options['windowsize'] ?? 1);
-          return answer(0);
-        }
-        packets += 1;
-        if (lose(packets)) return;
-        const block = bytes.readUInt16BE(2);
-        if (block !== ((received + 1) & 0xffff)) {
-          fetched.duplicates += 1;
-          if (((block - received) & 0xffff) < 1_000) answer(received & 0xffff);
-          return;
-        }
-        received += 1;
-        unacknowledged += 1;
-        parts.push(Buffer.from(bytes.subarray(4)));
-        const last = bytes.length - 4 < blockBytes;
-        if (last || unacknowledged >= windowBlocks) {
-          unacknowledged = 0;
-          answer(received & 0xffff);
-        }
-        if (last) done();
-      });
-      socket.send(request(file, options), port, '127.0.0.1');
-    });
-  } finally {
-    socket.close();
-  }
-}
+const fetchFile = (file: string, ...more: Parameters<typeof fetchFrom> extends [number, string, ...infer Rest] ? Rest : never) =>
+  fetchFrom(port, file, ...more);
 
 describe('TFTP server', () => {
   it.each([
@@ -263,7 +173,7 @@ describe('TFTP server', () => {
     const before = server.counters();
     for (const socket of sockets) socket.send(request('undionly.kpxe'), port, '127.0.0.1');
     await waitFor(() => server.counters().dropped === before.dropped + 7, { what: 'the counters' });
-    expect(server.counters().active).toBe(3);
+    await waitFor(() => server.counters().active === 3, { what: 'the transfers to be under way' });
     expect((await fetchFile('even')).content.length).toBe(1_024);
     for (const socket of sockets) socket.close();
     await waitFor(() => server.counters().active === 0, { what: 'the counters', timeoutMs: 15_000 });
