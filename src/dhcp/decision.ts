@@ -20,6 +20,7 @@ export type IgnoreReason =
   | 'too-early'
   | 'other-server'
   | 'not-our-client'
+  | 'decline-flood'
   | 'no-address';
 
 /** Why a REQUEST is refused; the text goes into option 56 and the node's timeline. */

@@ -1,45 +1,29 @@
 /**
  * One message from decision to datagram: situates it, asks respond.ts, performs what it says. The only place where a decision
- * becomes a promise, a row or a packet; announce.ts tells the timeline of it.
+ * becomes a promise or a row; speaker.ts says it.
  */
-import type { Logger } from 'pino';
 import type { AddressProber, ProbeVerdict } from './address-probe.js';
 import { printableText } from '../shared/bytes.js';
 import { formatIpv4 } from '../shared/ipv4.js';
-import { AlarmBell, type DhcpAlarm } from './alarms.js';
-import { Announcer } from './announce.js';
-import { composeAnswer, type ServerSettings, type Statement } from './answer.js';
+import type { Statement } from './answer.js';
 import { MessageType, OptionCode } from './codes.js';
-import { countReason, type DhcpCounters } from './counters.js';
-import type { Decision, NakReason } from './decision.js';
-import type { Directory } from './directory.js';
-import { askedAddress, type DhcpEvent } from './events.js';
+import type { Decision } from './decision.js';
+import { askedAddress } from './events.js';
 import { ownerOf, type Identity } from './identity.js';
-import type { LeaseBook } from './lease-book.js';
 import type { LeaseStore } from './lease-store.js';
 import type { DhcpPacket } from './packet.js';
 import { UnknownQuota } from './quota.js';
 import { decide } from './respond.js';
 import { isKnownMachine, situate, type Knowledge, type Situation } from './situation.js';
 import type { Endpoint } from './endpoint.js';
+import { Speaker, type SpeakerDeps } from './speaker.js';
 
-export type ExchangeDeps = {
-  readonly logger: Logger;
-  readonly book: LeaseBook;
+export type ExchangeDeps = SpeakerDeps & {
   readonly leases: LeaseStore;
-  readonly directory: Directory;
   readonly prober: AddressProber;
-  readonly counters: DhcpCounters;
   readonly serverIds: readonly number[];
-  readonly settings: ServerSettings;
   /** See Knowledge. */
   readonly minSecs: number;
-  readonly emit: (event: DhcpEvent) => void;
-  /** False while events would be forgotten: a flood, or the database is away. */
-  readonly wantsEvents: () => boolean;
-  readonly alarm: (alarm: DhcpAlarm) => void;
-  readonly now: () => Date;
-  readonly monotonicMs: () => number;
 };
 
 /** A situation with its way back. */
@@ -60,21 +44,18 @@ const RECALL_LIMIT = 64;
 
 export class Exchange {
   readonly #deps: ExchangeDeps;
-  readonly #announcer: Announcer;
+  readonly #speaker: Speaker;
   readonly #quota = new UnknownQuota();
-  readonly #bell: AlarmBell;
   #recalls = 0;
-  #isStopped = false;
 
   constructor(deps: ExchangeDeps) {
     this.#deps = deps;
-    this.#announcer = new Announcer(deps);
-    this.#bell = new AlarmBell(deps.alarm);
+    this.#speaker = new Speaker(deps);
   }
 
   /** No reply is sent after this. */
   stop(): void {
-    this.#isStopped = true;
+    this.#speaker.stop();
   }
 
   /** Handles one message; returns before the lease of an ACK is committed. `source` is uint32. */
@@ -90,10 +71,10 @@ export class Exchange {
       },
       this.#knowledge(),
     );
-    if ('reason' in situation) return this.#announcer.ignored(packet, situation.client, situation.reason);
+    if ('reason' in situation) return this.#speaker.announcer.ignored(packet, situation.client, situation.reason);
     const decision = decide(situation);
-    this.#announcer.asked(situation);
-    if (decision.kind === 'ignore') return this.#ignore(situation, decision.reason);
+    this.#speaker.announcer.asked(situation);
+    if (decision.kind === 'ignore') return this.#speaker.ignore(situation, decision.reason);
     // Without an identity there is no other decision: see respond.ts.
     if (situation.identity !== undefined) this.#perform({ situation, identity: situation.identity, endpoint }, decision);
   }
@@ -111,11 +92,6 @@ export class Exchange {
     };
   }
 
-  /** Another server gives the addresses here; whose they are is written down: see observed-leases.ts. */
-  #observe({ situation: { network }, identity }: Question, address: number): void {
-    this.#deps.leases.observe({ ...identity, address, networkId: network.id }, network.leaseSeconds);
-  }
-
   #perform(question: Question, decision: Exclude<Decision, { kind: 'ignore' }>): void {
     const { leases, counters } = this.#deps;
     switch (decision.kind) {
@@ -124,7 +100,8 @@ export class Exchange {
       case 'acknowledge':
         return this.#acknowledge(question, decision.address, decision.source === 'reserved');
       case 'refuse':
-        return decision.state === 'selecting' ? this.#refuse(question, decision.reason) : this.#refuseAfterRecall(question);
+        if (decision.state !== 'selecting') return this.#refuseAfterRecall(question);
+        return this.#speaker.refuse(question.situation, question.endpoint, decision.reason);
       case 'inform':
         counters.informs += 1;
         return this.#reply(question, { type: MessageType.ack, address: 0, leaseSeconds: undefined, isBootOnly: false });
@@ -167,10 +144,10 @@ export class Exchange {
       logger.warn({ mac: client.mac, address: formatIpv4(address), usedBy, network: network.name }, 'address is in use by a machine that never asked for it');
       leases.decline({ ...identity, address, networkId: network.id }, QUARANTINE_SECONDS);
     }
-    if (attempt >= OFFER_ATTEMPTS) return this.#ignore(situation, 'address-in-use');
+    if (attempt >= OFFER_ATTEMPTS) return this.#speaker.ignore(situation, 'address-in-use');
     const decision = decide({ ...situation, knowledge: this.#knowledge() });
     if (decision.kind === 'offer') return this.#offer({ ...question }, decision, attempt + 1);
-    this.#ignore(situation, decision.kind === 'ignore' ? decision.reason : 'address-in-use');
+    this.#speaker.ignore(situation, decision.kind === 'ignore' ? decision.reason : 'address-in-use');
   }
 
   #promise({ situation, identity }: Question, address: number): void {
@@ -203,11 +180,13 @@ export class Exchange {
         case 'granted':
           return acknowledge(network.leaseSeconds);
         case 'taken':
-          return this.#refuse(question, 'address is in use');
+          return this.#speaker.refuse(situation, question.endpoint, 'address is in use');
         case 'unavailable': {
           // The database is away: a reserved address is its machine's in any case, a pool lease until it ends, a new one waits.
           const leaseSeconds = isReserved ? network.leaseSeconds : leftSeconds;
-          return leaseSeconds >= Math.min(WORTHWHILE_SECONDS, network.leaseSeconds) ? acknowledge(leaseSeconds) : this.#ignore(situation, 'database-away');
+          return leaseSeconds >= Math.min(WORTHWHILE_SECONDS, network.leaseSeconds)
+            ? acknowledge(leaseSeconds)
+            : this.#speaker.ignore(situation, 'database-away');
         }
       }
     });
@@ -220,21 +199,21 @@ export class Exchange {
   #refuseAfterRecall(question: Question): void {
     const { situation, identity } = question;
     const wanted = askedAddress(situation.packet) ?? 0;
-    if (this.#recalls >= RECALL_LIMIT) return this.#ignore(situation, 'database-away');
+    if (this.#recalls >= RECALL_LIMIT) return this.#speaker.ignore(situation, 'database-away');
     this.#recalls += 1;
     void this.#deps.leases.recall(situation.network.id, ownerOf(identity), wanted).then((isRead) => {
       this.#recalls -= 1;
-      if (!isRead) return this.#ignore(situation, 'database-away');
+      if (!isRead) return this.#speaker.ignore(situation, 'database-away');
       const decision = decide({ ...situation, knowledge: this.#knowledge() });
-      if (decision.kind === 'refuse') return this.#refuse(question, decision.reason);
+      if (decision.kind === 'refuse') return this.#speaker.refuse(situation, question.endpoint, decision.reason);
       if (decision.kind === 'acknowledge') return this.#acknowledge(question, decision.address, decision.source === 'reserved');
-      return this.#ignore(situation, decision.kind === 'ignore' ? decision.reason : 'not-our-client');
+      return this.#speaker.ignore(situation, decision.kind === 'ignore' ? decision.reason : 'not-our-client');
     });
   }
 
-  #refuse(question: Question, reason: NakReason): void {
-    countReason(this.#deps.counters, reason);
-    this.#reply(question, { type: MessageType.nak, address: 0, leaseSeconds: undefined, isBootOnly: false, message: reason });
+  /** Another server gives the addresses here; whose they are is written down: see observed-leases.ts. */
+  #observe({ situation: { network }, identity }: Question, address: number): void {
+    this.#deps.leases.observe({ ...identity, address, networkId: network.id }, network.leaseSeconds);
   }
 
   #decline({ situation, identity }: Question, address: number, isReserved: boolean): void {
@@ -249,25 +228,6 @@ export class Exchange {
   }
 
   #reply({ situation, endpoint }: Question, statement: Statement): void {
-    if (this.#isStopped) return;
-    const { logger, counters, settings, directory } = this.#deps;
-    const { client } = situation;
-    const answer = composeAnswer(situation, statement, settings, directory.mayBoot());
-    if (!answer.ok) return logger.error({ mac: client.mac, reason: answer.error }, 'reply could not be written');
-    const { bytes, leftOut, destination } = answer.value;
-    if (leftOut.length > 0) logger.debug({ mac: client.mac, options: leftOut }, 'options left out: the client takes no more');
-    endpoint.send(bytes, destination, (error) => {
-      if (error === null) return;
-      counters.sendFailures += 1;
-      logger.debug({ err: error, mac: client.mac }, 'reply not sent');
-    });
-    this.#announcer.answered(situation, statement, answer.value);
-  }
-
-  #ignore(situation: Situation, reason: string): void {
-    const { network, identity, packet, client } = situation;
-    if (reason === 'other-server' && identity !== undefined) this.#deps.book.dropOffer(network.id, ownerOf(identity));
-    if (reason === 'unknown-quota' || reason === 'pool-exhausted') this.#bell.ring(reason, network, client.mac, this.#deps.monotonicMs());
-    this.#announcer.ignored(packet, client, reason, network);
+    this.#speaker.reply(situation, endpoint, statement);
   }
 }

@@ -13,6 +13,9 @@ import { isKnownMachine, type Situation } from './situation.js';
 import { isTooEarly } from './secs.js';
 import type { Trace } from './trace.js';
 
+/** Addresses that rest at a client's word: a real conflict is one or two. */
+const DECLINES_AT_ONCE = 3;
+
 /** A situation whose client is identified. */
 type Identified = Situation & { readonly identity: Identity };
 
@@ -121,7 +124,15 @@ function decideDecline(situation: Identified, requested: number | undefined): De
   const owner = ownerOf(identity);
   const isLeased = knowledge.book.leaseOf(network.id, owner)?.address === requested;
   const isOffered = knowledge.book.offerTo(network.id, owner, knowledge.nowMs)?.address === requested;
-  return isLeased || isOffered ? { kind: 'decline', address: requested, isReserved: false } : ignore('not-our-client');
+  if (!isLeased && !isOffered) return ignore('not-our-client');
+  return hasDeclinedEnough(situation, owner) ? ignore('decline-flood') : { kind: 'decline', address: requested, isReserved: false };
+}
+
+/** One client that declines whatever it is offered would put the whole pool to rest (attack case 10). */
+function hasDeclinedEnough({ network, knowledge }: Situation, owner: string): boolean {
+  let declined = 0;
+  for (const lease of knowledge.book.held(network.id, knowledge.nowMs)) if (lease.state === 'declined' && ownerOf(lease) === owner) declined += 1;
+  return declined >= DECLINES_AT_ONCE;
 }
 
 /** RFC 2131 section 4.3.4. A release of an address that is another machine's is ignored (attack case 10). */

@@ -83,6 +83,24 @@ describe('taking what is another machine’s', () => {
     expect(decided({ type: 1, mac: RESERVED }, book)).toMatchObject({ kind: 'offer', address: ip('10.7.0.7') });
   });
 
+  it('attack 10: stops believing a client that declines whatever it is offered', () => {
+    const network = testNetwork('authoritative', ['10.7.0.100', '10.7.0.150']);
+    const book = new LeaseBook();
+    const kinds = Array.from({ length: 5 }, () => {
+      const offer = decided({ type: 1, mac: THIEF }, book, network);
+      if (offer.kind !== 'offer') throw new Error(offer.kind);
+      const lease = { address: offer.address, networkId: 1, mac: THIEF, clientKey: null };
+      book.holdOffer({ ...lease, expiresAtMs: 1000 });
+      const decision = decided({ type: 4, mac: THIEF, options: { 50: `@${formatIpv4(offer.address)}`, 54: OURS } }, book, network);
+      if (decision.kind === 'decline') {
+        book.dropOffer(1, THIEF);
+        book.put({ ...lease, state: 'declined', expiresAtMs: 1000 });
+      }
+      return decision.kind === 'ignore' ? decision.reason : decision.kind;
+    });
+    expect(kinds).toEqual(['decline', 'decline', 'decline', 'decline-flood', 'decline-flood']);
+  });
+
   it('attack 13: a clone of a node’s MAC on another network gets neither its address nor its lease there', () => {
     const both = buildNetworks(
       ['10.7.0.0/24', '10.8.0.0/24'].map((subnet, index) => ({
