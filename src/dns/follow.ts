@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import type { Pool } from '../db/client.js';
 import { buildZones, type Built } from './build.js';
 import type { ZoneRow } from './names.js';
-import { asksForRoles, forgetChanges, markRoles, readChanges, readRevision, readZones } from './rows.js';
+import { asksForRoles, markRoles, readChanges, readRevision, readZones } from './rows.js';
 import { joinDnsServer, leaveDnsServer, reportDnsServer, type DnsServerRow } from './server-row.js';
 import type { ZoneSet } from './zone-set.js';
 
@@ -110,7 +110,6 @@ export class ZoneFollower {
     if (!hasMoved && now - this.#heartbeatAt < HEARTBEAT_MS) return;
     await this.#report();
     this.#heartbeatAt = now;
-    if (!hasMoved) await forgetChanges(pool);
   }
 
   async #load(): Promise<void> {

@@ -71,13 +71,6 @@ export async function markRoles(pool: Pool, zones: readonly ZoneRow[]): Promise<
   );
 }
 
-/** Changes that every server has long read. A server that was away longer reads all anew. */
-const KEPT_REVISIONS = 10_000;
-
-export async function forgetChanges(pool: Pool): Promise<void> {
-  await pool.query('DELETE FROM dns_changes WHERE revision < (SELECT revision FROM dns_table WHERE id = 1) - $1', [KEPT_REVISIONS]);
-}
-
 type Query = <Row extends object>(text: string, values?: unknown[]) => Promise<Row[]>;
 
 async function inSnapshot<T>(pool: Pool, read: (query: Query) => Promise<T>): Promise<T> {

@@ -100,7 +100,7 @@ async function findCandidates(tx: Tx, machine: Fingerprint): Promise<Candidate[]
 
 async function newNode(tx: Tx, report: FactsReport, machine: Fingerprint) {
   const { rows } = await tx.query<{ domain: string; name_template: string | null }>(
-    `SELECT n.domain, n.name_template FROM networks n LEFT JOIN leases l ON l.network_id = n.id AND l.address = $1
+    `SELECT n.domain, CASE WHEN l.address IS NOT NULL THEN n.name_template END AS name_template FROM networks n LEFT JOIN leases l ON l.network_id = n.id AND l.address = $1
       WHERE n.domain <> '' ORDER BY l.address IS NULL, n.id LIMIT 1`,
     [report.address],
   );

@@ -45,6 +45,28 @@ describe('reportFacts', () => {
     expect(rows[0]).toEqual({ alive: true, bootenv: 'discovery', boot_class: 'discovery', phase: 'agent', boot_id: 'boot-1-a' });
   });
 
+  it('is named by the template of the network it booted on, keeps its leased address there, and gets one of each other network', async () => {
+    await db.pool.query(
+      `INSERT INTO networks (id, name, subnet, domain, category, name_template, suffix, conduit) VALUES
+         (1, 'other', '10.7.0.0/24', 'elsewhere.example', 'admin', 'no{n}', NULL, NULL),
+         (2, 'boot', '127.77.0.0/24', 'rack.example', 'admin', 'ctrl{n}', NULL, NULL),
+         (3, 'vm', '172.20.0.0/24', 'rack.example', 'vm', NULL, 'vm', 'eth1')`,
+    );
+    await db.pool.query(
+      `INSERT INTO network_ranges (network_id, name, first_address, last_address) VALUES (2, 'host', '127.77.0.100', '127.77.0.200'), (3, 'host', '172.20.0.1', '172.20.0.9')`,
+    );
+    await db.pool.query(
+      `INSERT INTO leases (address, network_id, mac, expires_at) SELECT '127.77.0.' || n, 2, '52:54:00:00:0' || n || ':00', now() + interval '1 hour' FROM generate_series(1, 2) n`,
+    );
+    const named = [await reportFacts(db, report(1)), await reportFacts(db, report(2)), await reportFacts(db, report(1, { bootId: 'again' }))];
+    expect(named.map((node) => node.name)).toEqual(['ctrl1.rack.example', 'ctrl2.rack.example', 'ctrl1.rack.example']);
+    const { rows } = await db.pool.query('SELECT network_id, address, mac FROM reservations WHERE node_id = $1 ORDER BY network_id', [named[0]?.nodeId]);
+    expect(rows).toEqual([
+      { network_id: 2, address: '127.77.0.1', mac: machineMac(1, 0) },
+      { network_id: 3, address: '172.20.0.1', mac: machineMac(1, 1) },
+    ]);
+  });
+
   it('is the node that the operator registered with one of its MACs', async () => {
     const { nodeId } = await createNode(db, { name: 'web1', macs: [machineMac(1, 1).toUpperCase().replaceAll(':', '-')] });
     expect(await reportFacts(db, report(1))).toMatchObject({ nodeId, name: 'web1', isNew: false });
