@@ -9,6 +9,9 @@ import { formatIpv4, parseIpv4, parseSubnet, subnetContains } from '../shared/ip
 /** An interface with its address and prefix, `10.0.0.1/24`. */
 export type Segment = { interface: string; cidr: string };
 
+/** The word for "another server gives the addresses". */
+const PROXY = 'proxy';
+
 /**
  * The networks to make, PURE. Nothing is given out on a segment by guess: without a network and without a range that lies
  * in it, the start is refused. Throws ConfigError naming the interface and an example.
@@ -21,11 +24,12 @@ export function planNetworks(segments: readonly Segment[], existing: readonly st
     if (existing.some((subnet) => covers(subnet, address))) return [];
     const base = segment.first;
     const subnet = `${formatIpv4(base)}/${segment.prefix}`;
+    if (ranges.includes(PROXY)) return [{ name, subnet, dhcpMode: 'proxy', ranges: [] }];
     const range = ranges.map(parseRange).find((one) => one !== undefined && covers(subnet, one.first) && covers(subnet, one.last));
     if (!range)
       throw new ConfigError(
         `PRYBAR_DHCP_RANGE: no network of Prybar covers ${cidr} of interface ${name}, and no range says which of its addresses may be given`,
-        `say so: PRYBAR_DHCP_RANGE=${formatIpv4(base + 100)}-${formatIpv4(base + 199)} npm start -- --interface ${name} (and make sure that no other DHCP server gives them)`,
+        `say so: PRYBAR_DHCP_RANGE=${formatIpv4(base + 100)}-${formatIpv4(base + 199)} npm start -- --interface ${name} (and make sure that no other DHCP server gives them); beside a server that gives them all, PRYBAR_DHCP_RANGE=proxy`,
       );
     return [{ name, subnet, ranges: [{ name: 'dhcp', first: formatIpv4(range.first), last: formatIpv4(range.last) }] }];
   });

@@ -70,9 +70,11 @@ export const environmentSchema = z.object({
   PRYBAR_INTERFACE: z.string().default('').describe('Interfaces to serve on a real segment, comma separated; empty: loopback only'),
   PRYBAR_DHCP_RANGE: z
     .string()
-    .regex(/^\d+(\.\d+){3}-\d+(\.\d+){3}(,\d+(\.\d+){3}-\d+(\.\d+){3})*$/, 'first-last, for example 10.0.0.100-10.0.0.199')
+    .regex(/^(proxy|\d+(\.\d+){3}-\d+(\.\d+){3}(,\d+(\.\d+){3}-\d+(\.\d+){3})*)$/, 'first-last, for example 10.0.0.100-10.0.0.199, or proxy')
     .optional()
-    .describe('Addresses that may be given on a segment that no network covers yet: first-last, comma separated for several interfaces'),
+    .describe(
+      'Addresses that may be given on a segment that no network covers yet: first-last, comma separated for several interfaces; proxy: none, another server gives them and Prybar only boot files',
+    ),
   PRYBAR_DHCP_MIN_SECS: z.coerce
     .number()
     .int()

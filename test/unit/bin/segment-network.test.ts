@@ -10,6 +10,10 @@ describe('the network of an interface that is served', () => {
     ]);
   });
 
+  it('gives no addresses beside a server that does', () => {
+    expect(planNetworks([eth1], [], ['proxy'])).toEqual([{ name: 'eth1', subnet: '10.1.2.0/24', dhcpMode: 'proxy', ranges: [] }]);
+  });
+
   it('is not made when one covers the interface already', () => expect(planNetworks([eth1], ['10.1.0.0/16'], [])).toEqual([]));
 
   it.each([[[]], [['10.9.0.1-10.9.0.9']], [['10.1.2.200-10.1.2.100']], [['10.1.2.100-10.1.3.9']]])(
