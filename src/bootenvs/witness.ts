@@ -22,6 +22,12 @@ export function neighbourIn(table: string, address: string): string | undefined 
   return undefined;
 }
 
+/** The MAC that the segment shows an address at; null when it shows none. */
+export async function seenNeighbour(address: string, neighbours = NEIGHBOURS): Promise<string | null> {
+  const table = await readFile(neighbours, 'utf8').catch(() => '');
+  return neighbourIn(table, address) ?? null;
+}
+
 /**
  * Whether the machine of that MAC is seen to hold the address on a network where another server gives addresses (mode proxy or
  * off). If so it is written down as a lease, for all that looks at leases, and counts as long as one of that network.
@@ -35,8 +41,7 @@ export async function witnessAddress(db: Db, seen: { mac: string; address: strin
     return subnet !== undefined && subnetContains(subnet, address);
   });
   if (network === undefined) return false;
-  const table = await readFile(neighbours, 'utf8').catch(() => '');
-  if (neighbourIn(table, seen.address) !== seen.mac) return false;
+  if ((await seenNeighbour(seen.address, neighbours)) !== seen.mac) return false;
   await withTransaction(db.pool, async (tx) => {
     await tx.query('DELETE FROM leases WHERE network_id = $1 AND mac = $2 AND address <> $3', [network.id, seen.mac, seen.address]);
     await tx.query(

@@ -19,6 +19,8 @@ export type BootServerReport = {
   servedRevision: number;
   /** What keeps a server of the site from taking the newest revision; null or absent when nothing is known to. */
   problem?: string | null;
+  /** It has the problem now, as somebody who looks after it says: it may not answer at all, whatever it served before. */
+  failing?: boolean;
 };
 
 export type ServedInput = {
@@ -66,6 +68,7 @@ export function decideServed(input: ServedInput): Served {
     const wanted = server.kind === NAMES_KIND ? input.dnsRevision : revision;
     if (server.servedRevision < wanted)
       waitingFor.push(`the ${server.kind} server on ${server.host} serves revision ${server.servedRevision} of ${wanted}${because(server)}`);
+    else if (server.failing === true) waitingFor.push(`the ${server.kind} server on ${server.host} cannot be relied on${because(server)}`);
   }
   return { served: waitingFor.length === 0, generation, bootenv: bootNics[0]?.entry?.bootenv ?? null, waitingFor };
 }

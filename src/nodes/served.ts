@@ -102,12 +102,21 @@ function nicEntry(mac: string, row: NicRow): NicEntry {
  * server of the site answers from its files also while nobody drives it: it is waited for until it is taken out.
  */
 async function readServers(db: Queryable): Promise<BootServerReport[]> {
-  const { rows } = await db.query<{ kind: string; host: string; status: string; networks: number[]; served_revision: number; problem: string | null }>(
-    `SELECT kind, host, status, networks, CASE WHEN kind IN ('dhcp', 'dns') THEN served_revision ELSE (SELECT max(revision) FROM dhcp_table) END AS served_revision, NULL AS problem
+  const { rows } = await db.query<{
+    kind: string;
+    host: string;
+    status: string;
+    networks: number[];
+    served_revision: number;
+    problem: string | null;
+    failing: boolean;
+  }>(
+    `SELECT kind, host, status, networks, CASE WHEN kind IN ('dhcp', 'dns') THEN served_revision ELSE (SELECT max(revision) FROM dhcp_table) END AS served_revision, NULL AS problem, false AS failing
        FROM boot_servers WHERE status IN ('serving', 'draining') AND lease_until > clock_timestamp()
      UNION ALL
      SELECT kind, name, 'serving', networks, served_revision,
-            CASE WHEN driven_until < clock_timestamp() THEN 'no Prybar on ' || host || ' drives it' ELSE problem END
+            CASE WHEN driven_until < clock_timestamp() THEN 'no Prybar on ' || host || ' drives it' ELSE problem END,
+            problem IS NOT NULL AND driven_until >= clock_timestamp()
        FROM external_servers
      ORDER BY kind, host`,
   );

@@ -13,9 +13,12 @@ export async function readBootServers(db: Db): Promise<BootServerReport[]> {
       where: { status: { in: ['serving', 'draining'] }, leaseUntil: { gt: new Date() } },
       select: { kind: true, host: true, status: true, networks: true, servedRevision: true },
     }),
-    db.prisma.externalServer.findMany({ select: { kind: true, name: true, networks: true, servedRevision: true } }),
+    db.prisma.externalServer.findMany({ select: { kind: true, name: true, networks: true, servedRevision: true, problem: true, drivenUntil: true } }),
   ]);
-  return [...rows, ...external.map(({ name, ...row }) => ({ ...row, host: name, status: 'serving' }))].map((row) => ({
+  return [
+    ...rows,
+    ...external.map(({ name, drivenUntil, ...row }) => ({ ...row, host: name, status: 'serving', failing: row.problem !== null && drivenUntil >= new Date() })),
+  ].map((row) => ({
     ...row,
     servedRevision: Number(row.servedRevision),
   }));

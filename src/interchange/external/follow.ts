@@ -74,6 +74,8 @@ function followOne(deps: FollowDeps, server: DrivenServer, driver: string): Foll
     const wanted = await readWanted(pool, server.name);
     const hosts = hostRecords(wanted.rows);
     lookedAtMs = performance.now();
+    // A restart may take longer than the lease.
+    const renewal = setInterval(() => void keepDriving(pool, server.name, driver).catch(() => undefined), RENEW_MS);
     try {
       const writes = await server.backEnd.apply(hosts, wanted.withdrawn);
       if (wanted.revision !== served || failures > 0 || writes > 0)
@@ -88,6 +90,8 @@ function followOne(deps: FollowDeps, server: DrivenServer, driver: string): Foll
       const problem = describe(error);
       if (failures === 1) log.warn({ err: error, server: server.name }, 'external server cannot be brought to the table');
       await reportServer(pool, server.name, driver, { revision: null, problem, hosts: hosts.length, writes: 0 });
+    } finally {
+      clearInterval(renewal);
     }
   };
 

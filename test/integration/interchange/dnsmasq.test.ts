@@ -202,6 +202,12 @@ describe('dnsmasq, driven by Prybar', () => {
     await startServer();
     await waitFor(async () => (await served(node)).served, { what: 'the node to be served' });
     expect((await row())?.problem).toBeNull();
+
+    // Nothing has changed, but nobody would answer: the next change, or the look every few seconds, finds out.
+    await stopServer();
+    await bootInto(db, node, 'debian-12');
+    await waitFor(async () => (await row())?.problem, { what: 'the server to be missed' });
+    expect((await served(node)).served).toBe(false);
   });
 
   it('waits for a server that nobody drives: it answers from its files all the same', async () => {

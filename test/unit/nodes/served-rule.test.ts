@@ -53,6 +53,27 @@ describe('decideServed (engine-rules 6)', () => {
     ['no NIC is known', input({ nics: [] }), false, 'no NIC'],
     ['a DNS server counts its own revisions', input({ dnsRevision: 3, servers: [server(10), server(3, { kind: 'dns' })] }), true, null],
     ['a DNS server does not have its names yet', input({ dnsRevision: 4, servers: [server(10), server(3, { kind: 'dns' })] }), false, 'revision 3 of 4'],
+    ...(['dnsmasq', 'isc-dhcpd', 'isc-omapi'] as const).map((kind): [string, ServedInput, boolean, null] => [
+      `a ${kind} of the site has it`,
+      input({ servers: [server(10, { kind })] }),
+      true,
+      null,
+    ]),
+    ['only links for pxelinux are there', input({ servers: [server(10, { kind: 'pxelinux' })] }), false, 'no DHCP server'],
+    ['links for pxelinux are behind', input({ servers: [server(10), server(9, { kind: 'pxelinux' })] }), false, 'pxelinux'],
+    [
+      'a server of the site is behind, and says why',
+      input({ servers: [server(9, { kind: 'dnsmasq', problem: 'not running' })] }),
+      false,
+      '9 of 10: not running',
+    ],
+    [
+      'a server of the site has it, but went down',
+      input({ servers: [server(10, { kind: 'dnsmasq', problem: 'not running', failing: true })] }),
+      false,
+      'relied on: not running',
+    ],
+    ['a server of the site has it, and nobody drives it now', input({ servers: [server(10, { kind: 'dnsmasq', problem: 'nobody drives it' })] }), true, null],
     ['the network is not known, so every server counts', input({ networkId: null, servers: [server(10), server(9, { networks: [2] })] }), false, 'revision 9'],
   ])('when %s', (_case, given, served, missing) => {
     const answer = decideServed(given);
