@@ -34,6 +34,8 @@ describe('the plans of the hot path', () => {
   beforeAll(async () => {
     // One connection: what is counted is counted where it was done.
     engine = await openDirectEngine({ poolSize: 1 });
+    // Whether there are statistics is for the test to say, at the moment it says.
+    for (const table of TABLES) await engine.db.pool.query(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`);
   });
   afterAll(() => engine.close());
 
