@@ -1,5 +1,5 @@
 /** Prybar's boot service in a namespace, as its own process from the sources, with a PostgreSQL of this run. */
-import { chmodSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
@@ -10,11 +10,14 @@ import { closeContext, openContext } from '../../../../src/bin/context.js';
 import { prepareInstallation } from '../../../../src/bin/installation.js';
 import { ensureTables } from '../../../../src/bin/tables.js';
 import { loadConfig } from '../../../../src/config/config.js';
+import { isAlive } from '../../../../src/db/os-process.js';
+import { findPostmaster, stopPostmaster } from '../../../../src/db/postmaster.js';
 import { createLogger } from '../../../../src/shared/logger.js';
 import { bridgeDatabase } from '../../../integration/dhcp/fabric.js';
 import { startIn, type Background } from './command.js';
 
 const log = createLogger('lab', 'warn');
+const HOME_PREFIX = 'prybar-lab-';
 
 /** A folder of this run with a database in it. */
 export type Site = {
@@ -29,7 +32,8 @@ export type Site = {
 };
 
 export async function openSite(): Promise<Site> {
-  const home = mkdtempSync(path.join(tmpdir(), 'prybar-lab-'));
+  await removeAbandonedSites();
+  const home = mkdtempSync(path.join(tmpdir(), `${HOME_PREFIX}${process.pid}-`));
   chmodSync(home, 0o755); // started as root, PostgreSQL runs as another account and has to pass
   mkdirSync(path.join(home, 'loaders'));
   const dataDir = path.join(home, 'postgres');
@@ -58,6 +62,17 @@ export async function openSite(): Promise<Site> {
       rmSync(home, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+}
+
+/** Sites of runs that were killed: their PostgreSQL goes on. The folder's name tells the process it belonged to. */
+async function removeAbandonedSites(): Promise<void> {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = new RegExp(`^${HOME_PREFIX}(\\d+)-`).exec(name)?.[1];
+    if (pid === undefined || isAlive(Number(pid))) continue;
+    const left = findPostmaster(path.join(tmpdir(), name, 'postgres', 'cluster'));
+    if (left) await stopPostmaster(left.pid);
+    rmSync(path.join(tmpdir(), name), { recursive: true, force: true });
+  }
 }
 
 /** Roles, the system deployment, bootenvs, the admin token: what a first start makes. */
