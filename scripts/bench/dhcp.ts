@@ -6,15 +6,22 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { prepare } from '../lib/prepare.mjs';
 import type { Bench, Row, Tools } from './bench.js';
+import { measureChange, type Change } from './dhcp/change.js';
 import { startKea } from './dhcp/kea.js';
+import { makeLink, runStorm, startDhcpd, whyNoFabric } from './dhcp/links.js';
 import { startLoad, type Load, type LoadOrder, type LoadResult } from './dhcp/load.js';
 import { FIRST_UNRESERVED, GIADDR } from './dhcp/network.js';
 import { seedMachines, startPrybar } from './dhcp/prybar.js';
-import { cpuSeconds, load } from './lib/machine.js';
-import { startPostgres } from './lib/servers.js';
+import { cpuSeconds, cpuSecondsOfFamily, load } from './lib/machine.js';
+import { startPostgres, type PostgresServer } from './lib/servers.js';
 
 /** Exchanges always under way: enough to keep any server busy, few enough that none loses any. */
 const WINDOW = 200;
+const CHANGES = 30;
+const LARGE = 100_000;
+const STORM = 500;
+/** A host changed by SQL until Kea 2.2 with its PostgreSQL host backend answered with it, on the machine the aims were set on. */
+const KEA_CHANGE_MS = 2.7;
 
 type Measured = LoadResult & { cpuMicros: number; cpu: string };
 type Seen = { reserved: Measured; pool: Measured; calm: Measured };
@@ -88,6 +95,19 @@ class DhcpBench {
     });
   }
 
+  changed(machines: number, change: Change): void {
+    this.compareTimes(
+      `boot change through the API to the DHCP answer, ${machines} machines`,
+      change.medianMs,
+      KEA_CHANGE_MS,
+      'Kea with hosts in PostgreSQL, as measured before',
+      1.5,
+      Infinity,
+      `the API's own answer took ${change.verbMedianMs.toFixed(1)} ms; from the commit of the row alone ${change.commitMedianMs.toFixed(1)} ms; ` +
+        `longest time without an answer ${change.gapMs.toFixed(1)} ms; worst ${change.worstMs.toFixed(1)} ms`,
+    );
+  }
+
   compareTimes(name: string, ours: number, base: number, baseName: string, aim: number, limitMs = Infinity, note = ''): void {
     const ratio = ours / base;
     this.rows.push({
@@ -103,13 +123,45 @@ class DhcpBench {
   }
 }
 
+/** What needs root; without it the run says what it left out. */
+async function onLinks(bench: DhcpBench, postgres: PostgresServer, ours: Seen, tools: Tools): Promise<void> {
+  const reason = await whyNoFabric();
+  if (reason !== undefined) return tools.say(`left out: ISC dhcpd and clients that broadcast: ${reason}`);
+  const fabric = await makeLink(tools);
+  if (bench.wants('dhcpd')) {
+    bench.say('dhcpd', 'ISC dhcpd, dynamic pool, its leases synced to disk');
+    const dhcpd = await startDhcpd(fabric, tools);
+    const seen = await bench.measure({ name: 'dhcpd', port: 67, usage: () => ({ dhcpd: cpuSecondsOfFamily(dhcpd.pid) }) }, dhcpd.load, {
+      host: '10.201.1.1',
+      window: WINDOW,
+    });
+    await dhcpd.stop();
+    bench.compareRates('dynamic pool, durable before the ACK', ours.pool, seen, 'dhcpd', 4);
+  }
+  if (bench.wants('storm')) {
+    bench.say('storm', `${STORM} machines that broadcast, switched on at once`);
+    const seen = await runStorm(fabric, postgres, STORM);
+    bench.rows.push({
+      name: `${STORM} broadcast clients at once, each address probed by ARP`,
+      ours: `${seen.acknowledged} of ${seen.machines}`,
+      baseline: '',
+      ratio: null,
+      aim: '',
+      reached: null,
+      cpuMicros: null,
+      note: `OFFER after ${Math.round(seen.medianOfferMs)} ms median, ${Math.round(seen.slowestOfferMs)} ms at most; the last ACK after ${Math.round(seen.slowestAckMs)} ms`,
+    });
+  }
+  await fabric.remove();
+}
+
 const number = (value: string | true | undefined, fallback: number): number => (typeof value === 'string' ? Number(value) : fallback);
 
 export const dhcp: Bench = {
   name: 'dhcp',
   about: 'DHCP exchanges per second, latency, change and start against Kea and ISC dhcpd',
   options: {
-    only: 'comma separated: reserved',
+    only: 'comma separated: kea, change, large, dhcpd, storm; our own throughput is always measured',
     machines: 'machines with a reservation; default 10000',
     seconds: 'length of each measurement; default 5',
   },
@@ -131,10 +183,15 @@ export const dhcp: Bench = {
       await generator.stop();
       await server.stop();
     }
+    const ports = async () => ({ dhcp: await freePort(), tftp: await freePort(), http: await freePort(), dns: await freePort() });
+    const startWith = async (count: number) => {
+      const database = await seedMachines(postgres, count);
+      return { database, server: await startPrybar(postgres, database, await ports(), tools) };
+    };
     bench.say('prybar', `its boot process on PostgreSQL, ${machines} reservations`);
-    const database = await seedMachines(postgres, machines);
-    const server = await startPrybar(postgres, database, { dhcp: await freePort(), tftp: await freePort(), http: await freePort() }, tools);
-    tools.say(`    ready after ${Math.round(server.readyAfterMs)} ms, first answer after ${Math.round(server.answeredAfterMs)} ms`);
+    const { database, server } = await startWith(machines);
+    const startMs = server.answeredAfterMs - server.loadedAfterMs;
+    tools.say(`    code loaded after ${Math.round(server.loadedAfterMs)} ms, first answer ${Math.round(startMs)} ms later`);
     const generator = await startLoad(GIADDR, relayPort, { port: server.port });
     const ours = await bench.throughput(
       { name: 'prybar', port: server.port, usage: () => server.usage() },
@@ -142,6 +199,7 @@ export const dhcp: Bench = {
       (seen) => (kea?.reserved ?? seen).perSecond / 2,
     );
     await generator.stop();
+    const change = bench.wants('change') ? await measureChange(server, await freePort(), CHANGES, tools) : undefined;
     await server.stop();
     await database.drop();
     if (kea !== undefined) {
@@ -149,8 +207,25 @@ export const dhcp: Bench = {
       bench.compareRates('dynamic pool, durable before the ACK', ours.pool, kea.pool, 'Kea (not durable)', 0.7);
       bench.compareTimes("latency at half of Kea's most, median", ours.calm.medianMs, kea.calm.medianMs, 'Kea', 1.5);
       bench.compareTimes("latency at half of Kea's most, p99", ours.calm.p99Ms, kea.calm.p99Ms, 'Kea', 3, 5);
-      bench.compareTimes('cold start to the first answer', server.answeredAfterMs - server.readyAfterMs, keaStartMs, 'Kea', 1);
+      bench.compareTimes(
+        'cold start to the first answer',
+        startMs,
+        keaStartMs,
+        'Kea',
+        1,
+        Infinity,
+        `after the process is up; its code takes ${Math.round(server.loadedAfterMs)} ms to load`,
+      );
     }
+    if (change !== undefined) bench.changed(machines, change);
+    if (bench.wants('large')) {
+      bench.say('large', `${LARGE} reservations`);
+      const large = await startWith(LARGE);
+      bench.changed(LARGE, await measureChange(large.server, await freePort(), CHANGES, tools));
+      await large.server.stop();
+      await large.database.drop();
+    }
+    if (bench.wants('dhcpd', 'storm')) await onLinks(bench, postgres, ours, tools);
     return { rows: bench.rows, settings: postgres.settings };
   },
 };

@@ -35,15 +35,18 @@ export type Load = {
   stop(): Promise<void>;
 };
 
+const NODE_ARGUMENTS = ['--import', 'tsx'];
 const DEFAULTS = { host: '127.0.0.1', firstClient: 0, clients: 10_000, window: 0, perSecond: 0, seconds: 5, keepLatencies: false };
 
 /** An order ends this long after its time at the latest: what is under way then is answered or lost. */
 const GRACE_SECONDS = 20;
 
-/** Starts a generator that speaks from `host:port` (0: any port) to servers on `target`. `prefix`: command to run it under. */
-export async function startLoad(host: string, port: number, target: { host?: string; port: number }): Promise<Load> {
+/** Starts a generator that speaks from `host:port` (0: any port) to servers on `target`; in a network namespace when one is named. */
+export async function startLoad(host: string, port: number, target: { host?: string; port: number }, namespace?: string): Promise<Load> {
   const child = fork(inProject('scripts/bench/dhcp/load-main.ts'), [host, String(port)], {
-    execArgv: ['--import', 'tsx'],
+    ...(namespace === undefined
+      ? { execArgv: NODE_ARGUMENTS }
+      : { execPath: 'ip', execArgv: ['netns', 'exec', namespace, process.execPath, ...NODE_ARGUMENTS] }),
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const [ready] = (await once(child, 'message')) as [{ port: number }];

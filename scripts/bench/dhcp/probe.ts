@@ -40,3 +40,58 @@ export async function askUntil(target: ProbeTarget, isWanted: (offer: Buffer) =>
 
 /** Resolves with the first OFFER. */
 export const waitUntilAnswering = (target: ProbeTarget): Promise<number> => askUntil(target, () => true);
+
+/** A machine that asks again as soon as it is answered. */
+export type Watch = {
+  /** Resolves with the time of the first OFFER that satisfies `isWanted`. */
+  until(isWanted: (offer: Buffer) => boolean): Promise<number>;
+  /** The longest time between two answers so far, milliseconds. */
+  gapMs(): number;
+  close(): Promise<void>;
+};
+
+const AGAIN_MS = 20;
+
+export async function askWithoutPause(target: ProbeTarget): Promise<Watch> {
+  const socket = createSocket('udp4');
+  socket.bind({ address: GIADDR, port: target.relayPort });
+  await once(socket, 'listening');
+  const discover = discoverTemplate(GIADDR);
+  writeMac(discover, target.client ?? 0);
+  let xid = 0x60000000;
+  let [lastAt, gap] = [performance.now(), 0];
+  const waiting = new Set<{ isWanted: (offer: Buffer) => boolean; resolve: (at: number) => void }>();
+  const ask = (): void => {
+    discover.writeUInt32BE((xid += 1), XID_AT);
+    socket.send(Buffer.from(discover), target.port, target.host ?? '127.0.0.1');
+  };
+  socket.on('message', (bytes) => {
+    const now = performance.now();
+    gap = Math.max(gap, now - lastAt);
+    lastAt = now;
+    for (const one of waiting) {
+      if (!one.isWanted(bytes)) continue;
+      waiting.delete(one);
+      one.resolve(now);
+    }
+    ask();
+  });
+  const again = setInterval(() => {
+    if (performance.now() - lastAt > AGAIN_MS) ask();
+  }, AGAIN_MS);
+  ask();
+  return {
+    until: (isWanted) =>
+      new Promise((resolve, reject) => {
+        const overdue = setTimeout(() => reject(new Error('the change was not answered within 20 s')), 20_000);
+        waiting.add({ isWanted, resolve: (at) => (clearTimeout(overdue), resolve(at)) });
+      }),
+    gapMs: () => gap,
+    close: async () => {
+      clearInterval(again);
+      const closed = once(socket, 'close');
+      socket.close();
+      await closed;
+    },
+  };
+}

@@ -18,9 +18,11 @@ export type Prybar = {
   port: number;
   /** Environment of its processes, for more of them. */
   env: NodeJS.ProcessEnv;
-  /** From the process saying that it is up (`ready`) back to its start, and to its first answer. */
-  readyAfterMs: number;
+  /** From the start of the process until its code is loaded, and until its first answer. */
+  loadedAfterMs: number;
   answeredAfterMs: number;
+  /** More processes of the same installation, stopped with it. */
+  startMore(name: string, file: string, env: NodeJS.ProcessEnv): Promise<void>;
   /** CPU seconds of the server, and of PostgreSQL. */
   usage(): { server: number; postgresql: number };
   stop(): Promise<void>;
@@ -36,11 +38,12 @@ export async function seedMachines(postgres: PostgresServer, machines: number): 
       [SUBNET],
     );
     await db.pool.query(`INSERT INTO network_ranges (network_id, name, first_address, last_address) VALUES (1, 'dhcp', $1, $2)`, [POOL.first, POOL.last]);
-    await db.pool.query(`INSERT INTO deployments (id, name, system) VALUES (900000, 'bench', true)`);
+    const made = await db.pool.query<{ id: number }>(`INSERT INTO deployments (name, system) VALUES ('system', true) RETURNING id`);
     const numbers = Array.from({ length: machines }, (_, index) => index);
     const macs = numbers.map(macOf);
-    await db.pool.query(`INSERT INTO nodes (id, name, deployment_id) SELECT n + 1, 'n' || n || '.bench.example', 900000 FROM unnest($1::int[]) AS n`, [
+    await db.pool.query(`INSERT INTO nodes (id, name, deployment_id) SELECT n + 1, 'n' || n || '.bench.example', $2 FROM unnest($1::int[]) AS n`, [
       numbers,
+      made.rows[0]?.id,
     ]);
     await db.pool.query(`INSERT INTO nics (node_id, mac) SELECT n + 1, mac FROM unnest($1::int[], $2::text[]) AS m(n, mac)`, [numbers, macs]);
     await db.pool.query(
@@ -65,7 +68,7 @@ export async function seedMachines(postgres: PostgresServer, machines: number): 
 export async function startPrybar(
   postgres: PostgresServer,
   database: Database,
-  ports: { dhcp: number; tftp: number; http: number },
+  ports: { dhcp: number; tftp: number; http: number; dns: number },
   tools: Tools,
 ): Promise<Prybar> {
   const home = mkdtempSync(join(tmpdir(), 'prybar-bench-'));
@@ -77,28 +80,33 @@ export async function startPrybar(
     PRYBAR_DHCP_PORT: String(ports.dhcp),
     PRYBAR_TFTP_PORT: String(ports.tftp),
     PRYBAR_BOOT_HTTP_PORT: String(ports.http),
+    PRYBAR_DNS_PORT: String(ports.dns),
     PRYBAR_DNS: 'off',
     NODE_ENV: 'production',
   };
   const folder = process.env['BENCH_PROFILE_DIR'];
   const execArgv = folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`];
   const startedAt = performance.now();
-  const starting = startChild('boot', { file: 'dist/src/bin/boot.js', args: [MIGRATED_FLAG], env, execArgv });
-  starting.catch(() => undefined); // awaited below
-  await Promise.race([waitUntilAnswering({ port: ports.dhcp, relayPort: 0 }), starting.then(() => waitUntilAnswering({ port: ports.dhcp, relayPort: 0 }))]);
-  const answeredAfterMs = performance.now() - startedAt;
-  const child = await starting;
-  const readyAfterMs = performance.now() - startedAt;
+  const child = await startChild('boot', { file: 'dist/src/bin/boot.js', args: [MIGRATED_FLAG], env, execArgv, ready: false });
+  const answering = waitUntilAnswering({ port: ports.dhcp, relayPort: 0 });
+  answering.catch(() => undefined); // awaited below
+  await child.message('loaded');
+  const loadedAfterMs = performance.now() - startedAt;
+  const answeredAfterMs = (await answering) - startedAt;
+  await child.message('ready');
+  const children = [child];
   const db = openDb({ url: database.url, applicationName: 'bench', poolSize: 2 });
   let isStopped = false;
   const stop = async (): Promise<void> => {
     if (isStopped) return;
     isStopped = true;
-    await child.stop();
+    for (const one of children.splice(0).reverse()) await one.stop();
     await db.close();
     rmSync(home, { recursive: true, force: true });
   };
   tools.onEnd(stop);
+  const startMore = async (name: string, file: string, more: NodeJS.ProcessEnv): Promise<void> =>
+    void children.push(await startChild(name, { file, args: [MIGRATED_FLAG], env: { ...env, ...more } }));
   const usage = () => ({ server: cpuSeconds(child.pid), postgresql: cpuSecondsOfFamily(postgres.pid) });
-  return { db, pid: child.pid, port: ports.dhcp, env, readyAfterMs, answeredAfterMs, usage, stop };
+  return { db, pid: child.pid, port: ports.dhcp, env, loadedAfterMs, answeredAfterMs, usage, stop, startMore };
 }
