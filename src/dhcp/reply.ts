@@ -106,11 +106,11 @@ function addLeaseOptions(options: Options, leaseSeconds: number | undefined): vo
 }
 
 function addBootOptions(options: Options, boot: BootAnswer, request: DhcpPacket, client: Client): void {
-  if (boot.vendorClass !== undefined) options.set(OptionCode.vendorClass, Buffer.from(boot.vendorClass));
+  if (boot.vendorClass !== undefined) options.set(OptionCode.vendorClass, textBytes(boot.vendorClass));
   if (boot.vendorOptions !== undefined) options.set(OptionCode.vendorSpecific, boot.vendorOptions);
   if (boot.ipxeOptions !== undefined) options.set(OptionCode.ipxe, boot.ipxeOptions);
-  options.set(OptionCode.bootFileName, Buffer.from(boot.bootFile));
-  options.set(OptionCode.tftpServerName, Buffer.from(boot.serverName));
+  options.set(OptionCode.bootFileName, textBytes(boot.bootFile));
+  options.set(OptionCode.tftpServerName, textBytes(boot.serverName));
   // RFC 5859: a list of addresses, for those that ask for it.
   if (request.options.get(OptionCode.parameterRequestList)?.includes(OptionCode.tftpServerAddress) === true) {
     options.set(OptionCode.tftpServerAddress, uint32Bytes(boot.nextServer));
@@ -141,9 +141,21 @@ function echoIdentity(options: Options, request: DhcpPacket, client: Client): vo
   if (relayed !== undefined) options.set(OptionCode.relayAgentInformation, relayed);
 }
 
+/** The few texts that nearly every reply carries, as bytes; they are copied from here and never written to. */
+const texts = new Map<string, Buffer>();
+const TEXTS_MAX = 256;
+
+function textBytes(text: string): Buffer {
+  const known = texts.get(text);
+  if (known !== undefined) return known;
+  const bytes = Buffer.from(text);
+  if (texts.size < TEXTS_MAX) texts.set(text, bytes);
+  return bytes;
+}
+
 /** Text with its closing NUL, or nothing when the field is too short for it; option 66 or 67 then says it alone. */
 function fieldText(text: string | Buffer | undefined, fieldBytes: number): Buffer {
   if (text === undefined) return EMPTY;
-  const bytes = Buffer.concat([Buffer.from(text), NUL]);
+  const bytes = typeof text === 'string' ? textBytes(`${text}\0`) : Buffer.concat([text, NUL]);
   return bytes.length > fieldBytes ? EMPTY : bytes;
 }

@@ -73,9 +73,12 @@ export async function recordNodeStep(db: Db, nodeId: number, step: Omit<PhaseSee
 
 /** Remembered at most; beyond it the oldest are forgotten: a timeline may have gaps, a server may not stand still. */
 const REMEMBERED_MAX = 20_000;
-const BATCH_MAX = 1_000;
-/** After a full batch: 4,000 steps a second at most, so that a flood of them takes neither the database nor the servers' time. */
-const PAUSE_MS = 250;
+const BATCH_MAX = 250;
+/**
+ * After a full batch: 4,000 steps a second at most, so that a flood of them takes neither the database nor the servers' time. Small
+ * batches, because a server answers nobody while it writes one out for the database.
+ */
+const PAUSE_MS = 60;
 
 export type PhaseRecorder = {
   /** Remembers; never throws, never waits. */
