@@ -49,6 +49,7 @@ export class Directory {
   readonly #deps: DirectoryDeps;
   readonly #entries = new Map<string, DhcpEntry>();
   #networks: readonly Network[] = [];
+  #problems: ReadonlySet<string> = new Set();
   #revision = -1n;
   #networksRevision = -1n;
   #hasPeers = false;
@@ -219,7 +220,9 @@ export class Directory {
       ]),
     );
     const built = buildNetworks(networks.rows, ranges.rows, reservations.rows);
-    for (const problem of built.problems) logger.warn({ reason: problem }, 'network setting left out');
+    // Networks are read again with every change of the table; a problem is news once.
+    for (const problem of built.problems) if (!this.#problems.has(problem)) logger.warn({ reason: problem }, 'network setting left out');
+    this.#problems = new Set(built.problems);
     this.#networks = built.networks;
   }
 

@@ -87,12 +87,13 @@ function decideDiscover(situation: Identified, requested: number | undefined, tr
  * reservation made in between wins, and the client is told to start again.
  */
 function decideRequest(situation: Identified, serverId: number | undefined, requested: number | undefined, trace: Trace | undefined): Decision {
-  const { packet, network, mode } = situation;
+  const { packet, network, mode, reserved } = situation;
   const state = requestState(packet.clientIpAddress, packet.relayIpAddress, serverId, requested);
   trace?.push({ rule: 'message', source: 'RFC 2131 section 4.3.2, table 4', value: `REQUEST in state ${state}` });
   const wanted = state === 'renewing' || state === 'rebinding' ? packet.clientIpAddress : requested;
   if (wanted === undefined || wanted === 0) return ignore('no-address');
-  const isAuthoritative = mode === 'authoritative';
+  // A machine with a reservation is ours to refuse also beside another server.
+  const isAuthoritative = mode === 'authoritative' || reserved !== undefined;
   if (!subnetContains(network.subnet, wanted)) {
     return isAuthoritative ? { kind: 'refuse', reason: 'address is not on this network', state } : ignore('not-our-client');
   }

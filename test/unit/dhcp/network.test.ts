@@ -34,6 +34,23 @@ describe('buildNetworks', () => {
     expect(poolOf(['host'])).toEqual([]);
   });
 
+  it('netboot rule 8: serves a BMC by name, and keeps an unmanaged address and one without a MAC from everybody', () => {
+    const { networks, problems } = buildNetworks(
+      [{ ...ROW, id: 1, name: 'bmc', subnet: '10.0.0.0/24' }],
+      [{ network_id: 1, name: 'dhcp', first_address: '10.0.0.10', last_address: '10.0.0.20' }],
+      [
+        { network_id: 1, address: '10.0.0.10', mac: '52:54:00:00:00:01', hostname: 'n1-bmc.rack.example' },
+        { network_id: 1, address: '10.0.0.11', mac: '52:54:00:00:00:02', unmanaged: true },
+        { network_id: 1, address: '10.0.0.12', mac: null },
+      ],
+    );
+    const network = networks[0];
+    if (network === undefined) throw new Error(problems.join());
+    expect([...network.reservationByMac]).toEqual([['52:54:00:00:00:01', ip('10.0.0.10')]]);
+    expect([...network.hostNameByMac]).toEqual([['52:54:00:00:00:01', 'n1-bmc.rack.example']]);
+    expect([10, 11, 12, 13].map((host) => isPoolAddress(network, ip(`10.0.0.${host}`)))).toEqual([false, false, false, true]);
+  });
+
   it('gives no addresses in a mode it does not know', () => {
     expect(testNetwork('something-new').mode).toBe('off');
   });

@@ -92,6 +92,15 @@ describe('decide', () => {
     expect(brief(decided({ type: 1, mac: RESERVED }, 'reservations'))).toBe('offer 10.7.0.7');
   });
 
+  it.each<[string, RequestWords, string]>([
+    ['an address of another network', { type: 3, mac: RESERVED, options: { 50: '@192.168.1.5' } }, 'refuse: address is not on this network'],
+    ['another address', { type: 3, mac: RESERVED, options: { 50: '@10.7.0.102' } }, 'refuse: address is not assigned to this client'],
+    ['parameters alone', { type: 8, mac: RESERVED, ciaddr: '10.7.0.50' }, 'inform 10.7.0.50'],
+    ['parameters alone, as a stranger', { type: 8, ciaddr: '10.7.0.50' }, 'ignore: no-reservation'],
+  ])('answers a reserved machine in mode reservations that asks for %s', (_, words, expected) => {
+    expect(brief(decided(words, 'reservations'))).toBe(expected);
+  });
+
   it.each(['off', 'proxy'])('gives no address in mode %s', (mode) => {
     expect(decided({ type: 1, mac: RESERVED }, mode).kind).toBe('ignore');
   });
