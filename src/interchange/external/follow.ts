@@ -59,9 +59,11 @@ function followOne(deps: FollowDeps, server: DrivenServer, driver: string): Foll
   const round = async (): Promise<void> => {
     const nowMs = performance.now();
     if (!isDriving || nowMs - renewedAtMs >= RENEW_MS) {
-      isDriving = await keepDriving(pool, server.name, driver);
+      const said = await keepDriving(pool, server.name, driver);
       renewedAtMs = nowMs;
-      if (!isDriving) served = -1;
+      isDriving = said !== null;
+      // A process that was started beside us has registered the server anew: it has to be proven again.
+      if (said !== served) served = -1;
     }
     if (!isDriving || nowMs < notBeforeMs) return;
     const isNew = (await readRevision(pool)) !== served;

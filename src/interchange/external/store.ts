@@ -26,15 +26,18 @@ export async function registerServers(pool: Pool, host: string, servers: readonl
   });
 }
 
-/** Takes or keeps the right to drive a server, and looks its networks up again; false while another process has it, or the row is gone. */
-export async function keepDriving(pool: Pool, name: string, driver: string): Promise<boolean> {
-  const { rowCount } = await pool.query(
+/**
+ * Takes or keeps the right to drive a server, and looks its networks up again. Returns the revision its row says is served;
+ * null while another process drives, or when the row is gone.
+ */
+export async function keepDriving(pool: Pool, name: string, driver: string): Promise<number | null> {
+  const { rows } = await pool.query<{ served_revision: number }>(
     `UPDATE external_servers s SET driver = $2, driven_until = clock_timestamp() + make_interval(secs => $3),
             networks = (SELECT ${NETWORK_IDS} FROM (SELECT s.network_names AS names) AS given)
-      WHERE name = $1 AND (driver = $2 OR driver IS NULL OR driven_until < clock_timestamp())`,
+      WHERE name = $1 AND (driver = $2 OR driver IS NULL OR driven_until < clock_timestamp()) RETURNING served_revision`,
     [name, driver, DRIVE_SECONDS],
   );
-  return rowCount === 1;
+  return rows[0]?.served_revision ?? null;
 }
 
 /** Lets another process drive at once. */

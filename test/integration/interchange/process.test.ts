@@ -59,6 +59,10 @@ describe('the process that drives servers of the site', () => {
     ]);
     expect((await list('?problem=true')).total).toBe(0);
 
+    // One beside it registers the server anew and waits; the one that drives proves it again.
+    const second = await start();
+    await waitFor(async () => (await list()).items[0]?.['served_revision'] === 1, { what: 'the revision to be proven again' });
+    await kill(second);
     await kill(first);
     await bootInto(own.db, node ?? 0, 'local');
     // What a crash leaves behind is its lease; here nobody waits the 15 s.
