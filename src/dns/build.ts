@@ -7,14 +7,16 @@ import { addressData, writtenData, WRITTEN_TYPES, type WrittenType } from './rec
 import type { WrittenRow, ZoneRows } from './rows.js';
 import { ZoneSet, type ZoneRecord } from './zone-set.js';
 
-export type Built = { zones: ZoneSet; naming: Naming };
+/** `writtenOwners`: names of the operator's own records; who else has one of them depends on the order, so a change there is a new build. */
+export type Built = { zones: ZoneSet; naming: Naming; writtenOwners: ReadonlySet<string> };
 
 /** Sources of the records that no allocation gives; allocations have their ids, from 1. */
 const OWN_SOURCE = 0;
 
-const STEP = 1_000;
+/** Some milliseconds of work: DHCP lives in the same process. */
+const STEP = 100;
 
-/** Yields after each thousand allocations; returns the zones. `addresses`: those this server is reached at, for its own name. */
+/** Yields after each hundred allocations; returns the zones. `addresses`: those this server is reached at, for its own name. */
 export function* buildZones(rows: ZoneRows, addresses: readonly string[]): Generator<void, Built, void> {
   const settings = planZones(rows.networks, rows.zones);
   const zones = new ZoneSet(settings);
@@ -28,7 +30,7 @@ export function* buildZones(rows: ZoneRows, addresses: readonly string[]): Gener
     if (index % STEP === STEP - 1) yield;
   }
   for (const row of rows.written) if (row.type === 'CNAME') zones.put(-row.id, writtenRecords(zones, row));
-  return { zones, naming };
+  return { zones, naming, writtenOwners: new Set(rows.written.flatMap((row) => nameKey(row.name) ?? [])) };
 }
 
 function ownRecords(zones: ZoneSet, addresses: readonly string[]): ZoneRecord[] {

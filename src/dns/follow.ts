@@ -9,7 +9,7 @@ import { buildZones, type Built } from './build.js';
 import type { ZoneRow } from './names.js';
 import { asksForRoles, markRoles, readChanges, readRevision, readZones } from './rows.js';
 import { joinDnsServer, leaveDnsServer, reportDnsServer, type DnsServerRow } from './server-row.js';
-import type { ZoneSet } from './zone-set.js';
+import type { ZoneRecord, ZoneSet } from './zone-set.js';
 
 export type FollowDeps = {
   readonly pool: Pool;
@@ -113,21 +113,7 @@ export class ZoneFollower {
   }
 
   async #load(): Promise<void> {
-    if (this.#built !== undefined && this.#revision >= 0) {
-      const changes = await readChanges(this.#deps.pool, this.#revision, asksForRoles(this.#rows));
-      if (!changes.isWhole) {
-        const { zones, naming } = this.#built;
-        const found = new Map(changes.allocations.map((allocation) => [allocation.id, allocation]));
-        for (const id of changes.allocationIds) {
-          const allocation = found.get(id);
-          zones.put(id, allocation === undefined ? [] : naming.recordsOf(allocation));
-        }
-        zones.serial = changes.revision >>> 0;
-        this.#revision = changes.revision;
-        this.#deps.onZones(zones, this.#subnets);
-        return;
-      }
-    }
+    if (this.#built !== undefined && (await this.#loadChanges(this.#built))) return;
     const rows = await readZones(this.#deps.pool);
     const building = buildZones(rows, this.#deps.addresses);
     let step = building.next();
@@ -137,6 +123,23 @@ export class ZoneFollower {
     this.#subnets = rows.networks.map((network) => network.subnet);
     this.#revision = rows.revision;
     this.#deps.onZones(step.value.zones, this.#subnets);
+  }
+
+  /** False, and nothing changed, when everything is to be read again. */
+  async #loadChanges({ zones, naming, writtenOwners }: Built): Promise<boolean> {
+    const changes = await readChanges(this.#deps.pool, this.#revision, asksForRoles(this.#rows));
+    if (changes.isWhole) return false;
+    const records = new Map(changes.allocationIds.map((id): [number, ZoneRecord[]] => [id, []]));
+    for (const allocation of changes.allocations) records.set(allocation.id, naming.recordsOf(allocation));
+    for (const [id, made] of records)
+      if ([...zones.ownersOf(id), ...made.map((record) => record.owner)].some((owner) => writtenOwners.has(owner))) return false;
+    // All that goes before anything comes: an address or a name may move from one to the other.
+    for (const id of records.keys()) zones.put(id, []);
+    for (const [id, made] of records) zones.put(id, made);
+    zones.serial = changes.revision >>> 0;
+    this.#revision = changes.revision;
+    this.#deps.onZones(zones, this.#subnets);
+    return true;
   }
 
   async #report(): Promise<void> {

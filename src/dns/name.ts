@@ -62,9 +62,12 @@ export function quoteText(bytes: Buffer): string {
   return `"${text}"`;
 }
 
+const REVERSE_ROOT = '\x07in-addr\x04arpa\0';
+
 /** `10.0.0.5` as `5.0.0.10.in-addr.arpa`. RFC 1035 section 3.5. */
 export function reverseKey(address: number): string {
-  return nameKey(`${address & 255}.${(address >>> 8) & 255}.${(address >>> 16) & 255}.${address >>> 24}.in-addr.arpa`) ?? ROOT_KEY;
+  const label = (octet: number) => String.fromCharCode(octet < 10 ? 1 : octet < 100 ? 2 : 3) + octet;
+  return label(address & 255) + label((address >>> 8) & 255) + label((address >>> 16) & 255) + label(address >>> 24) + REVERSE_ROOT;
 }
 
 function escapeChar(char: string): string {

@@ -4,7 +4,7 @@
  */
 import { formatIpv4, parseAddressPort, parseIpv4, parseSubnet, type Subnet } from '../shared/ipv4.js';
 import { DNS_PORT, RecordType } from './codes.js';
-import { isWithin, keyText, nameKey, reverseKey } from './name.js';
+import { isWithin, keyText, nameKey, parentKey, reverseKey } from './name.js';
 import { addressData, nameData } from './record.js';
 import { defaultSettings, type ZoneRecord, type ZoneSettings } from './zone-set.js';
 
@@ -116,7 +116,7 @@ function firstOf(subnet: Subnet, step: number): number {
 export class Naming {
   readonly #networks: ReadonlyMap<number, NetworkNaming>;
   readonly #rows: readonly (ZoneRow & { apex: string })[];
-  readonly #apexes: readonly string[];
+  readonly #apexes: ReadonlySet<string>;
 
   constructor(networks: readonly NetworkNaming[], rows: readonly ZoneRow[], zones: readonly ZoneSettings[]) {
     this.#networks = new Map(networks.map((network) => [network.id, network]));
@@ -124,8 +124,7 @@ export class Naming {
       const apex = nameKey(row.name);
       return apex === undefined ? [] : [{ ...row, apex }];
     });
-    // The nearest zone first.
-    this.#apexes = zones.map((zone) => zone.apex).sort((a, b) => b.length - a.length);
+    this.#apexes = new Set(zones.map((zone) => zone.apex));
   }
 
   /** Address records of each name, and one back from the address: to the first name, the allocation's own when a zone has it. */
@@ -159,8 +158,10 @@ export class Naming {
     return owners;
   }
 
+  /** The nearest zone at or above the name. */
   #zoneOf(owner: string): string | undefined {
-    return this.#apexes.find((apex) => isWithin(owner, apex));
+    for (let key: string | undefined = owner; key !== undefined; key = parentKey(key)) if (this.#apexes.has(key)) return key;
+    return undefined;
   }
 }
 

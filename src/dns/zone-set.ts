@@ -133,6 +133,11 @@ export class ZoneSet {
     return undefined;
   }
 
+  /** The names at which a source has records. */
+  ownersOf(source: number): string[] {
+    return (this.#given.get(source) ?? []).map((record) => record.owner);
+  }
+
   /** Replaces what a source contributes. Returns the records that found no place (zone.add says why). */
   put(source: number, records: readonly ZoneRecord[]): ZoneRecord[] {
     for (const old of this.#given.get(source) ?? []) this.#zones.get(old.zone)?.remove(old.owner, old.type, old.data);

@@ -66,6 +66,19 @@ describe('the DNS server', () => {
     expect(rows).toEqual([{ status: 'serving', served_revision: server.servedRevision() }]);
   });
 
+  it('an alias gives way to a machine that takes its name, and is there again when the machine is gone', async () => {
+    await lab.db.pool.query(`INSERT INTO dns_records (name, type, value) VALUES ('bmc9.rack.example', 'CNAME', 'ctrl1.rack.example')`);
+    const { server, port } = await lab.start();
+    const last = async () => (await askUdp(port, queryBytes('bmc9.rack.example', RecordType.A))).subarray(-4);
+    expect(await last()).toEqual(Buffer.from([10, 0, 0, 5]));
+    await lab.db.pool.query(`INSERT INTO reservations (network_id, address, mac, hostname) VALUES (1, '10.0.0.9', '52:54:00:00:00:09', 'bmc9')`);
+    await lab.settled(server);
+    expect(await last()).toEqual(Buffer.from([10, 0, 0, 9]));
+    await lab.db.pool.query(`DELETE FROM reservations WHERE hostname = 'bmc9'`);
+    await lab.settled(server);
+    expect(await last()).toEqual(Buffer.from([10, 0, 0, 5]));
+  });
+
   it('one transaction of many changes is one revision', async () => {
     const { server } = await lab.start();
     const before = server.servedRevision();
