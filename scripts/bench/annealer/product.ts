@@ -20,8 +20,8 @@ export type ProductOptions = {
   backend: BackendName;
   /** Processes that execute and settle runs. */
   runs: number;
-  /** Also the API with its event feed. */
-  api?: boolean;
+  /** Everything in one process, API and boot services too, as `npm start` runs it without --split. */
+  whole?: boolean;
   settings?: Record<string, string>;
 };
 
@@ -38,6 +38,8 @@ export type Product = {
   memory(): { peak: Record<string, number>; proportional: number };
   close(): Promise<void>;
 };
+
+const PORTS = ['PRYBAR_PORT', 'PRYBAR_BOOT_HTTP_PORT', 'PRYBAR_DHCP_PORT', 'PRYBAR_TFTP_PORT', 'PRYBAR_DNS_PORT'];
 
 const log = createLogger('bench', 'warn');
 
@@ -57,7 +59,7 @@ export async function createProduct(servers: Servers, options: ProductOptions, t
     PRYBAR_QUEUE_PREFIX: prefix,
     PRYBAR_HOME: home,
     PRYBAR_LOG_LEVEL: 'warn',
-    PRYBAR_PORT: '0',
+    ...Object.fromEntries(PORTS.map((name) => [name, '0'])),
     NODE_ENV: 'production',
     ...options.settings,
   };
@@ -66,12 +68,12 @@ export async function createProduct(servers: Servers, options: ProductOptions, t
     db,
     doorbell,
     async start() {
-      const programs: [string, string][] = [
+      const split: [string, string][] = [
         ['hooks', 'dist/workers/hooks.js'],
         ...Array.from({ length: options.runs }, (_, index): [string, string] => [`runs-${index + 1}`, 'dist/workers/runs.js']),
         ['annealer', 'dist/workers/annealer.js'],
-        ...(options.api ? [['api', 'dist/src/bin/api.js'] satisfies [string, string]] : []),
       ];
+      const programs: [string, string][] = options.whole ? [['all', 'dist/src/bin/all.js']] : split;
       // BENCH_PROFILE=runs-1 with BENCH_PROFILE_DIR writes a CPU profile of that process.
       const profiled = process.env['BENCH_PROFILE'];
       for (const [name, file] of programs) {
