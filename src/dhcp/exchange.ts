@@ -122,7 +122,7 @@ export class Exchange {
 
   /** A pool address is promised at once, so that nobody else is offered it, and sent when nobody answers for it. */
   #offer(question: Question, decision: Extract<Decision, { kind: 'offer' }>, attempt: number): void {
-    const { situation } = question;
+    const { situation, identity } = question;
     const { address, source } = decision;
     const send = (): void => this.#reply(question, { type: MessageType.offer, address, leaseSeconds: situation.network.leaseSeconds, isBootOnly: false });
     if (source === 'reserved' || source === 'leased') return send();
@@ -130,7 +130,11 @@ export class Exchange {
     const settle = (verdict: ProbeVerdict): void => (verdict.kind === 'free' ? send() : this.#avoid(question, address, verdict.mac, attempt));
     const verdict = this.#deps.prober.check(address, situation.client.mac);
     if ('kind' in verdict) return settle(verdict);
-    void verdict.then(settle);
+    void verdict.then((known) => {
+      // Meanwhile the client may have chosen another server, or another machine the address.
+      const promised = this.#deps.book.offerTo(situation.network.id, ownerOf(identity), this.#deps.monotonicMs());
+      if (known.kind === 'conflict' || promised?.address === address) settle(known);
+    });
   }
 
   /** Somebody uses the address and never asked us: nobody gets it for a while, and the client is offered another one. */

@@ -4,6 +4,7 @@
  */
 import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
+import { withDeadline } from './deadline.js';
 
 /** Payload: the new revision, or `join` when a server has come. */
 export const TABLE_CHANNEL = 'prybar_dhcp';
@@ -12,6 +13,7 @@ export const LEASES_CHANNEL = 'prybar_leases';
 
 /** A notification holds less than 8,000 bytes (PostgreSQL manual, NOTIFY); an address takes 16 at most. */
 const ADDRESSES_A_HINT = 400;
+const CONNECT_TIMEOUT_MS = 3_000;
 const RECONNECT_MS = 1_000;
 const KEEPALIVE_MS = 5_000;
 
@@ -52,7 +54,7 @@ export class Hints {
   async #open(): Promise<void> {
     let client: PoolClient | undefined;
     try {
-      client = await this.#deps.pool.connect();
+      client = await this.#connect();
       const opened = client;
       opened.on('error', () => this.#lose(opened));
       opened.on('notification', ({ channel, payload }) => this.#hear(channel, payload ?? ''));
@@ -65,6 +67,22 @@ export class Hints {
       this.#deps.logger.debug({ err: error }, 'hints not heard');
       client?.release(true);
       this.#again();
+    }
+  }
+
+  /** A database that hangs is one that is away; a connection that comes too late is given back. */
+  async #connect(): Promise<PoolClient> {
+    const connecting = this.#deps.pool.connect();
+    let isLate = false;
+    connecting.then(
+      (late) => isLate && late.release(),
+      () => undefined,
+    );
+    try {
+      return await withDeadline(connecting, CONNECT_TIMEOUT_MS, 'connecting for hints');
+    } catch (error) {
+      isLate = true;
+      throw error;
     }
   }
 
