@@ -103,6 +103,15 @@ describe('the DHCP table', () => {
     await waitFor(async () => (await relay.ask({ type: 1, mac: RESERVED }))?.options.has(12) === false, { what: 'the deleted entry to be gone' });
   });
 
+  it('hears of a committed change at once, and reads the networks when they changed, whoever wrote', async () => {
+    const { port } = await lab.startServer({ pollMs: 60_000 });
+    const relay = await relayTo(port);
+    await lab.putEntry(RESERVED, { options: { 'root-path': '/heard' } });
+    await waitFor(async () => (await relay.ask({ type: 1, mac: RESERVED }))?.options.get(17)?.toString() === '/heard', { what: 'the entry to be served' });
+    await lab.pool.query(`UPDATE reservations SET address = '127.77.1.8' WHERE mac = $1`, [RESERVED]);
+    await waitFor(async () => (await relay.ask({ type: 1, mac: RESERVED }))?.yourIpAddress === ip('127.77.1.8'), { what: 'the reservation to be served' });
+  });
+
   it('follows a kick without waiting for the poll', async () => {
     const { id, server } = await lab.startServer({ pollMs: 60_000 });
     const revision = await lab.putEntry(RESERVED);
