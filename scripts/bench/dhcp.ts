@@ -17,6 +17,7 @@ import { startPostgres, type PostgresServer } from './lib/servers.js';
 
 /** Exchanges always under way: enough to keep any server busy, few enough that none loses any. */
 const WINDOW = 200;
+const WARM_UP_SECONDS = 30;
 const CHANGES = 30;
 const LARGE = 100_000;
 const STORM = 500;
@@ -73,7 +74,8 @@ class DhcpBench {
   /** Every machine once, so that files are read and leases written; then the most it answers, from each kind of machine; then calm. */
   async throughput(subject: Subject, generator: Load, calmPerSecond: (reserved: Measured) => number): Promise<Seen> {
     const { machines } = this.options;
-    await generator.run({ port: subject.port, window: WINDOW, clients: machines, seconds: 1 });
+    for (let seen = 0, round = 0; seen < machines && round < WARM_UP_SECONDS; round += 1)
+      seen += (await generator.run({ port: subject.port, window: WINDOW, firstClient: seen, clients: machines - seen, seconds: 1 })).done;
     const reserved = await this.measure(subject, generator, { window: WINDOW, clients: machines });
     const pool = await this.measure(subject, generator, { window: WINDOW, clients: machines, firstClient: FIRST_UNRESERVED });
     const calm = await this.measure(subject, generator, { perSecond: calmPerSecond(reserved), clients: machines, keepLatencies: true });
