@@ -23,6 +23,10 @@ export async function joinBootServers(pool: Pool, server: BootServer): Promise<v
      ON CONFLICT (id) DO UPDATE SET status = 'joining', lease_until = EXCLUDED.lease_until`,
     [server.id, server.host, server.incarnation, SERVER_LEASE_SECONDS],
   );
+}
+
+/** Tells the other servers that we have come, once our row says where we answer: so that they tell us of leases and take us for no rival. */
+export async function announceServer(pool: Pool): Promise<void> {
   await pool.query('SELECT pg_notify($1, $2)', [TABLE_CHANNEL, JOIN_HINT]);
 }
 

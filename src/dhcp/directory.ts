@@ -4,7 +4,7 @@
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { joinBootServers, leaveBootServers, readPeers, reportServing, SERVER_LEASE_SECONDS, type BootServer } from './boot-server-row.js';
+import { announceServer, joinBootServers, leaveBootServers, readPeers, reportServing, SERVER_LEASE_SECONDS, type BootServer } from './boot-server-row.js';
 import { withDeadline } from './deadline.js';
 import { encodeOptions } from './named-options.js';
 import type { Network } from './network.js';
@@ -75,6 +75,7 @@ export class Directory {
     await this.#ask(joinBootServers(this.#deps.pool, this.#deps.server));
     this.#hasJoined = true;
     await this.#follow();
+    await this.#ask(announceServer(this.#deps.pool));
     this.#schedule();
   }
 
