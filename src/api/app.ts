@@ -20,6 +20,7 @@ import { barclampRoutes } from './routes/barclamps.js';
 import { allocationRoutes } from './routes/allocations.js';
 import { attribRoutes } from './routes/attribs.js';
 import { batchRoutes } from './routes/batch.js';
+import { bootAuthorityRoutes } from './routes/boot-authority.js';
 import { bootRoutes } from './routes/boot.js';
 import { bootenvRoutes } from './routes/bootenvs.js';
 import { capRoutes } from './routes/caps.js';
@@ -127,6 +128,7 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
     ...bootenvRoutes(deps),
     ...hookRoutes(deps),
     ...transferRoutes(deps),
+    ...bootAuthorityRoutes(deps),
     ...webhookRoutes(deps),
     ...eventRoutes({ ...deps, closing }),
   ];

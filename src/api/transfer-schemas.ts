@@ -41,3 +41,6 @@ export const transferQuerySchema = z.strictObject({
   q: z.string().max(200).optional().describe("part of the file's name"),
 });
 export type TransferQuery = z.input<typeof transferQuerySchema>;
+
+export const bootAuthoritySchema = z.object({ pem: z.string(), fingerprint_sha256: z.string(), not_after: time });
+export type BootAuthority = z.infer<typeof bootAuthoritySchema>;

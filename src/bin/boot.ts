@@ -1,7 +1,7 @@
 /** The process machines boot from: DHCP, TFTP, DNS, boot HTTP with the node callbacks. Wiring only. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import path from 'node:path';
 import express from 'express';
 import { kickAfter } from '../api/kick.js';
@@ -10,7 +10,7 @@ import { createWorkWake } from '../api/work-wake.js';
 import { createLeaseLookup } from '../bootenvs/leased.js';
 import { openLiveRegistry } from '../bootenvs/live-registry.js';
 import { BOOT_SERVER_OPTIONS, limitServer } from '../boot-http/limits.js';
-import { createBootHandler } from '../boot-http/serve.js';
+import { createBootHandler, type BootHandler } from '../boot-http/serve.js';
 import { withTransaction } from '../db/client.js';
 import { describeOwners, findUdpOwners } from '../dhcp/port-owner.js';
 import { DhcpServer } from '../dhcp/server.js';
@@ -25,6 +25,7 @@ import { ConfigError } from '../shared/errors.js';
 import { FileCache } from '../shared/file-cache.js';
 import { TftpServer } from '../tftp/server.js';
 import { startDns } from './boot-dns.js';
+import { startBootHttps } from './boot-https.js';
 import { isMain, runProcess, type Context, type Part } from './context.js';
 import { startExternal } from './external.js';
 import { bootAddresses, socketPlan } from './segment.js';
@@ -127,42 +128,47 @@ async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, ma
 async function startHttp(context: Context, phases: PhaseRecorder, macOf: MacOf, files: Files): Promise<Part> {
   const { db, config, log } = context;
   const registry = await openLiveRegistry({ home: config.home, pool: db.pool, log: log.child({ service: 'bootenvs' }) });
-  const boot = createBootHandler({
-    db,
-    home: config.home,
-    ...files,
-    log: log.child({ service: 'boot-http' }),
-    baseUrl: `http://${config.bootHost}:${config.bootHttpPort}`,
-    // Several networks: as DHCP, which names the address that it heard the machine at.
-    ...(config.interfaces.length === 0 ? {} : { baseUrlAt: (address: string) => `http://${address}:${config.bootHttpPort}` }),
-    registry: () => registry.current(),
-    bootTokenSeconds: BOOT_TOKEN_SECONDS,
-    installTokenSeconds: config.installDeadlineSeconds + BOOT_TOKEN_SECONDS,
-    macOf,
-    onEvent: ({ mac, kind, phase, detail, at, address, facts }) => {
-      if (mac !== null) phases.record({ mac, kind, phase, detail, at, data: { address, ...facts } });
-    },
-  });
+  const handlerOf = (scheme: 'http' | 'https', port: number) =>
+    createBootHandler({
+      db,
+      home: config.home,
+      ...files,
+      log: log.child({ service: 'boot-http' }),
+      baseUrl: `${scheme}://${config.bootHost}:${port}`,
+      // Several networks: as DHCP, which names the address that it heard the machine at.
+      ...(config.interfaces.length === 0 ? {} : { baseUrlAt: (address: string) => `${scheme}://${address}:${port}` }),
+      registry: () => registry.current(),
+      bootTokenSeconds: BOOT_TOKEN_SECONDS,
+      installTokenSeconds: config.installDeadlineSeconds + BOOT_TOKEN_SECONDS,
+      macOf,
+      onEvent: ({ mac, kind, phase, detail, at, address, facts }) => {
+        if (mac !== null) phases.record({ mac, kind, phase, detail, at, data: { address, ...facts } });
+      },
+    });
+  const boot = handlerOf('http', config.bootHttpPort);
   const closing = new AbortController();
   const nodes = express()
     .disable('x-powered-by')
     .disable('etag')
     .set('trust proxy', false)
     .use(createNodeRouter({ db, config, log, wakeWork: createWorkWake(db), closing: closing.signal }));
-  const server = createServer(BOOT_SERVER_OPTIONS, (req, res) => {
+  const answerBy = (handler: BootHandler) => (req: IncomingMessage, res: ServerResponse) => {
     kickAfter(() => context.doorbell.kick(), req, res);
-    void boot(req, res).then((answered) => {
+    void handler(req, res).then((answered) => {
       if (!answered) nodes(req, res);
     });
-  });
+  };
+  const server = createServer(BOOT_SERVER_OPTIONS, answerBy(boot));
   limitServer(server);
   await listen(server, config.interfaces.length === 0 ? config.bootHost : '0.0.0.0', config.bootHttpPort);
+  const secure = config.bootHttpsPort === undefined ? undefined : await startBootHttps(config, answerBy(handlerOf('https', config.bootHttpsPort)), log);
   const report = reportServer(db.pool, { kind: 'http', host: config.bootHost, incarnation: `${process.pid}`, counters: () => boot.counters() }, log);
   return {
     async close() {
       closing.abort();
       await registry.close();
       await report.close();
+      await secure?.close();
       server.close();
       server.closeIdleConnections();
       // A kernel on its way may finish; what hangs longer is cut.

@@ -13,6 +13,17 @@ export async function assertPortsFree(config: Config): Promise<void> {
   const wanted: Wanted[] = [
     { variable: 'PRYBAR_PORT', protocol: 'tcp', hostVariable: 'PRYBAR_HOST', host: config.host, port: config.port },
     { variable: 'PRYBAR_BOOT_HTTP_PORT', protocol: 'tcp', hostVariable: 'PRYBAR_BOOT_HOST', host: config.bootHost, port: config.bootHttpPort },
+    ...(config.bootHttpsPort === undefined
+      ? []
+      : [
+          {
+            variable: 'PRYBAR_BOOT_HTTPS_PORT',
+            protocol: 'tcp',
+            hostVariable: 'PRYBAR_BOOT_HOST',
+            host: config.bootHost,
+            port: config.bootHttpsPort,
+          } satisfies Wanted,
+        ]),
     ...(onLoopback
       ? ([
           { variable: 'PRYBAR_DHCP_PORT', protocol: 'udp', hostVariable: 'PRYBAR_BOOT_HOST', host: config.bootHost, port: config.dhcpPort },

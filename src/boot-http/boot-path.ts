@@ -7,6 +7,8 @@ export type BootPath =
   | { kind: 'answers'; token: string; name: string }
   | { kind: 'loader'; name: string }
   | { kind: 'agent'; name: string }
+  /** The certificate of our authority, by HTTP: a machine that does not know it cannot ask by HTTPS. */
+  | { kind: 'authority'; form: 'pem' | 'der' }
   | { kind: 'local-loader'; mac: string }
   /** A file rendered for the machine that asks (`bootenvs/rendered-names.ts`). */
   | { kind: 'rendered'; name: string }
@@ -44,6 +46,9 @@ export function parseBootPath(url: string): BootPath | undefined {
       return first === undefined ? unknown : { kind: 'loader', name: [first, ...rest].join('/') };
     case 'agent':
       return first === undefined || rest.length > 0 ? unknown : { kind: 'agent', name: first };
+    case 'ca.pem':
+    case 'ca.der':
+      return first === undefined ? { kind: 'authority', form: area === 'ca.pem' ? 'pem' : 'der' } : unknown;
     case 'local': {
       const mac = first === undefined || name !== 'local.efi' ? undefined : parseMac(first);
       return mac === undefined ? unknown : { kind: 'local-loader', mac };

@@ -61,6 +61,7 @@ export function fileOf(asked: BootPath): string | undefined {
     // GRUB and PXELINUX look for one name after another: that most are not there is no fault.
     case 'rendered':
     case 'script':
+    case 'authority':
     case 'unknown':
       return undefined;
   }

@@ -16,6 +16,8 @@ import { imageDirectory } from '../bootenvs/stand-ins.js';
 import { LiveTransfers } from '../nodes/transfers.js';
 import { printableText } from '../shared/bytes.js';
 import { FileCache } from '../shared/file-cache.js';
+import { readAuthority } from './authority.js';
+import { toPem } from './certificate.js';
 import { parseBootPath, type BootPath } from './boot-path.js';
 import { fileOf, phaseOfHttp, type BootHttpEvent, type BootHttpEventKind, type BootHttpFacts } from './events.js';
 import { sendFile, type FileDoor } from './send-file.js';
@@ -130,6 +132,13 @@ async function answer(deps: Deps, counters: BootHttpCounters, req: IncomingMessa
       counters.loaders += 1;
       await tell('http-loader', asked.mac, 'local.efi', { file: 'local.efi' });
       sendBytes(req, res, 200, image, 'application/efi');
+      return;
+    }
+    case 'authority': {
+      const authority = await readAuthority(deps.home);
+      if (authority === undefined) return missing();
+      if (asked.form === 'der') sendBytes(req, res, 200, authority.raw, 'application/pkix-cert');
+      else sendBytes(req, res, 200, Buffer.from(toPem(authority.raw)), 'application/pem-certificate-chain');
       return;
     }
     case 'unknown':

@@ -21,7 +21,7 @@ import * as h from '../api/hooks-schemas.js';
 import * as d from '../api/dns-schemas.js';
 import * as net from '../api/network-schemas.js';
 import * as t from '../api/token-schemas.js';
-import { transferSchema, type TransferQuery } from '../api/transfer-schemas.js';
+import { bootAuthoritySchema, transferSchema, type TransferQuery } from '../api/transfer-schemas.js';
 import * as w from '../api/webhooks-schemas.js';
 import { followEvents, type ApiEvent, type EventsOptions } from './events.js';
 import { requestJson, requestNothing, type CallOptions, type ClientOptions, type Query } from './request.js';
@@ -133,6 +133,8 @@ export function createClient(options: ClientOptions) {
       timeline: (key: Key, query?: { limit?: number }, call?: CallOptions) => get(`/nodes/${segment(key)}/timeline`, s.timelineSchema, call, query),
     },
     boot: {
+      /** The authority of HTTPS boot. */
+      authority: (call?: CallOptions) => get('/boot/ca', bootAuthoritySchema, call),
       /** Files on their way to machines, and those of the last hour. */
       transfers: (query?: TransferQuery, call?: CallOptions) => get('/boot/transfers', s.pageOf(transferSchema), call, query),
       /** Machines that were heard and are no node. */

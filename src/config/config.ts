@@ -55,6 +55,13 @@ export const environmentSchema = z.object({
     .optional()
     .describe('Address that machines boot from: DHCP server id, next-server, boot HTTP; unset: 127.0.0.1, or the address of the first interface served'),
   PRYBAR_BOOT_HTTP_PORT: port(8191).describe('Port of boot HTTP and of the node callbacks'),
+  PRYBAR_BOOT_HTTPS_PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .optional()
+    .describe('Port of boot HTTPS with a certificate of our own authority (docs/boot-files.md); unset: none'),
   PRYBAR_DHCP_PORT: port(6767).describe('UDP port of DHCP for relayed clients; 67 with PRYBAR_INTERFACE'),
   PRYBAR_TFTP_PORT: port(6969).describe('UDP port of TFTP; 69 with PRYBAR_INTERFACE'),
   PRYBAR_DNS: z
@@ -127,6 +134,7 @@ export type Config = {
   port: number;
   bootHost: string;
   bootHttpPort: number;
+  bootHttpsPort: number | undefined;
   dhcpPort: number;
   tftpPort: number;
   /** Where DNS listens; empty: it does not run. */
@@ -205,6 +213,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     port: e.PRYBAR_PORT,
     bootHost: e.PRYBAR_BOOT_HOST ?? addressOf(interfaces[0]) ?? LOOPBACK,
     bootHttpPort: e.PRYBAR_BOOT_HTTP_PORT,
+    bootHttpsPort: e.PRYBAR_BOOT_HTTPS_PORT,
     dhcpPort: onSegment && given.PRYBAR_DHCP_PORT === undefined ? 67 : e.PRYBAR_DHCP_PORT,
     tftpPort: onSegment && given.PRYBAR_TFTP_PORT === undefined ? 69 : e.PRYBAR_TFTP_PORT,
     dnsAddresses: dnsAddresses(e.PRYBAR_DNS, interfaces, e.PRYBAR_BOOT_HOST),

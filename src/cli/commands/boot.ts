@@ -6,6 +6,7 @@ import { ExitCode } from '../failure.js';
 import { printList, readList, wholeNumber, withPaging, type ListOptions } from '../listing.js';
 import type { Cli, Session } from '../session.js';
 import type { Column } from '../table.js';
+import { addBootCa } from './boot-ca.js';
 import { addBootTransfers } from './boot-transfers.js';
 import { bootDoctorText } from '../terminal/boot-doctor.js';
 import { bootStepText, bootTimelineText } from '../terminal/boot-steps.js';
@@ -124,5 +125,6 @@ export function addBoot(program: Command, cli: Cli): void {
   addTimeline(boot, cli);
   addDoctor(boot, cli);
   addBootTransfers(boot, cli);
+  addBootCa(boot, cli);
   addUnknown(boot, cli);
 }

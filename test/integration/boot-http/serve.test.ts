@@ -1,8 +1,10 @@
 /** Boot HTTP on a real socket with a real database: who gets a token, what is served, what leads nowhere. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { symlink, writeFile } from 'node:fs/promises';
+import { X509Certificate } from 'node:crypto';
 import { connect } from 'node:net';
 import path from 'node:path';
+import { ensureIdentity } from '../../../src/boot-http/authority.js';
 import { createBootHandler } from '../../../src/boot-http/serve.js';
 import { disarmInstall, markWiping } from '../../../src/bootenvs/installs.js';
 import { openDb, withTransaction } from '../../../src/db/client.js';
@@ -196,6 +198,16 @@ describe('files', () => {
 
   it('carry the type that UEFI HTTP Boot wants', async () => {
     expect((await fixture.ask('127.0.0.1', '/boot/loaders/snponly.efi')).headers['content-type']).toBe('application/efi');
+  });
+
+  it('include the certificate of our authority, once there is one', async () => {
+    for (const form of ['pem', 'der']) expect((await fixture.ask('127.0.0.1', `/boot/ca.${form}`)).status).toBe(404);
+    const { ca } = await ensureIdentity(fixture.home, ['127.0.0.1'], new Date());
+    expect((await fixture.ask('127.0.0.1', '/boot/ca.pem')).text).toBe(ca);
+    const der = await fixture.ask('127.0.0.1', '/boot/ca.der');
+    expect([der.headers['content-type'], new X509Certificate(der.body).ca]).toEqual(['application/pkix-cert', true]);
+    for (const url of ['/boot/ca.key', '/boot/ca.pem/x', '/boot/loaders/../tls/ca.key', '/boot/files/../tls/ca.key'])
+      expect((await fixture.ask('127.0.0.1', url)).status).toBe(404);
   });
 
   it('include the agent that installers fetch', async () => {

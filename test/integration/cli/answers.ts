@@ -424,6 +424,12 @@ export const bootStep = {
   facts: { stage: 'pxe' },
 };
 export const bootTimeline = { node: { id: 2, name: 'rack-n002' }, items: [bootStep], next: null, total: 1, present_from: 7 };
+export const bootAuthority = {
+  pem: '-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n',
+  fingerprint_sha256: 'AB:CD',
+  not_after: '2036-11-21T12:00:00.000Z',
+};
+
 export const bootTransfer = {
   id: 7,
   protocol: 'tftp',

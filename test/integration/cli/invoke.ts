@@ -54,6 +54,7 @@ function fillFleet({ answers }: StubApi): void {
   });
   put('GET /api/v2/nodes/rack-n002/boot-timeline', answer.bootTimeline);
   put('GET /api/v2/nodes/rack-n002/boot-doctor', answer.bootDoctor);
+  put('GET /api/v2/boot/ca', answer.bootAuthority);
   put('GET /api/v2/boot/transfers', answer.page([answer.bootTransfer]));
   put('GET /api/v2/boot/unknown', answer.page([answer.unknownMachine]));
   put('GET /api/v2/deployments', answer.page([answer.deployment]));

@@ -38,6 +38,7 @@ const COMMANDS: [string, string[], unknown][] = [
   ],
   ['boot timeline', ['rack-n002'], answer.bootTimeline],
   ['boot doctor', ['rack-n002'], answer.bootDoctor],
+  ['boot ca', [], answer.bootAuthority],
   ['boot transfers', ['--state', 'running', '--protocol', 'tftp'], answer.page([answer.bootTransfer])],
   ['boot unknown', ['--search', '00:99'], answer.page([answer.unknownMachine])],
   ['deployments list', ['--all'], answer.page([answer.deployment])],
