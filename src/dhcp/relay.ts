@@ -10,7 +10,10 @@ import type { DhcpPacket } from './packet.js';
 /** The relay's part of a message. `information` is option 82 as it came and is echoed byte for byte (RFC 3046 section 2.2). */
 export type Relay = {
   readonly information: Buffer | undefined;
-  /** Sub-options 1 and 2: the port and the relay the client is behind, raw. RFC 3046 sections 3.1 and 3.2. */
+  /**
+   * Sub-options 1 and 2: the port and the relay the client is behind, raw. RFC 3046 sections 3.1 and 3.2. Only from a relay: on our
+   * own link a client could write another's port there (attack case 10).
+   */
   readonly circuitId: Buffer | undefined;
   readonly remoteId: Buffer | undefined;
   /** The subnet to allocate from when it is not giaddr's: sub-option 5, else option 118 (RFC 3011). */
@@ -39,11 +42,12 @@ export function readRelay(packet: DhcpPacket): Relay {
     return subnetSelection === undefined ? NO_RELAY : { ...NO_RELAY, linkSelection: subnetSelection };
   }
   const read = readSubOptions(information);
+  const isRelayed = packet.relayIpAddress !== 0;
   const subOptions = read === malformed ? new Map<number, Buffer>() : read;
   return {
     information,
-    circuitId: subOptions.get(RelaySubOption.circuitId),
-    remoteId: subOptions.get(RelaySubOption.remoteId),
+    circuitId: isRelayed ? subOptions.get(RelaySubOption.circuitId) : undefined,
+    remoteId: isRelayed ? subOptions.get(RelaySubOption.remoteId) : undefined,
     linkSelection: addressIn(subOptions.get(RelaySubOption.linkSelection)) ?? subnetSelection,
     serverIdentifierOverride: addressIn(subOptions.get(RelaySubOption.serverIdentifierOverride)),
     wantsSourcePort: subOptions.has(RelaySubOption.relaySourcePort),

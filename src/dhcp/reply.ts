@@ -41,8 +41,8 @@ const EMPTY = Buffer.alloc(0);
 const NUL = Buffer.alloc(1);
 
 /**
- * Builds the reply. The order of options is their priority when a client can take little: the exchange itself, then what boots
- * the machine, then the network, then extras.
+ * Builds the reply. The order of options is their priority when a client can take little: the exchange itself, the link, then
+ * what boots the machine, then the network, then extras.
  */
 export function buildReply(request: DhcpPacket, client: Client, content: ReplyContent): DhcpPacket {
   const isNak = content.type === MessageType.nak;
@@ -55,6 +55,7 @@ export function buildReply(request: DhcpPacket, client: Client, content: ReplyCo
     if (content.message !== undefined) options.set(OptionCode.message, Buffer.from(content.message));
   } else {
     addLeaseOptions(options, content.leaseSeconds);
+    if (content.network !== undefined) addLinkOptions(options, content.network);
     if (content.boot !== undefined) addBootOptions(options, content.boot, request, client);
     if (content.network !== undefined) addNetworkOptions(options, content, content.network);
     for (const [code, value] of content.extraOptions) options.set(code, value);
@@ -118,9 +119,13 @@ function addBootOptions(options: Options, boot: BootAnswer, request: DhcpPacket,
   if (client.uuid !== undefined) options.set(OptionCode.clientUuid, client.uuid);
 }
 
-function addNetworkOptions(options: Options, content: ReplyContent, network: Network): void {
+/** The mask before the router, as RFC 2132 section 3.3 wants; an address is of no use without them. */
+function addLinkOptions(options: Options, network: Network): void {
   options.set(OptionCode.subnetMask, uint32Bytes(network.subnet.mask));
   if (network.router !== undefined) options.set(OptionCode.router, uint32Bytes(network.router));
+}
+
+function addNetworkOptions(options: Options, content: ReplyContent, network: Network): void {
   if (content.nameServers.length > 0) options.set(OptionCode.domainNameServer, addressesBytes(content.nameServers));
   options.set(OptionCode.broadcastAddress, uint32Bytes(network.subnet.last));
   const [label = '', ...rest] = (content.hostName ?? '').split('.');

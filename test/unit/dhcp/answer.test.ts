@@ -159,6 +159,17 @@ describe('the server’s identity', () => {
   });
 });
 
+describe('a client that takes little', () => {
+  it('keeps the mask and the router before the boot file and what the operator wrote', () => {
+    const options = Object.fromEntries([224, 225, 226, 227].map((code) => [code, 'ab'.repeat(120)]));
+    const { packet, leftOut } = answerTo({ options: IPXE }, { network: networkWith({ options }) });
+    const order = [...packet.options.keys()];
+    expect([order.indexOf(1) < order.indexOf(3), order.indexOf(3) < order.indexOf(67)]).toEqual([true, true]);
+    expect(leftOut.length).toBeGreaterThan(0);
+    expect(leftOut.every((code) => code >= 224)).toBe(true);
+  });
+});
+
 describe('options on request', () => {
   it('sends option 150 to who asks for it (RFC 5859)', () => {
     expect(answerTo({ options: { ...BIOS, 55: Buffer.from([1, 150]) } }).packet.options.get(150)).toEqual(Buffer.from([10, 7, 0, 2]));

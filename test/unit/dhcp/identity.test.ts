@@ -100,6 +100,11 @@ describe('an address of a relay port (option 82)', () => {
     expect(behind('010400040001', RESERVED)).toBe('10.7.0.7 reserved');
   });
 
+  it('attack 10: is not given to a client that writes option 82 itself', () => {
+    const options = { 82: Buffer.from('010400040001', 'hex') };
+    expect(decide(situationOf(request({ type: 1, options }), knowledgeOf([network])))).not.toMatchObject({ address: ip('10.7.0.30') });
+  });
+
   it('is never given from the pool', () => {
     const crowded = networkWith({ port_reservations: [{ circuitId: '01', address: '10.7.0.100' }] });
     const given = [1, 2, 3, 4].map((n) => decide(situationOf(request({ type: 1, mac: `52:54:00:99:00:0${n}` }), knowledgeOf([crowded]))));
