@@ -1,6 +1,7 @@
 /**
- * README, "Beside an existing DHCP server", as it is written: servers of somebody else give the addresses, with the lines that
- * `prybar dhcp snippet` prints; real machines boot from Prybar, which gives no address (way 1, proxy, is in proxy.test.ts).
+ * README, "Beside an existing DHCP server", its second way: servers of somebody else give the addresses, with the lines that
+ * `prybar dhcp snippet` prints, and real machines boot from Prybar, which gives none. The first way is in proxy.test.ts, and
+ * command by command in readme-section.test.ts.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
