@@ -30,6 +30,7 @@ type ZoneName = { sets: RecordSet[]; below: number };
 export class Zone {
   readonly settings: ZoneSettings;
   readonly #names = new Map<string, ZoneName>();
+  #soa: { serial: number; set: RecordSet } | undefined;
 
   constructor(settings: ZoneSettings) {
     this.settings = settings;
@@ -79,9 +80,13 @@ export class Zone {
     this.#forget(owner);
   }
 
+  /** Made once for each serial: every name that does not exist is answered with it. */
   soa(serial: number): RecordSet {
+    if (this.#soa?.serial === serial) return this.#soa.set;
     const { nameservers, contact, ttl } = this.settings;
-    return { type: RecordType.SOA, ttl, data: [soaData({ primary: nameservers[0] ?? ROOT_KEY, contact, serial, ttl })] };
+    const set = { type: RecordType.SOA, ttl, data: [soaData({ primary: nameservers[0] ?? ROOT_KEY, contact, serial, ttl })] };
+    this.#soa = { serial, set };
+    return set;
   }
 
   #nameOf(owner: string): ZoneName {
