@@ -76,7 +76,9 @@ export class Supervised {
       if (!this.isWanted) return;
       setTimeout(() => this.isWanted && this.launch(), Math.max(AGAIN_AFTER_MS, this.holdUntil - Date.now()));
     });
-    child.once('message', () => this.isReady());
+    child.on('message', (message: { kind: string }) => {
+      if (message.kind === 'ready') this.isReady();
+    });
   }
 }
 

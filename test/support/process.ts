@@ -10,7 +10,9 @@ export async function startProcess(module: string, env: NodeJS.ProcessEnv): Prom
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   await new Promise<void>((resolve, reject) => {
-    child.once('message', () => resolve());
+    child.on('message', (message: { kind: string }) => {
+      if (message.kind === 'ready') resolve();
+    });
     child.once('exit', (code, signal) => reject(new Error(`${module} ended before it was ready (${signal ?? code})`)));
   });
   return child;
