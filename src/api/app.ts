@@ -23,6 +23,7 @@ import { batchRoutes } from './routes/batch.js';
 import { bootAuthorityRoutes } from './routes/boot-authority.js';
 import { bootRoutes } from './routes/boot.js';
 import { bootenvRoutes } from './routes/bootenvs.js';
+import { dhcpAskRoutes } from './routes/dhcp-ask.js';
 import { capRoutes } from './routes/caps.js';
 import { externalRoutes } from './routes/external.js';
 import { deploymentPlanRoutes } from './routes/deployment-plan.js';
@@ -114,6 +115,7 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
     ...nodeMoveRoutes(deps),
     ...nodePowerRoutes(deps),
     ...bootRoutes(deps),
+    ...dhcpAskRoutes(deps),
     ...networkRoutes(deps),
     ...allocationRoutes(deps),
     ...dnsRoutes(deps),

@@ -13,6 +13,7 @@ import { addDhcpExternal } from './commands/dhcp-external.js';
 import { addDoctor } from './commands/doctor.js';
 import { addPlan } from './commands/deployment-plan.js';
 import { addDns } from './commands/dns.js';
+import { addDhcp } from './commands/dhcp.js';
 import { addEvents } from './commands/events.js';
 import { addHooks } from './commands/hooks.js';
 import { addNetworks } from './commands/networks.js';
@@ -89,7 +90,7 @@ export function buildProgram(cli: Cli): Command {
   addAllocations(program, cli);
   addLeases(program, cli);
   addDns(program, cli);
-  addDhcpExternal(program.command('dhcp').description('DHCP beside the servers of the site'), cli);
+  addDhcpExternal(addDhcp(program, cli), cli);
   addCaps(program, cli);
   addAnneal(program, cli);
   addEvents(program, cli);

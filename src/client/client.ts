@@ -13,6 +13,7 @@ import { rolloutSchema, type RolloutPut } from '../api/rollout-schemas.js';
 import { batchResultSchema, type Batch } from '../api/batch-schemas.js';
 import { runDetailSchema, type ForceEnd } from '../api/run-schemas.js';
 import * as b from '../api/barclamp-schemas.js';
+import { dhcpExplainedSchema, reactionSchema, type DhcpAsk, type DhcpExplain } from '../api/dhcp-ask-schemas.js';
 import { bootDoctorSchema, bootTimelineSchema, unknownMachineSchema, type BootTimelineQuery, type UnknownQuery } from '../api/boot-schemas.js';
 import * as a from '../api/attribs-schemas.js';
 import * as p from '../api/plan-schemas.js';
@@ -142,6 +143,11 @@ export function createClient(options: ClientOptions) {
       /** The timeline of a MAC, node or not. */
       doctor: (mac: string, call?: CallOptions) => get(`/boot/unknown/${segment(mac)}/doctor`, bootDoctorSchema, call),
       timeline: (mac: string, query?: BootTimelineQuery, call?: CallOptions) => get(`/boot/unknown/${segment(mac)}`, bootTimelineSchema, call, query),
+    },
+    dhcp: {
+      /** What we would answer to a client; nothing is promised. */
+      ask: (body: DhcpAsk, call?: CallOptions) => write('POST', '/dhcp/ask', reactionSchema, body, call),
+      explain: (body: DhcpExplain, call?: CallOptions) => write('POST', '/dhcp/explain', dhcpExplainedSchema, body, call),
     },
     deploymentRoles: {
       list: (query?: s.DeploymentRoleListQuery, call?: CallOptions) => get('/deployment_roles', s.pageOf(s.deploymentRoleSchema), call, query),

@@ -8,7 +8,7 @@ import { announceServer, joinBootServers, leaveBootServers, readPeers, reportSer
 import { withDeadline } from './deadline.js';
 import { encodeOptions } from './named-options.js';
 import type { Network } from './network.js';
-import { buildNetworks, NETWORK_COLUMNS, type NetworkRow, type RangeRow, type ReservationRow } from './network-rows.js';
+import { readNetworks } from './read-table.js';
 import type { DhcpEntry } from './situation.js';
 
 export type DirectoryDeps = {
@@ -213,14 +213,7 @@ export class Directory {
 
   async #loadNetworks(): Promise<void> {
     const { pool, logger } = this.#deps;
-    const [networks, ranges, reservations] = await this.#ask(
-      Promise.all([
-        pool.query<NetworkRow>(`SELECT ${NETWORK_COLUMNS} FROM networks ORDER BY id`),
-        pool.query<RangeRow>('SELECT network_id, name, first_address, last_address FROM network_ranges ORDER BY id'),
-        pool.query<ReservationRow>('SELECT network_id, address, mac, unmanaged, hostname FROM reservations'),
-      ]),
-    );
-    const built = buildNetworks(networks.rows, ranges.rows, reservations.rows);
+    const built = await this.#ask(readNetworks(pool));
     // Networks are read again with every change of the table; a problem is news once.
     for (const problem of built.problems) if (!this.#problems.has(problem)) logger.warn({ reason: problem }, 'network setting left out');
     this.#problems = new Set(built.problems);

@@ -542,3 +542,10 @@ export const zoneFile: ZoneFile = { name: 'rack.example', file: 'rack.example.zo
 export const record: DnsRecord = { id: 3, name: 'www.rack.example', type: 'CNAME', value: 'ctrl1.rack.example' };
 
 export const token: ApiToken = { id: 2, name: 'ci', scope: 'viewer', created_at: AT, last_used_at: null, revoked_at: null };
+export const reaction = {
+  network: 'rack',
+  decision: 'offer 10.0.0.9',
+  rules: [{ rule: 'mode', source: 'docs/dhcp.md, modes', value: 'authoritative' }],
+  reply: null,
+};
+export const explained = { packets: [], verdicts: [{ mac: '52:54:00:00:00:02', text: 'it has its lease', packet: 4, offset: null }] };

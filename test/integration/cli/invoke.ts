@@ -56,6 +56,8 @@ function fillFleet({ answers }: StubApi): void {
   put('GET /api/v2/nodes/rack-n002/boot-doctor', answer.bootDoctor);
   put('GET /api/v2/boot/ca', answer.bootAuthority);
   put('GET /api/v2/boot/transfers', answer.page([answer.bootTransfer]));
+  put('POST /api/v2/dhcp/ask', answer.reaction);
+  put('POST /api/v2/dhcp/explain', answer.explained);
   put('GET /api/v2/boot/unknown', answer.page([answer.unknownMachine]));
   put('GET /api/v2/deployments', answer.page([answer.deployment]));
   put('POST /api/v2/deployments', answer.deployment);

@@ -40,6 +40,8 @@ const COMMANDS: [string, string[], unknown][] = [
   ['boot doctor', ['rack-n002'], answer.bootDoctor],
   ['boot ca', [], answer.bootAuthority],
   ['boot transfers', ['--state', 'running', '--protocol', 'tftp'], answer.page([answer.bootTransfer])],
+  ['dhcp ask', ['--mac', '52:54:00:00:00:02', '--arch', '7'], answer.reaction],
+  ['dhcp explain', [path.resolve('test/fixtures/packets/ovmf-boot.pcap')], answer.explained],
   ['boot unknown', ['--search', '00:99'], answer.page([answer.unknownMachine])],
   ['deployments list', ['--all'], answer.page([answer.deployment])],
   ['deployments show', ['demo'], answer.deployment],
@@ -145,7 +147,7 @@ const COMMANDS: [string, string[], unknown][] = [
 
 /** Tested elsewhere, because their answers are streams: events in watch.test.ts, up in up.test.ts. */
 /** Work on this machine's files, without a server: local.test.ts. */
-const LOCAL = ['bootenvs check', 'bootenvs import', 'doctor'];
+const LOCAL = ['bootenvs check', 'bootenvs import', 'dhcp check', 'doctor'];
 
 const STREAMS = ['events', 'up'];
 
