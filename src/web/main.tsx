@@ -11,6 +11,7 @@ import './styles/header.css';
 import './styles/fleet.css';
 import './styles/matrix.css';
 import './styles/panel.css';
+import './styles/boot.css';
 import './styles/plan.css';
 import './styles/networks.css';
 

@@ -2,6 +2,7 @@ import { useClient, useLoaded, type Client } from '../api.js';
 import { AliveDot } from '../components/fleet/node-tile.js';
 import { Loading, Message } from '../components/message.js';
 import { BootRecords } from '../components/panel/boot-records.js';
+import { BootWatch } from '../components/panel/boot-watch.js';
 import { NodeRoleLinks } from '../components/panel/noderole-links.js';
 import { Facts, Section, SidePanel } from '../components/panel/side-panel.js';
 import { TimelineView } from '../components/panel/timeline-view.js';
@@ -45,6 +46,7 @@ export function NodePanel({ id, version, now, onOpen, onClose }: PanelProps) {
       {loaded.value !== null && (
         <>
           <BootPhase node={loaded.value.node} now={now} />
+          <BootWatch id={id} version={version} />
           <Section title="Boot records">
             <BootRecords {...loaded.value.node} />
           </Section>
