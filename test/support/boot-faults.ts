@@ -183,5 +183,11 @@ export const FAULTS: Fault[] = [
     until: () => true,
     later: 0,
   },
-  { what: 'a network without an IPv6 router', cause: 'waits-for-router', wish: { quirks: { waitsForRouterMs: 11_000 } }, until: has('facts'), isSlow: true },
+  {
+    what: 'a network without an IPv6 router',
+    cause: 'waits-for-router',
+    wish: { quirks: { waitsForRouterMs: 11_000 } },
+    until: (steps) => has('facts')(steps) && has('http-script')(steps),
+    isSlow: true,
+  },
 ];

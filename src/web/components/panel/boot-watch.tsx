@@ -1,4 +1,4 @@
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { useClient, useLoaded, type Client } from '../../api.js';
 import { bootLines, presentSteps, type BootLine } from '../../store/boot-steps.js';
 import { clockWords, durationWords } from '../../store/words.js';
@@ -81,8 +81,11 @@ function DoctorWords({ doctor }: { doctor: Doctor }) {
 const TONE_WORDS: Record<BootLine['tone'], string> = { good: 'done', plain: 'seen', bad: 'problem' };
 
 function BootSteps({ lines }: { lines: readonly BootLine[] }) {
+  const list = useRef<HTMLOListElement>(null);
+  // The newest step is the one that matters, and it is the last.
+  useEffect(() => list.current?.scrollTo({ top: list.current.scrollHeight }), [lines.length]);
   return (
-    <ol class="boot-steps">
+    <ol class="boot-steps" ref={list} tabIndex={0} aria-label="Steps of the present boot, oldest first">
       {lines.map((line) => (
         <li key={line.key} class={`boot-step is-${line.tone}`}>
           {line.gap >= GAP_SHOWN && <span class="boot-gap">{durationWords(line.gap)}</span>}
