@@ -8,7 +8,9 @@ import { kickAfter } from '../api/kick.js';
 import { createNodeRouter } from '../api/routes/node.js';
 import { createWorkWake } from '../api/work-wake.js';
 import { createLeaseLookup } from '../bootenvs/leased.js';
-import { openLiveRegistry } from '../bootenvs/live-registry.js';
+import { openLiveRegistry, type LiveRegistry } from '../bootenvs/live-registry.js';
+import { factsOfOffer, type OfferDeps } from '../bootenvs/offer.js';
+import { createRenderedFiles } from '../bootenvs/rendered-files.js';
 import { BOOT_SERVER_OPTIONS, limitServer } from '../boot-http/limits.js';
 import { createBootHandler, type BootHandler } from '../boot-http/serve.js';
 import { withTransaction } from '../db/client.js';
@@ -45,8 +47,11 @@ export async function startBoot(context: Context): Promise<Part> {
     for (const part of started.reverse()) await part.close();
   };
   try {
-    started.push(await startTftp(context, phases, macOf, files));
-    started.push(await startHttp(context, phases, macOf, files));
+    const registry = await openLiveRegistry({ home: context.config.home, pool: db.pool, log: log.child({ service: 'bootenvs' }) });
+    started.push(registry);
+    const deps = bootDeps(context, registry, macOf, files);
+    started.push(await startTftp(context, phases, deps));
+    started.push(await startHttp(context, phases, deps));
     started.push(await startDns(context));
     started.push(await startExternal(context));
     // DHCP last: nobody is sent to a server that does not answer yet.
@@ -94,15 +99,51 @@ function raiseAlarm(db: Context['db'], event: DomainEvent, log: Context['log']):
 type MacOf = ReturnType<typeof createLeaseLookup>;
 /** What the servers of files share. */
 type Files = { cache: FileCache; transfers: LiveTransfers };
+type BootDeps = OfferDeps & Files & { macOf: MacOf; baseUrlAt?: (address: string) => string };
 
-async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, macOf: MacOf, files: Files): Promise<Part> {
+/** What scripts and other rendered files are made from. */
+function bootDeps({ db, config, log }: Context, registry: LiveRegistry, macOf: MacOf, files: Files): BootDeps {
+  return {
+    db,
+    home: config.home,
+    log: log.child({ service: 'boot-http' }),
+    baseUrl: `http://${config.bootHost}:${config.bootHttpPort}`,
+    // Several networks: as DHCP, which names the address that it heard the machine at.
+    ...(config.interfaces.length === 0 ? {} : { baseUrlAt: (address: string) => `http://${address}:${config.bootHttpPort}` }),
+    registry: () => registry.current(),
+    bootTokenSeconds: BOOT_TOKEN_SECONDS,
+    installTokenSeconds: config.installDeadlineSeconds + BOOT_TOKEN_SECONDS,
+    macOf,
+    ...files,
+  };
+}
+
+async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, deps: BootDeps): Promise<Part> {
+  const rendered = createRenderedFiles(deps);
   const server = new TftpServer({
     addresses: bootAddresses(config),
     port: config.tftpPort,
     root: path.join(config.home, 'loaders'),
-    ...files,
+    cache: deps.cache,
+    transfers: deps.transfers,
     log: log.child({ service: 'tftp' }),
-    macOf,
+    macOf: deps.macOf,
+    async virtualFiles(name, { address }) {
+      const file = await rendered.text(name, { address, look: false });
+      // The same step as over HTTP: what reads the timeline asks what was decided, not how it travelled.
+      if (file?.mac && file.offer) {
+        phases.record({
+          mac: file.mac,
+          kind: 'http-script',
+          phase: 'script',
+          detail: file.offer.detail,
+          at: new Date(),
+          data: { address, ...factsOfOffer(file.offer) },
+        });
+      }
+      return file?.text;
+    },
+    otherPlaces: (name) => rendered.directory(name),
     onEvent: ({ mac, kind, phase, detail, at, address, facts }) => {
       if (mac !== null) phases.record({ mac, kind, phase, detail, at, data: { address, ...facts } });
     },
@@ -125,22 +166,14 @@ async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, ma
   };
 }
 
-async function startHttp(context: Context, phases: PhaseRecorder, macOf: MacOf, files: Files): Promise<Part> {
+async function startHttp(context: Context, phases: PhaseRecorder, deps: BootDeps): Promise<Part> {
   const { db, config, log } = context;
-  const registry = await openLiveRegistry({ home: config.home, pool: db.pool, log: log.child({ service: 'bootenvs' }) });
   const handlerOf = (scheme: 'http' | 'https', port: number) =>
     createBootHandler({
-      db,
-      home: config.home,
-      ...files,
-      log: log.child({ service: 'boot-http' }),
+      ...deps,
       baseUrl: `${scheme}://${config.bootHost}:${port}`,
       // Several networks: as DHCP, which names the address that it heard the machine at.
       ...(config.interfaces.length === 0 ? {} : { baseUrlAt: (address: string) => `${scheme}://${address}:${port}` }),
-      registry: () => registry.current(),
-      bootTokenSeconds: BOOT_TOKEN_SECONDS,
-      installTokenSeconds: config.installDeadlineSeconds + BOOT_TOKEN_SECONDS,
-      macOf,
       onEvent: ({ mac, kind, phase, detail, at, address, facts }) => {
         if (mac !== null) phases.record({ mac, kind, phase, detail, at, data: { address, ...facts } });
       },
@@ -166,7 +199,6 @@ async function startHttp(context: Context, phases: PhaseRecorder, macOf: MacOf, 
   return {
     async close() {
       closing.abort();
-      await registry.close();
       await report.close();
       await secure?.close();
       server.close();

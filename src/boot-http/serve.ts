@@ -10,7 +10,7 @@ import { fetchAnswers } from '../bootenvs/answers.js';
 import { bootenvName } from '../bootenvs/bootenv.js';
 import type { LeaseLookup } from '../bootenvs/leased.js';
 import { localLoader } from '../bootenvs/local-loader.js';
-import { offerScript, type Offer, type OfferDeps } from '../bootenvs/offer.js';
+import { factsOfOffer, offerScript, type OfferDeps } from '../bootenvs/offer.js';
 import { createRenderedFiles } from '../bootenvs/rendered-files.js';
 import { imageDirectory } from '../bootenvs/stand-ins.js';
 import { LiveTransfers } from '../nodes/transfers.js';
@@ -96,7 +96,7 @@ async function answer(deps: Deps, counters: BootHttpCounters, req: IncomingMessa
     case 'script': {
       const offer = await offerScript(deps, { mac: asked.mac, address, look, form: 'ipxe' });
       counters.scripts += 1;
-      await tell('http-script', asked.mac, offer.detail, factsOf(offer));
+      await tell('http-script', asked.mac, offer.detail, factsOfOffer(offer));
       sendText(req, res, 200, offer.script);
       return;
     }
@@ -122,7 +122,7 @@ async function answer(deps: Deps, counters: BootHttpCounters, req: IncomingMessa
       const file = await createRenderedFiles(deps).text(asked.name, { address, look });
       if (file === undefined) return missing();
       counters.scripts += 1;
-      if (file.offer !== undefined) await tell('http-script', file.mac, file.offer.detail, factsOf(file.offer));
+      if (file.offer !== undefined) await tell('http-script', file.mac, file.offer.detail, factsOfOffer(file.offer));
       sendText(req, res, 200, file.text);
       return;
     }
@@ -144,10 +144,6 @@ async function answer(deps: Deps, counters: BootHttpCounters, req: IncomingMessa
     case 'unknown':
       return notFound(counters, req, res);
   }
-}
-
-function factsOf({ bootenv, answer: does, waits, parked }: Offer): BootHttpFacts {
-  return { bootenv, answer: does, ...(waits === undefined ? {} : { waits }), ...(parked === undefined ? {} : { parked }) };
 }
 
 type Tell = (kind: BootHttpEventKind, mac: string | null, detail: string, facts: BootHttpFacts) => Promise<void>;

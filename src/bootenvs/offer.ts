@@ -34,6 +34,11 @@ export type OfferDeps = {
 /** `answer` is what the script does: boots a kernel, leaves for the disk, or waits and asks again, `waits` says for what; `parked` is the code of why it is not what was wished. */
 export type Offer = { script: string; bootenv: string; answer: 'boot' | 'local' | 'wait'; waits?: 'bootenv' | 'lease'; parked?: string; detail: string };
 
+/** What the boot timeline keeps of an offer. */
+export function factsOfOffer({ bootenv, answer, waits }: Offer): Pick<Offer, 'bootenv' | 'answer' | 'waits'> {
+  return { bootenv, answer, ...(waits === undefined ? {} : { waits }) };
+}
+
 /** Who asks: the MAC of the path, the source address of the request. `look` renders without a token and changes nothing (HEAD). */
 export type Asker = { mac: string; address: string; look: boolean; form: ScriptForm };
 

@@ -18,7 +18,7 @@ import { largestBlock } from './mtu.js';
 import { toNetascii } from './netascii.js';
 import { agreeOptions, type TransferLimits } from './options.js';
 import { encodeError, parseTftp, TFTP_ERROR, type Request } from './packet.js';
-import { isConfigurationName, openSource, type Source, type VirtualFiles } from './source.js';
+import { isConfigurationName, openSource, type OtherPlaces, type Source, type VirtualFiles } from './source.js';
 import { Teller } from './teller.js';
 import { Transfer, type TransferEnd } from './transfer.js';
 
@@ -32,6 +32,7 @@ export type TftpServerOptions = {
   log: Logger;
   /** Files that are rendered when they are asked for. */
   virtualFiles?: VirtualFiles;
+  otherPlaces?: OtherPlaces;
   /** Shared with whoever else serves files; default: one of its own. */
   cache?: FileCache;
   /** Where running transfers are shown; default: nowhere else. */
@@ -77,11 +78,11 @@ export class TftpServer {
   #closed = false;
 
   constructor(options: TftpServerOptions) {
-    const { root, virtualFiles, cache, transfers } = options;
+    const { root, virtualFiles, otherPlaces, cache, transfers } = options;
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#options = options;
     this.#maxWindowBlocks = limits.maxWindowBlocks;
-    this.#source = { root, cache: cache ?? new FileCache(), virtualFiles };
+    this.#source = { root, cache: cache ?? new FileCache(), virtualFiles, otherPlaces };
     this.#admission = new Admission({ total: limits.maxTransfers, perAddress: limits.maxTransfersPerAddress });
     this.#transfers = transfers ?? new LiveTransfers();
     this.#teller = new Teller(options);

@@ -16,7 +16,10 @@ export type Asker = { address: string; localAddress: string };
  */
 export type VirtualFiles = (name: string, asker: Asker) => Promise<Buffer | string | undefined>;
 
-export type Source = { root: string; cache: FileCache; virtualFiles?: VirtualFiles | undefined };
+/** Where the file of this name lies when that is not the directory of loaders: kernels and initrds, for loaders that know no HTTP. */
+export type OtherPlaces = (name: string) => { root: string; name: string } | undefined;
+
+export type Source = { root: string; cache: FileCache; virtualFiles?: VirtualFiles | undefined; otherPlaces?: OtherPlaces | undefined };
 
 /**
  * The name as old ROMs mean it: leading slashes of either kind, a trailing 0xff or space (padding), backslashes between
@@ -35,7 +38,8 @@ export async function openSource(source: Source, requested: string, asker: Asker
   if (safeSegments(name) === undefined) return undefined;
   const rendered = await source.virtualFiles?.(name, asker);
   if (rendered !== undefined) return bytesContent(Buffer.from(rendered));
-  const file = await openInside(source.root, name);
+  const place = source.otherPlaces?.(name) ?? { root: source.root, name };
+  const file = await openInside(place.root, place.name);
   return file === undefined ? undefined : new FileContent(file, source.cache);
 }
 

@@ -19,6 +19,8 @@ export type MachineWords = {
   /** Words of a `-drive` that tell the disk; boots after the network. */
   disk?: string;
   memoryMb?: number;
+  /** UEFI with Secure Boot on and Microsoft's keys enrolled, as machines are sold. */
+  secureBoot?: boolean;
 };
 
 export type EmulatedMachine = {
@@ -60,7 +62,7 @@ export async function powerOn(world: World, words: MachineWords): Promise<Emulat
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'none', '-serial', `file:${serial}`],
     ...['-uuid', uuid, '-smbios', `type=1,manufacturer=Lab,product=${words.firmware},serial=SN${words.mac.slice(-2)},uuid=${uuid}`],
     ...romFolders(tools.qemu.path),
-    ...(words.firmware === 'uefi' ? uefi(folder, tools.ovmf.path) : []),
+    ...(words.firmware === 'uefi' ? uefi(folder, tools.ovmf.path, words.secureBoot === true) : []),
     ...cards.flat(),
     ...disk,
     ...['-device', 'virtio-rng-pci', '-boot', 'reboot-timeout=3000'],
@@ -87,10 +89,14 @@ async function card(world: World, segment: string, mac: string, firmware: Machin
   return ['-netdev', `tap,id=net${lastTap},ifname=${name},script=no,downscript=no`, '-device', `virtio-net-pci,netdev=net${lastTap},mac=${mac}${order}${rom}`];
 }
 
-function uefi(folder: string, code: string): string[] {
+function uefi(folder: string, code: string, isSecure: boolean): string[] {
+  const edition = isSecure ? '.ms' : '';
   const variables = path.join(folder, 'vars.fd');
-  copyFileSync(path.join(path.dirname(code), 'OVMF_VARS_4M.fd'), variables);
-  return ['-drive', `if=pflash,format=raw,readonly=on,file=${code}`, '-drive', `if=pflash,format=raw,file=${variables}`];
+  copyFileSync(path.join(path.dirname(code), `OVMF_VARS_4M${edition}.fd`), variables);
+  const firmware = isSecure ? path.join(path.dirname(code), 'OVMF_CODE_4M.ms.fd') : code;
+  // Only the firmware's own system management mode may write the keys.
+  const guard = isSecure ? ['-global', 'driver=cfi.pflash01,property=secure,value=on', '-global', 'ICH9-LPC.disable_s3=1'] : [];
+  return [...guard, '-drive', `if=pflash,format=raw,readonly=on,file=${firmware}`, '-drive', `if=pflash,format=raw,file=${variables}`];
 }
 
 /** An unpacked QEMU looks for its ROMs where the system's would be. */

@@ -1,0 +1,93 @@
+/**
+ * A machine with Secure Boot on (OVMF with Microsoft's keys) boots by shim and Debian's signed GRUB: shim by the network's
+ * option, GRUB from beside it, its configuration rendered over TFTP, a signed kernel over HTTP. netboot-rules 14.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { ensureLoaders } from '../../../scripts/lib/loaders.mjs';
+import { waitFor } from '../../support/wait-for.js';
+import type { Background } from './support/command.js';
+import { powerOn, whyNoEmulator, type EmulatedMachine } from './support/emulator.js';
+import { addDiscoveryImage } from './support/images.js';
+import { addNetwork, copyLoader, openSite, startService, type Site } from './support/service.js';
+import { whyNoWorld, World } from './support/world.js';
+
+/** Of a busy machine. */
+const BOOT_MS = 240_000;
+
+let world: World | undefined;
+let site: Site;
+let service: Background;
+let machine: EmulatedMachine | undefined;
+
+beforeAll(async () => {
+  const reason = (await whyNoWorld()) ?? (await whyNoEmulator());
+  if (reason !== undefined) {
+    process.stderr.write(`left out: Secure Boot ${reason}\n`);
+    return;
+  }
+  site = await openSite();
+  await addDiscoveryImage(site.home);
+  await ensureLoaders();
+  for (const loader of ['snponly.efi', 'shimx64.efi', 'grubx64.efi']) copyLoader(site.home, loader);
+  world = await World.create();
+  await world.addSegment('lan');
+  const server = await world.addHost('server', 'lan', { address: '10.77.0.1/24' });
+  await addNetwork(site.pool, { id: 1, name: 'lan', subnet: '10.77.0.0/24', pool: ['10.77.0.100', '10.77.0.199'] });
+  service = await startService(site, server.ns);
+}, 400_000);
+
+afterEach(async () => {
+  await machine?.powerOff();
+  machine = undefined;
+});
+
+afterAll(async () => {
+  await service?.stop();
+  await world?.close();
+  await site?.close();
+});
+
+const timelineOf = async (mac: string) =>
+  (await site.pool.query<{ kind: string; text: string }>(`SELECT kind, detail->>'text' AS text FROM boot_events WHERE mac = $1 ORDER BY at, id`, [mac])).rows;
+
+async function bootSecurely(mac: string, until: () => Promise<boolean>, what: string): Promise<void> {
+  if (world === undefined) return;
+  const booted = await powerOn(world, { firmware: 'uefi', secureBoot: true, mac, segment: 'lan', memoryMb: 512 });
+  machine = booted;
+  await waitFor(until, { what, timeoutMs: BOOT_MS, everyMs: 500 }).catch(async (error: unknown) => {
+    throw new Error(`${String(error)}\n${booted.console().slice(-4000)}\n${JSON.stringify(await timelineOf(mac), null, 1)}\n${service.output().slice(-2000)}`);
+  });
+}
+
+describe('netboot rule 14: Secure Boot', () => {
+  it(
+    'an unsigned loader is refused by the firmware, and nothing of it runs',
+    async () => {
+      const mac = '52:54:00:77:05:01';
+      await bootSecurely(
+        mac,
+        async () =>
+          (await timelineOf(mac)).some((step) => step.kind === 'tftp-done' && step.text.includes('snponly.efi')) &&
+          /Access Denied|Security Violation/i.test(machine?.console() ?? ''),
+        'the loader to be refused',
+      );
+      if (world !== undefined) expect((await timelineOf(mac)).map((step) => step.kind)).not.toContain('http-script');
+    },
+    BOOT_MS + 30_000,
+  );
+
+  it(
+    'shim, GRUB and a signed kernel boot with the option of the network',
+    async () => {
+      const mac = '52:54:00:77:05:02';
+      if (world !== undefined)
+        await site.pool.query(`UPDATE networks SET vendor_options = '{"PXEClient:Arch:00007": {"bootfile-name": "shimx64.efi"}}' WHERE id = 1`);
+      await bootSecurely(mac, async () => (await timelineOf(mac)).some((step) => step.kind === 'facts'), 'the agent to post its facts');
+      if (world === undefined) return;
+      const kinds = (await timelineOf(mac)).map((step) => step.kind);
+      for (const kind of ['tftp-done', 'http-script', 'http-kernel', 'http-initrd', 'facts']) expect(kinds).toContain(kind);
+      expect(await site.pool.query(`SELECT 1 FROM nics WHERE mac = $1`, [mac])).toMatchObject({ rowCount: 1 });
+    },
+    BOOT_MS + 30_000,
+  );
+});
