@@ -298,7 +298,20 @@ describe('machines', () => {
       expect(after.body).toMatchObject({ alive: true, observed: { class: 'installed', phase: 'disk', boot_id: 'boot-disk1' } });
     });
 
-    it('may complete with a form, and by fetching an address', async () => {
+    it('tell how far they are, and touch nothing by it', async () => {
+      const { id, installId, token } = await install('boot-0025');
+      await post(`/node/${id}/installing`, token).send({ disk: '/dev/sda', progress: 40 }).expect(204);
+      await post(`/node/${id}/installing`, token).send({ disk: '/dev/sda', progress: 80 }).expect(204);
+      await post(`/node/${id}/installing`, token).send({ progress: 101 }).expect(400);
+      expect((await fixture.db.prisma.install.findUniqueOrThrow({ where: { id: installId } })).status).toBe('wiping');
+      const { rows } = await fixture.db.pool.query<{ text: string }>(
+        `SELECT detail->>'text' AS text FROM boot_events WHERE node_id = $1 AND kind = 'installing' ORDER BY id`,
+        [id],
+      );
+      expect(rows.map((row) => row.text).slice(-2)).toEqual(['debian-12 on /dev/sda', 'debian-12 80 %']);
+    });
+
+    it('netboot rule 20: may complete with a form, and by fetching an address; HEAD, a range and a prefetch do nothing', async () => {
       const form = await install('boot-0021');
       await request(fixture.baseUrl).post(`/node/${form.id}/bootenv-local`).type('form').send({ token: form.token }).expect(200);
       const get = await install('boot-0022');
@@ -306,6 +319,8 @@ describe('machines', () => {
       await request(fixture.baseUrl).head(url).expect(204);
       await request(fixture.baseUrl).get(url).set('Range', 'bytes=0-1').expect(204);
       await request(fixture.baseUrl).get(url).set('Sec-Purpose', 'prefetch').expect(204);
+      await request(fixture.baseUrl).get(url).set('X-Moz', 'prefetch').expect(204);
+      await request(fixture.baseUrl).put(url).expect(405);
       expect((await fixture.db.prisma.install.findUniqueOrThrow({ where: { id: get.installId } })).status).toBe('armed');
       await request(fixture.baseUrl).get(url).expect(200);
       expect((await fixture.db.prisma.install.findUniqueOrThrow({ where: { id: get.installId } })).status).toBe('completed');

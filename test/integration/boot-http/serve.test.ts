@@ -39,7 +39,7 @@ describe('scripts', () => {
     expect(fixture.events).toMatchObject([{ kind: 'http-script', mac, phase: 'script' }]);
   });
 
-  it('gives no token to an address that is not leased to the MAC (netboot-rules 19)', async () => {
+  it('netboot rule 19: gives no token to an address that is not leased to the MAC', async () => {
     const [one, two] = [await nextMachine(), await nextMachine()];
     await fixture.arm(one);
     const { text } = await fixture.ask(two.address, scriptPath(one.mac));
@@ -49,13 +49,13 @@ describe('scripts', () => {
     expect(text).not.toContain('kernel');
   });
 
-  it('gives no token for a lease that has run out', async () => {
+  it('netboot rule 19: gives no token for a lease that has run out', async () => {
     const { mac, address } = await nextMachine();
     await fixture.db.pool.query(`UPDATE leases SET expires_at = clock_timestamp() - interval '1 second' WHERE mac = $1`, [mac]);
     expect(bootTokenOf((await fixture.ask(address, scriptPath(mac))).text)).toBe('');
   });
 
-  it('hands out the installer of an armed install, and ends the token of the boot before', async () => {
+  it('netboot rule 18: hands out the installer of an armed install, and ends the token of the boot before', async () => {
     const machine = await nextMachine();
     await fixture.arm(machine);
     const first = bootTokenOf((await fixture.ask(machine.address, scriptPath(machine.mac))).text);
@@ -64,7 +64,7 @@ describe('scripts', () => {
     expect(await findToken(fixture.db, second, 'boot')).toMatchObject({ nodeId: machine.nodeId, bootenv: 'debian-12' });
   });
 
-  it('makes no token for HEAD, and announces the same length', async () => {
+  it('netboot rule 18: makes no token for HEAD, and announces the same length', async () => {
     const machine = await nextMachine();
     const before = await fixture.db.prisma.nodeToken.count();
     const head = await fixture.ask(machine.address, scriptPath(machine.mac), { method: 'HEAD' });
@@ -73,7 +73,7 @@ describe('scripts', () => {
     expect([head.status, head.headers['content-length']]).toEqual([200, get.headers['content-length']]);
   });
 
-  it('parks a machine that boots from the network after its disk was claimed, with one alarm (netboot-rules 22)', async () => {
+  it('netboot rule 22: parks a machine that boots from the network after its disk was claimed, with one alarm', async () => {
     const machine = await nextMachine();
     const installId = await fixture.arm(machine);
     await markWiping(fixture.db, { installId });
@@ -83,7 +83,7 @@ describe('scripts', () => {
     expect(await fixture.db.prisma.outboxEvent.count({ where: { kind: 'alarm', subjectId: machine.nodeId } })).toBe(1);
   });
 
-  it('offers the installer three times, then parks', async () => {
+  it('netboot rule 22: offers the installer three times, then parks', async () => {
     const machine = await nextMachine();
     await fixture.arm(machine);
     const classes: string[] = [];

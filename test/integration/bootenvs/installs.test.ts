@@ -46,7 +46,7 @@ describe('life of an install', () => {
     expect(await findToken(fixture.db, done.diskToken, 'disk')).toMatchObject({ nodeId: armed.nodeId, installId: armed.installId });
   });
 
-  it('counts a boot once, however often its answers are fetched, with the same bytes', async () => {
+  it('netboot rule 18: counts a boot once, however often its answers are fetched, with the same bytes', async () => {
     const armed = await fetched();
     const url = `/boot/answers/${armed.bootToken}/preseed.cfg`;
     const [one, two] = [await fixture.ask(armed.address, url), await fixture.ask(armed.address, url)];
@@ -54,7 +54,7 @@ describe('life of an install', () => {
     expect((await fixture.db.prisma.install.findUniqueOrThrow({ where: { id: armed.installId } })).fetches).toBe(1);
   });
 
-  it('ends the read token when the disk is claimed', async () => {
+  it('netboot rule 18: ends the read token when the disk is claimed', async () => {
     const armed = await fetched();
     await markWiping(fixture.db, { installId: armed.installId });
     expect((await fixture.ask(armed.address, `/boot/answers/${armed.bootToken}/preseed.cfg`)).status).toBe(404);
@@ -98,7 +98,7 @@ describe('life of an install', () => {
 });
 
 describe('completion', () => {
-  it('gives who repeats the call its first answer, with no alarm', async () => {
+  it('netboot rule 18: gives who repeats the call its first answer, with no alarm', async () => {
     const armed = await fetched();
     const first = await complete(armed);
     expect(await complete(armed)).toEqual(first);
@@ -106,7 +106,7 @@ describe('completion', () => {
     expect(await eventsOf(armed.nodeId, 'token-refused')).toEqual([]);
   });
 
-  it('of twenty callers from two sources lets exactly one source win, alarms and freezes the node (attack 16)', async () => {
+  it('netboot rule 18: of twenty callers from two sources lets exactly one source win, alarms and freezes the node (attack 16)', async () => {
     const armed = await fetched();
     const calls = Array.from({ length: 20 }, (_, index) => complete(armed, index % 2 === 0 ? armed.address : '127.0.9.9'));
     const settled = await Promise.allSettled(calls);

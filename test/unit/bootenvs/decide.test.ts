@@ -41,7 +41,7 @@ describe('which bootenv a machine gets', () => {
     expect(decision.installId).toBe(bootenv === 'debian-12' ? 7 : null);
   });
 
-  it('offers an installer at most three times before the disk is claimed (netboot-rules 22)', () => {
+  it('netboot rule 22: offers an installer at most three times before the disk is claimed', () => {
     for (let fetches = 0; fetches < MAX_INSTALL_BOOTS; fetches += 1) {
       expect(decideBootenv(wish('debian-12'), install('fetched', { fetches }), CATALOG).bootenv).toBe('debian-12');
     }

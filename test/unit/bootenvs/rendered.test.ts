@@ -117,7 +117,7 @@ describe('rendered boot environments', () => {
     for (const setting of settings) expect(rendered(bootenv).get(file)).toContain(setting);
   });
 
-  it.each(['debian-12', 'ubuntu-24.04', 'rocky-9'])('%s never puts the completion token on the kernel line', (bootenv) => {
+  it.each(['debian-12', 'ubuntu-24.04', 'rocky-9'])('netboot rule 19: %s never puts the completion token on the kernel line', (bootenv) => {
     expect([...rendered(bootenv)].filter(([name]) => name.startsWith('script.')).join()).not.toContain('IIII');
   });
 
@@ -157,7 +157,7 @@ describe('rendered boot environments', () => {
     ['a package that is an option', { packages: ['--allow-unauthenticated'] }],
     ['a package with a line end', { packages: ['vim\n%post'] }],
     ['a key with a line end', { params: { authorized_keys: ['ssh-ed25519 AAAA x\ncommand'] } }],
-    ['a password that is not hashed', { params: { root_password_hash: 'secret' } }],
+    ['a password that is not hashed (netboot rule 19)', { params: { root_password_hash: 'secret' } }],
   ])('refuses %s', (_what, spec) => {
     expect(() => rendered('debian-12', { install: { id: 1, spec } })).toThrow();
   });
