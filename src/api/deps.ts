@@ -42,7 +42,7 @@ export type ApiDeps = {
 /** What the node-facing router needs; the boot HTTP server mounts it as well. */
 export type NodeRouterDeps = {
   db: Db;
-  config: Pick<Config, 'heartbeatSeconds' | 'bootHost' | 'bootHttpPort'> & Partial<Pick<Config, 'runLogBytes'>>;
+  config: Pick<Config, 'heartbeatSeconds' | 'bootHost' | 'bootHttpPort'> & Partial<Pick<Config, 'runLogBytes' | 'interfaces'>>;
   log: Logger;
   wakeWork: WorkWake;
   /** Aborts on shutdown: ends long polls. */

@@ -9,7 +9,7 @@ import { createNodeRouter } from '../api/routes/node.js';
 import { createWorkWake } from '../api/work-wake.js';
 import { createLeaseLookup } from '../bootenvs/leased.js';
 import { openLiveRegistry, type LiveRegistry } from '../bootenvs/live-registry.js';
-import { factsOfOffer, type OfferDeps } from '../bootenvs/offer.js';
+import { depsAt, factsOfOffer, type OfferDeps } from '../bootenvs/offer.js';
 import { createRenderedFiles } from '../bootenvs/rendered-files.js';
 import { BOOT_SERVER_OPTIONS, limitServer } from '../boot-http/limits.js';
 import { createBootHandler, type BootHandler } from '../boot-http/serve.js';
@@ -99,7 +99,7 @@ function raiseAlarm(db: Context['db'], event: DomainEvent, log: Context['log']):
 type MacOf = ReturnType<typeof createLeaseLookup>;
 /** What the servers of files share. */
 type Files = { cache: FileCache; transfers: LiveTransfers };
-type BootDeps = OfferDeps & Files & { macOf: MacOf; baseUrlAt?: (address: string) => string };
+type BootDeps = OfferDeps & Files & { macOf: MacOf };
 
 /** What scripts and other rendered files are made from. */
 function bootDeps({ db, config, log }: Context, registry: LiveRegistry, macOf: MacOf, files: Files): BootDeps {
@@ -119,7 +119,7 @@ function bootDeps({ db, config, log }: Context, registry: LiveRegistry, macOf: M
 }
 
 async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, deps: BootDeps): Promise<Part> {
-  const rendered = createRenderedFiles(deps);
+  const { directory } = createRenderedFiles(deps);
   const server = new TftpServer({
     addresses: bootAddresses(config),
     port: config.tftpPort,
@@ -128,8 +128,8 @@ async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, de
     transfers: deps.transfers,
     log: log.child({ service: 'tftp' }),
     macOf: deps.macOf,
-    async virtualFiles(name, { address }) {
-      const file = await rendered.text(name, { address, look: false });
+    async virtualFiles(name, { address, localAddress }) {
+      const file = await createRenderedFiles(depsAt(deps, localAddress)).text(name, { address, look: false });
       // The same step as over HTTP: what reads the timeline asks what was decided, not how it travelled.
       if (file?.mac && file.offer) {
         phases.record({
@@ -143,7 +143,7 @@ async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, de
       }
       return file?.text;
     },
-    otherPlaces: (name) => rendered.directory(name),
+    otherPlaces: directory,
     onEvent: ({ mac, kind, phase, detail, at, address, facts }) => {
       if (mac !== null) phases.record({ mac, kind, phase, detail, at, data: { address, ...facts } });
     },

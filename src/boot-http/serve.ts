@@ -10,7 +10,7 @@ import { fetchAnswers } from '../bootenvs/answers.js';
 import { bootenvName } from '../bootenvs/bootenv.js';
 import type { LeaseLookup } from '../bootenvs/leased.js';
 import { localLoader } from '../bootenvs/local-loader.js';
-import { factsOfOffer, offerScript, type OfferDeps } from '../bootenvs/offer.js';
+import { depsAt, factsOfOffer, offerScript, type OfferDeps } from '../bootenvs/offer.js';
 import { createRenderedFiles } from '../bootenvs/rendered-files.js';
 import { imageDirectory } from '../bootenvs/stand-ins.js';
 import { LiveTransfers } from '../nodes/transfers.js';
@@ -23,8 +23,6 @@ import { fileOf, phaseOfHttp, type BootHttpEvent, type BootHttpEventKind, type B
 import { sendFile, type FileDoor } from './send-file.js';
 
 export type BootHttpDeps = OfferDeps & {
-  /** In place of `baseUrl`, by the address of ours that the machine reached: one on another network may reach no other. */
-  baseUrlAt?: (localAddress: string) => string;
   /** Whose address it is, for kernels and initrds, whose requests name no machine. */
   macOf: LeaseLookup;
   onEvent?: (event: BootHttpEvent) => void;
@@ -81,7 +79,7 @@ export function createBootHandler(given: BootHttpDeps): BootHandler {
 /** What is rendered for this request names the address that it came to. */
 function reachedAt(deps: Deps, req: IncomingMessage): Deps {
   const { localAddress } = req.socket;
-  return deps.baseUrlAt === undefined || localAddress === undefined ? deps : { ...deps, baseUrl: deps.baseUrlAt(localAddress) };
+  return localAddress === undefined ? deps : depsAt(deps, localAddress);
 }
 
 async function answer(deps: Deps, counters: BootHttpCounters, req: IncomingMessage, res: ServerResponse, asked: BootPath, tell: Tell): Promise<void> {

@@ -25,6 +25,8 @@ export type OfferDeps = {
   log: Logger;
   /** `http://host:port` of boot HTTP, as machines reach it. */
   baseUrl: string;
+  /** The same for machines that reached us at this address of ours: behind another interface `baseUrl` need not be reachable. */
+  baseUrlAt?: ((localAddress: string) => string) | undefined;
   registry(): BootenvRegistry;
   /** Life of a read token, seconds: one boot; an installer's boot is as long as the installation may be. */
   bootTokenSeconds: number;
@@ -33,6 +35,11 @@ export type OfferDeps = {
 
 /** `answer` is what the script does: boots a kernel, leaves for the disk, or waits and asks again, `waits` says for what; `parked` is the code of why it is not what was wished. */
 export type Offer = { script: string; bootenv: string; answer: 'boot' | 'local' | 'wait'; waits?: 'bootenv' | 'lease'; parked?: string; detail: string };
+
+/** The dependencies for an asker who reached us at this address of ours. */
+export function depsAt<Deps extends OfferDeps>(deps: Deps, localAddress: string): Deps {
+  return deps.baseUrlAt === undefined ? deps : { ...deps, baseUrl: deps.baseUrlAt(localAddress) };
+}
 
 /** What the boot timeline keeps of an offer. */
 export function factsOfOffer({ bootenv, answer, waits }: Offer): Pick<Offer, 'bootenv' | 'answer' | 'waits'> {

@@ -89,8 +89,14 @@ async function complete({ db, config }: NodeRouterDeps, call: Call, nodeId: numb
     install_id: done.installId,
     node,
     disk_token: done.diskToken,
-    agent: { url: `http://${config.bootHost}:${config.bootHttpPort}`, heartbeat_seconds: config.heartbeatSeconds },
+    agent: { url: `http://${hostFor(call, config)}:${config.bootHttpPort}`, heartbeat_seconds: config.heartbeatSeconds },
   };
+}
+
+/** The address of ours that the machine knows a way to: with several interfaces the one it has just reached. */
+function hostFor({ req }: Call, config: NodeRouterDeps['config']): string {
+  const reached = req.socket.localAddress?.replace(/^::ffff:/, '');
+  return (config.interfaces?.length ?? 0) > 1 && reached !== undefined ? reached : config.bootHost;
 }
 
 /** HEAD, a range request or a browser's prefetch looks at an address; it does not mean it. */

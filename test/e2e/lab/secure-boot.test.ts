@@ -30,10 +30,19 @@ beforeAll(async () => {
   await ensureLoaders();
   for (const loader of ['snponly.efi', 'shimx64.efi', 'grubx64.efi']) copyLoader(site.home, loader);
   world = await World.create();
-  await world.addSegment('lan');
-  const server = await world.addHost('server', 'lan', { address: '10.77.0.1/24' });
-  await addNetwork(site.pool, { id: 1, name: 'lan', subnet: '10.77.0.0/24', pool: ['10.77.0.100', '10.77.0.199'] });
-  service = await startService(site, server.ns);
+  const server = await world.addMachine('server');
+  for (const [index, segment] of ['secure', 'plain'].entries()) {
+    await world.addSegment(segment);
+    await world.plug(server, segment, { interface: `eth${index}`, address: `10.7${index + 7}.0.1/24` });
+    await addNetwork(site.pool, {
+      id: index + 1,
+      name: segment,
+      subnet: `10.7${index + 7}.0.0/24`,
+      pool: [`10.7${index + 7}.0.100`, `10.7${index + 7}.0.199`],
+    });
+  }
+  await site.pool.query(`UPDATE networks SET vendor_options = '{"PXEClient:Arch:00007": {"bootfile-name": "shimx64.efi"}}' WHERE name = 'secure'`);
+  service = await startService(site, server, { interfaces: ['eth0', 'eth1'] });
 }, 400_000);
 
 afterEach(async () => {
@@ -50,9 +59,9 @@ afterAll(async () => {
 const timelineOf = async (mac: string) =>
   (await site.pool.query<{ kind: string; text: string }>(`SELECT kind, detail->>'text' AS text FROM boot_events WHERE mac = $1 ORDER BY at, id`, [mac])).rows;
 
-async function bootSecurely(mac: string, until: () => Promise<boolean>, what: string): Promise<void> {
+async function bootSecurely(mac: string, segment: string, until: () => Promise<boolean>, what: string): Promise<void> {
   if (world === undefined) return;
-  const booted = await powerOn(world, { firmware: 'uefi', secureBoot: true, mac, segment: 'lan', memoryMb: 512 });
+  const booted = await powerOn(world, { firmware: 'uefi', secureBoot: true, mac, segment, memoryMb: 512 });
   machine = booted;
   await waitFor(until, { what, timeoutMs: BOOT_MS, everyMs: 500 }).catch(async (error: unknown) => {
     throw new Error(`${String(error)}\n${booted.console().slice(-4000)}\n${JSON.stringify(await timelineOf(mac), null, 1)}\n${service.output().slice(-2000)}`);
@@ -66,6 +75,7 @@ describe('netboot rule 14: Secure Boot', () => {
       const mac = '52:54:00:77:05:01';
       await bootSecurely(
         mac,
+        'plain',
         async () =>
           (await timelineOf(mac)).some((step) => step.kind === 'tftp-done' && step.text.includes('snponly.efi')) &&
           /Access Denied|Security Violation/i.test(machine?.console() ?? ''),
@@ -80,9 +90,7 @@ describe('netboot rule 14: Secure Boot', () => {
     'shim, GRUB and a signed kernel boot with the option of the network',
     async () => {
       const mac = '52:54:00:77:05:02';
-      if (world !== undefined)
-        await site.pool.query(`UPDATE networks SET vendor_options = '{"PXEClient:Arch:00007": {"bootfile-name": "shimx64.efi"}}' WHERE id = 1`);
-      await bootSecurely(mac, async () => (await timelineOf(mac)).some((step) => step.kind === 'facts'), 'the agent to post its facts');
+      await bootSecurely(mac, 'secure', async () => (await timelineOf(mac)).some((step) => step.kind === 'facts'), 'the agent to post its facts');
       if (world === undefined) return;
       const kinds = (await timelineOf(mac)).map((step) => step.kind);
       for (const kind of ['tftp-done', 'http-script', 'http-kernel', 'http-initrd', 'facts']) expect(kinds).toContain(kind);

@@ -1,8 +1,13 @@
 /** Files that are rendered for whoever asks: GRUB's and PXELINUX's, and the loader of the disk, over a real socket. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { createBootHandler } from '../../../src/boot-http/serve.js';
 import { findToken } from '../../../src/nodes/tokens.js';
+import { createLogger } from '../../../src/shared/logger.js';
 import { startBootFixture, type BootFixture, type Machine } from '../bootenvs/boot-fixture.js';
 
 let fixture: BootFixture;
@@ -59,6 +64,23 @@ describe('rendered files', () => {
       expect(answer.text).not.toContain('root:');
     },
   );
+});
+
+describe('several interfaces', () => {
+  it('netboot rule 1: the URLs of a script are at the address the machine reached', async () => {
+    const deps = { db: fixture.db, home: fixture.home, log: createLogger('test', 'silent'), baseUrl: fixture.baseUrl, registry: () => fixture.registry };
+    const baseUrlAt = (localAddress: string) => `http://${localAddress}:8191`;
+    const handler = createBootHandler({ ...deps, baseUrlAt, bootTokenSeconds: 60, installTokenSeconds: 60, macOf: async () => null });
+    const server = createServer((req, res) => void handler(req, res)).listen(0, '0.0.0.0');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const text = await (await fetch(`http://127.0.0.7:${port}/boot/grub/grub.cfg-01-${dashed()}`)).text();
+    expect(text).toContain('is not leased to');
+    const script = await (await fetch(`http://127.0.0.7:${port}/boot/ipxe/${dashed()}`)).text();
+    expect(script).toContain('chain --replace http://127.0.0.7:8191/boot/ipxe/');
+    server.closeAllConnections();
+    server.close();
+  });
 });
 
 describe('local.efi', () => {
