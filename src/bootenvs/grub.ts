@@ -1,6 +1,6 @@
 /**
  * PURE: `grub.cfg` of one machine, for firmware that has no iPXE (netboot-rules 14) and for Secure Boot. The same decisions as
- * the iPXE scripts (`script.ts`); files come over HTTP. GRUB takes what stands in single quotes as it is (manual, section 6.2).
+ * the iPXE scripts (`script.ts`). GRUB takes what stands in single quotes as it is (manual, section 6.2).
  */
 import { grub } from './filters.js';
 import { kernelWords } from './kernel-line.js';
@@ -8,17 +8,22 @@ import type { KernelSubject, ScriptSubject } from './script-subject.js';
 
 const RETRY_SECONDS = 10;
 
-/** Into memory: kernel and initrds of the bootenv. GRUB's own words are quoted, each by itself. */
+/**
+ * Into memory: kernel and initrds of the bootenv, over HTTP where GRUB can do it; Debian's images cannot, and take them from
+ * the server they came from, by TFTP. GRUB's own words are quoted, each by itself.
+ */
 export function grubKernel(subject: KernelSubject): string {
   const { bootenv, baseUrl } = subject;
-  const files = `${grubDevice(baseUrl)}/boot/files/${bootenv.name}`;
+  const folder = `/boot/files/${bootenv.name}`;
   const words = kernelWords(subject).map((word) => grub(word).text);
   return lines([
     say(subject, `boots ${bootenv.name}`),
-    `if linux ${files}/${bootenv.kernel ?? ''} ${words.join(' ')}; then`,
-    ...(bootenv.initrds.length === 0 ? [] : [`  initrd ${bootenv.initrds.map((initrd) => `${files}/${initrd}`).join(' ')}`]),
-    '  boot',
-    'fi',
+    `for files in ${grubDevice(baseUrl)}${folder} ${folder}; do`,
+    `  if linux $files/${bootenv.kernel ?? ''} ${words.join(' ')}; then`,
+    ...(bootenv.initrds.length === 0 ? [] : [`    initrd ${bootenv.initrds.map((initrd) => `$files/${initrd}`).join(' ')}`]),
+    '    boot',
+    '  fi',
+    'done',
     `echo 'Prybar: could not boot ${bootenv.name}, beginning again'`,
     `sleep ${RETRY_SECONDS}`,
     'reboot',

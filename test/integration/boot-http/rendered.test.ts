@@ -23,8 +23,8 @@ const tokenIn = (text: string) => /prybar\.token=([A-Za-z0-9_-]{43})\b/.exec(tex
 
 describe('rendered files', () => {
   it.each([
-    ['GRUB', () => `/grub/grub.cfg-01-${machine.mac}`, 'linux (http,'],
-    ['GRUB below /boot', () => `/boot/grub/grub.cfg-01-${dashed()}`, 'linux (http,'],
+    ['GRUB', () => `/grub/grub.cfg-01-${machine.mac}`, '/boot/files/discovery /boot/files/discovery; do'],
+    ['GRUB below /boot', () => `/boot/grub/grub.cfg-01-${dashed()}`, '/boot/files/discovery /boot/files/discovery; do'],
     ['PXELINUX', () => `/boot/pxelinux.cfg/01-${dashed()}`, 'KERNEL ::boot/files/discovery/linux'],
   ])('gives %s the machine its kernel, with a token of this boot', async (_loader, url, kernel) => {
     const answer = await fixture.ask(machine.address, url());
