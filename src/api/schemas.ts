@@ -509,6 +509,16 @@ export const bootenvSchema = answer({
 });
 export type Bootenv = z.infer<typeof bootenvSchema>;
 
+export const bootenvPreviewQuerySchema = request({ node: keySchema });
+/** Rendered for one node; tokens and secrets are stand-ins. */
+export const bootenvPreviewSchema = answer({
+  bootenv: z.string(),
+  node: z.object({ id: z.int(), name: z.string() }),
+  files: z.array(z.object({ name: z.string(), text: z.string() })),
+  problems: z.array(z.string()),
+});
+export type BootenvPreview = z.infer<typeof bootenvPreviewSchema>;
+
 // --- events ---------------------------------------------------------------------------------------------------------
 
 export const eventsQuerySchema = request({

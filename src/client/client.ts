@@ -250,6 +250,7 @@ export function createClient(options: ClientOptions) {
     bootenvs: {
       list: (query?: PageQuery, call?: CallOptions) => get('/bootenvs', s.pageOf(s.bootenvSchema), call, query),
       get: (name: string, call?: CallOptions) => get(`/bootenvs/${segment(name)}`, s.bootenvSchema, call),
+      preview: (name: string, query: { node: string }, call?: CallOptions) => get(`/bootenvs/${segment(name)}/preview`, s.bootenvPreviewSchema, call, query),
     },
   };
 }

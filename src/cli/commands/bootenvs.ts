@@ -4,6 +4,7 @@ import { printList, readList, withPaging, type ListOptions } from '../listing.js
 import type { Cli } from '../session.js';
 import type { Column } from '../table.js';
 import { addLocalBootenvs } from './bootenvs-local.js';
+import { printableBlock } from '../terminal/text-width.js';
 import { listText } from '../terminal/words.js';
 
 const COLUMNS: Column<Bootenv>[] = [
@@ -28,5 +29,16 @@ export function addBootenvs(program: Command, cli: Cli): void {
       printList(session, list, COLUMNS, 'no bootenvs');
     }),
   );
+  bootenvs
+    .command('preview <bootenv> <node>')
+    .description('what the node would be given: every file rendered for it, without tokens and secrets')
+    .action((bootenv: string, node: string, _options: unknown, command: Command) =>
+      cli.run(command, async (session) => {
+        const preview = await session.client().bootenvs.preview(bootenv, { node }, { signal: session.signal });
+        session.output.print(preview, ({ files, problems }) =>
+          [...problems.map((problem) => `problem: ${problem}`), ...files.map(({ name, text }) => `--- ${name}\n${printableBlock(text)}`)].join('\n'),
+        );
+      }),
+    );
   addLocalBootenvs(bootenvs, cli);
 }

@@ -275,6 +275,13 @@ export const bootenv = {
   problems: ['no kernel in the image folder'],
 };
 
+export const bootenvPreview = {
+  bootenv: 'debian-12',
+  node: { id: 2, name: 'rack-n002' },
+  files: [{ name: 'preseed.cfg', text: '# Debian\nd-i x\n' }],
+  problems: [],
+};
+
 export function matrix(states: readonly NodeRoleState[], version = 5): Matrix {
   const of = (wanted: NodeRoleState): number => states.filter((state) => state === wanted).length;
   return {

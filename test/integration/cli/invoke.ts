@@ -120,6 +120,7 @@ function fillFleet({ answers }: StubApi): void {
   put('GET /api/v2/caps', answer.caps);
   put('PUT /api/v2/caps/ssh', answer.caps);
   put('GET /api/v2/bootenvs', answer.page([answer.bootenv]));
+  put('GET /api/v2/bootenvs/debian-12/preview', answer.bootenvPreview);
   put('GET /api/v2/hooks', answer.page([answer.hookDelivery]));
   put('GET /api/v2/hooks/51', answer.hookDelivery);
   put('POST /api/v2/hooks/replay', { replayed: 1 });

@@ -99,6 +99,7 @@ const COMMANDS: [string, string[], unknown][] = [
   ['dhcp external list', ['--problem'], { items: [answer.externalServer], total: 1 }],
   ['dhcp external remove', ['lab', '--yes'], NOTHING],
   ['dhcp snippet', ['--for', 'isc-driven'], answer.snippet],
+  ['bootenvs preview', ['debian-12', 'rack-n002'], answer.bootenvPreview],
   ['caps list', [], answer.caps],
   ['caps set', ['ssh', '10'], answer.caps],
   ['caps remove', ['ssh'], answer.caps],
