@@ -119,7 +119,7 @@ function bootDeps({ db, config, log }: Context, registry: LiveRegistry, macOf: M
 }
 
 async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, deps: BootDeps): Promise<Part> {
-  const { directory } = createRenderedFiles(deps);
+  const places = createRenderedFiles(deps);
   const server = new TftpServer({
     addresses: bootAddresses(config),
     port: config.tftpPort,
@@ -143,7 +143,7 @@ async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, de
       }
       return file?.text;
     },
-    otherPlaces: directory,
+    otherPlaces: (name) => places.directory(name),
     onEvent: ({ mac, kind, phase, detail, at, address, facts }) => {
       if (mac !== null) phases.record({ mac, kind, phase, detail, at, data: { address, ...facts } });
     },
