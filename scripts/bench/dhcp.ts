@@ -15,8 +15,8 @@ import { seedMachines, startPrybar } from './dhcp/prybar.js';
 import { cpuSeconds, cpuSecondsOfFamily, load } from './lib/machine.js';
 import { startPostgres, type PostgresServer } from './lib/servers.js';
 
-/** Exchanges always under way: enough to keep any server busy, few enough that none loses any. */
-const WINDOW = 200;
+/** Exchanges always under way: enough to keep any server busy, and fewer than the 64 a thread that Kea queues on two cores before it drops. */
+const WINDOW = 120;
 const WARM_UP_SECONDS = 30;
 const CHANGES = 30;
 const LARGE = 100_000;
