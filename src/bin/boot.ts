@@ -194,7 +194,12 @@ async function startHttp(context: Context, phases: PhaseRecorder, deps: BootDeps
   const server = createServer(BOOT_SERVER_OPTIONS, answerBy(boot));
   limitServer(server);
   await listen(server, config.interfaces.length === 0 ? config.bootHost : '0.0.0.0', config.bootHttpPort);
-  const secure = config.bootHttpsPort === undefined ? undefined : await startBootHttps(config, answerBy(handlerOf('https', config.bootHttpsPort)), log);
+  const handshakeFailed = (address: string, reason: string) =>
+    void deps.macOf(address).then((mac) => {
+      if (mac !== null) phases.record({ mac, kind: 'tls-failed', phase: null, detail: reason, at: new Date(), data: { address, reason } });
+    });
+  const secure =
+    config.bootHttpsPort === undefined ? undefined : await startBootHttps(config, answerBy(handlerOf('https', config.bootHttpsPort)), log, handshakeFailed);
   const report = reportServer(db.pool, { kind: 'http', host: config.bootHost, incarnation: `${process.pid}`, counters: () => boot.counters() }, log);
   return {
     async close() {
