@@ -153,11 +153,17 @@ describe('nmap', () => {
 describe('the npm dhcp client', () => {
   it('gets a lease, which is a row when it hears of it', async () => {
     if (world === undefined) return;
-    await mustRunIn(port.ns, ['ip', 'route', 'add', 'default', 'dev', port.interface]);
+    // It hears by an ordinary socket and does not say so by the broadcast flag: only a server that broadcasts reaches it.
+    await world.addSegment('plain');
+    const server = await world.addHost('plain', 'plain', { address: '10.79.0.1/24' });
+    const host = await world.addHost('npm', 'plain', { address: '10.79.0.50/24' });
+    await addNetwork(site.pool, { id: 2, name: 'plain', subnet: '10.79.0.0/24', router: '10.79.0.254', pool: ['10.79.0.100', '10.79.0.199'] });
+    const broadcasting = await startService(site, server.ns, { broadcasts: true });
+    await mustRunIn(host.ns, ['ip', 'route', 'add', 'default', 'dev', host.interface]);
     const client = inProject('test/e2e/lab/support/npm-client.mjs');
     const mac = '52:54:00:ab:77:60';
-    const text = await mustRunIn(port.ns, [process.execPath, client, mac], { cwd: inProject() });
-    expect(text).toMatch(/^offer 10\.77\.0\.\d+ from 10\.77\.0\.1 router 10\.77\.0\.254$/m);
+    const text = await mustRunIn(host.ns, [process.execPath, client, mac], { cwd: inProject() }).finally(() => broadcasting.stop());
+    expect(text).toMatch(/^offer 10\.79\.0\.\d+ from 10\.79\.0\.1 router 10\.79\.0\.254$/m);
     const address = /^ack (\S+)/m.exec(text)?.[1];
     expect(await leasesOf(site.pool, mac)).toEqual([{ address, mac, state: 'active' }]);
   });

@@ -133,11 +133,16 @@ export function copyLoader(home: string, name: string): Buffer {
   return bytes;
 }
 
-export type ServiceOptions = { interfaces?: readonly string[]; module?: 'boot' | 'all'; env?: NodeJS.ProcessEnv };
+/** `broadcasts`: without the packet socket, as where CAP_NET_RAW is missing: machines without an address are answered by broadcast. */
+export type ServiceOptions = { broadcasts?: boolean; interfaces?: readonly string[]; module?: 'boot' | 'all'; env?: NodeJS.ProcessEnv };
 
 /** Starts the service behind the launcher that opens one socket per interface; resolves when it answers. */
-export async function startService(site: Site, ns: string, { interfaces = ['eth0'], module = 'boot', env = {} }: ServiceOptions = {}): Promise<Background> {
-  const launcher = ['perl', inProject('scripts/dhcp-sockets.pl'), ...interfaces, '--'];
+export async function startService(
+  site: Site,
+  ns: string,
+  { broadcasts = false, interfaces = ['eth0'], module = 'boot', env = {} }: ServiceOptions = {},
+): Promise<Background> {
+  const launcher = ['perl', inProject('scripts/dhcp-sockets.pl'), ...interfaces, '--', ...(broadcasts ? ['env', '-u', 'PRYBAR_PACKET_FDS'] : [])];
   const node = [process.execPath, '--import', 'tsx', inProject(`src/bin/${module}.ts`)];
   const service = startIn(ns, [...launcher, ...node], {
     cwd: inProject(),
