@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from '../db/client.js';
-import { hasStop, type AgentPort, type JigContext, type JigOutcome, type JigRegistry, type StopContext } from '../jigs/contract.js';
+import { hasStop, type AgentPort, type JigContext, type JigOutcome, type JigRegistry } from '../jigs/contract.js';
 import { isPassing } from '../db/passing.js';
 import { safeOutcome } from '../noderoles/outcome.js';
 import { settle, type Settlement } from '../noderoles/settle.js';
@@ -19,7 +19,8 @@ import { withCheckedWall, withoutSecrets } from './checked-outcome.js';
 import { appendRunLogs, LogSink, type LogChunk } from './log.js';
 import { Pump } from './pump.js';
 import { startRuns, type StartAnswer, type StartedRun } from './start.js';
-import { endStop, STOP_TIMEOUT_MS, takeStop, type StoppingRun } from './stop.js';
+import { ABORT_GRACE_MS, contextOf, endOf, type Turn } from './turn.js';
+import { undo } from './undo.js';
 import { beginUnabortable, endUnabortable } from './unabortable.js';
 
 export type ExecutorOptions = {
@@ -55,7 +56,6 @@ const BATCH = 500;
 const BUSY_FROM = 4;
 const MAX_TRIES = 60;
 const LOG_LIMIT = 4_000_000;
-const ABORT_GRACE_MS = 10_000;
 const SETTLED = 'settled' as const;
 const pause = (tries: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.min(2000, 20 * 2 ** Math.min(tries, 7)) * (0.5 + Math.random() / 2)));
 
@@ -101,7 +101,7 @@ export class Executor {
     const { answer, sinceMs } = await this.starts.add(job);
     switch (answer.kind) {
       case 'dropped':
-        return this.undo(job);
+        return undo(job, { ...this.options, leases: this.leases, openLog: (turn) => this.openLog(turn) });
       case 'skip':
       case 'supersede':
         return this.settle({ runId: answer.runId, fence: answer.fence, outcome: { kind: answer.kind }, jobClass });
@@ -166,28 +166,17 @@ export class Executor {
       timedOut = true;
       hold.stop(new Error(`no outcome within ${run.role.timeoutSeconds} s`));
     });
-    const { log: parentLog } = this.options;
-    let logger: Logger | undefined;
-    const context: JigContext = {
-      run: { id: run.runId, fence: run.fence, attempt: run.attempt },
-      role: run.role,
-      noderole: { id: run.noderoleId },
-      node: run.node,
-      inputs: run.inputs,
-      memo: run.memo,
-      wake: toWake(run.wakeReason),
-      get signal() {
-        return hold.signal;
-      },
+    const turn = contextOf(run, {
+      hold,
+      log: this.options.log,
       mayAct: () => this.leases.isCertain(run.runId, run.fence),
-      log: (text) => sink.write(text),
-      // Made when it is asked for: most jigs only write to the run's log.
-      get logger() {
-        return (logger ??= parentLog.child({ runId: run.runId, nodeRoleId: run.noderoleId, nodeId: run.node.id, jig: run.jig }));
-      },
+      write: (text) => sink.write(text),
+    });
+    const context: JigContext = Object.assign(turn, {
+      wake: toWake(run.wakeReason),
       agent: agentPort(this.options.pool, run) satisfies AgentPort,
-      unabortable: (what, work) => this.unabortable(run, { what, work, time }),
-    };
+      unabortable: <T>(what: string, work: () => Promise<T>) => this.unabortable(run, { what, work, time }),
+    });
     const grace = this.options.abortGraceMs ?? ABORT_GRACE_MS;
     const ended = await endOf(() => jig.run(context), hold, grace).finally(() => time.stop());
     if (ended.kind === 'returned') return timedOut && !hold.lost ? tooLong(run) : withCheckedWall(run, safeOutcome(ended.value));
@@ -216,77 +205,9 @@ export class Executor {
     return last;
   }
 
-  private openLog({ runId, fence, secrets }: { runId: number; fence: number; secrets: string[] }): LogSink {
+  private openLog({ runId, fence, secrets }: Turn): LogSink {
     return new LogSink((chunk) => this.logs.add(chunk), { runId, fence, secrets, limit: this.options.logLimit ?? LOG_LIMIT });
   }
-
-  /** A job that starts nothing may be for the undoing of a run that was cancelled. */
-  private async undo(job: RunJob): Promise<void> {
-    const { pool, worker, leaseSeconds } = this.options;
-    const sinceMs = performance.now();
-    const run = await takeStop(pool, job, worker, leaseSeconds);
-    if (run === null) return;
-    const hold = this.leases.hold(run.runId, run.fence, sinceMs);
-    const sink = this.openLog(run);
-    try {
-      const outcome = await this.callOnStop(run, hold, sink);
-      await sink.close().catch((err: unknown) => this.options.log.warn({ err, runId: run.runId }, 'log not written'));
-      if (outcome !== 'still running') await endStop(pool, run, outcome);
-    } finally {
-      this.leases.release(run.runId, run.fence);
-    }
-    // The machine may be free now.
-    await this.options.kick?.().catch(() => undefined);
-  }
-
-  private async callOnStop(run: StoppingRun, hold: Hold, sink: LogSink) {
-    const jig = this.options.jigs.get(run.jig);
-    if (jig?.onStop === undefined) return { note: 'there was nothing to undo' };
-    const time = new Deadline(STOP_TIMEOUT_MS, () => hold.stop(new Error(`not undone within ${STOP_TIMEOUT_MS / 1000} s`)));
-    const context: StopContext = {
-      run: { id: run.runId, fence: run.fence, attempt: run.attempt },
-      role: run.role,
-      noderole: { id: run.noderoleId },
-      node: run.node,
-      inputs: run.inputs,
-      memo: run.memo,
-      reason: run.reason,
-      signal: hold.signal,
-      mayAct: () => this.leases.isCertain(run.runId, run.fence),
-      log: (text) => sink.write(text),
-      logger: this.options.log.child({ runId: run.runId, nodeRoleId: run.noderoleId, nodeId: run.node.id, jig: run.jig }),
-    };
-    const ended = await endOf(async () => jig.onStop?.(context), hold, this.options.abortGraceMs ?? ABORT_GRACE_MS).finally(() => time.stop());
-    if (ended.kind === 'ignored') return 'still running' as const;
-    return ended.kind === 'returned' ? toStopped(ended.value) : { error: failureOf(ended.error).message };
-  }
-}
-
-/** What `onStop` returned, as far as it is what it should be. */
-function toStopped(value: unknown): { note?: string; proof?: string } {
-  const text = (key: 'note' | 'proof') => {
-    const found: unknown = typeof value === 'object' && value !== null && key in value ? (value as Record<string, unknown>)[key] : undefined;
-    return typeof found === 'string' && found !== '' ? { [key]: found.slice(0, 1000).replaceAll('\u0000', '') } : {};
-  };
-  return { ...text('note'), ...text('proof') };
-}
-
-type End = { kind: 'returned'; value: unknown } | { kind: 'threw'; error: unknown } | { kind: 'ignored' };
-
-/** The end of a jig. After its signal it is waited for as long as the grace: while it works, the machine is not free. */
-function endOf(work: () => Promise<unknown>, hold: Hold, graceMs: number): Promise<End> {
-  return new Promise((resolve) => {
-    let timer: NodeJS.Timeout | undefined;
-    const end = (ended: End) => {
-      clearTimeout(timer);
-      resolve(ended);
-    };
-    hold.onStop(() => (timer = setTimeout(() => resolve({ kind: 'ignored' }), graceMs)));
-    void (async () => work())().then(
-      (value) => end({ kind: 'returned', value }),
-      (error: unknown) => end({ kind: 'threw', error }),
-    );
-  });
 }
 
 /** A jig that does not heed its signal: its run was taken away, or its time is over and it has failed. */

@@ -10,22 +10,13 @@ import { secretsIn } from '../attribs/secrets.js';
 import type { Wanted } from '../attribs/wanted.js';
 import { freezeInputs, hashInputs, type DataSources, type ParentWall } from '../noderoles/data.js';
 import type { RunJob } from '../queue/jobs.js';
+import type { Turn } from './turn.js';
 
-/** Everything a jig's context is made of. `fence` is the new one, valid until the run ends or is taken away. */
-export type StartedRun = {
-  runId: number;
-  fence: number;
-  attempt: number;
-  jig: string;
-  inputs: JsonObject;
-  memo: JsonObject;
+/** A turn that runs the jig. */
+export type StartedRun = Turn & {
   wakeReason: string | null;
   expectedBoot: { class: string; otherwise: 'fail' | 'wake' } | null;
-  noderoleId: number;
-  role: { name: string; config: JsonObject; timeoutSeconds: number; attribs: readonly Attrib[] };
-  node: { id: number; name: string; arch: string; kind: string };
-  /** Strings among the inputs that no log may show. */
-  secrets: string[];
+  role: { attribs: readonly Attrib[] };
 };
 
 /** `dropped`: the job is stale, somebody else has it. `skip`: same inputs as the last success in this boot. `supersede`: a parent left ACTIVE. */

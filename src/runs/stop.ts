@@ -7,24 +7,13 @@ import { secretsIn } from '../attribs/secrets.js';
 import type { Queryable } from '../db/client.js';
 import type { JsonObject, Stopped } from '../jigs/contract.js';
 import type { RunJob } from '../queue/jobs.js';
+import type { Turn } from './turn.js';
 
 /** How long one call of `onStop` may take. Milliseconds. */
 export const STOP_TIMEOUT_MS = 120_000;
 
-export type StoppingRun = {
-  runId: number;
-  fence: number;
-  attempt: number;
-  jig: string;
-  inputs: JsonObject;
-  memo: JsonObject;
-  reason: string;
-  noderoleId: number;
-  role: { name: string; config: JsonObject; timeoutSeconds: number };
-  node: { id: number; name: string; arch: string; kind: string };
-  /** Strings among the inputs that no log may show. */
-  secrets: string[];
-};
+/** A turn that undoes what the run began; `reason`: why it was stopped. */
+export type StoppingRun = Turn & { reason: string };
 
 type Row = {
   id: number;
