@@ -115,7 +115,7 @@ export const LOADER_CAUSES: readonly Cause[] = [
     id: 'secure-boot',
     title: 'Secure Boot refuses the loader',
     means: 'UEFI fetched the loader, found no signature it trusts, and went on to its next boot entry at once.',
-    fix: 'Switch Secure Boot off in the firmware, or boot by shim and GRUB (docs/secure-boot.md where it is set up).',
+    fix: 'Switch Secure Boot off in the firmware, or boot by shim and GRUB (docs/secure-boot.md).',
     proof: 'The console says "Access Denied" or "Security Violation"; mokutil --sb-state on an installed system.',
     source: 'UEFI 2.10 section 32.5; netboot-rules 15',
     find(evidence) {
