@@ -1,22 +1,28 @@
 /**
  * The boot records of a node (DESIGN rule 6). Desired is written by the controller alone, here; observed is what the node
  * reports, in `node_status`, apart from the node row that is the mutex of its work (engine-rules 11). Whoever writes the
- * node row locks it first; the lock order is nodes, facts, outbox.
+ * node row locks it first; the lock order is nodes, facts, the DHCP table, outbox.
  */
 import type { BootClass } from '../generated/prisma/enums.js';
 import { withTransaction, type Db, type Tx } from '../db/client.js';
 import { nodeChanged, type NodeField } from '../events/events.js';
 import { notify, writeEvents } from '../events/outbox.js';
 import { NotFoundError } from '../shared/errors.js';
+import type { BootTable } from './boot-table.js';
 import { lockFact, raiseFact } from './facts.js';
 
 export { sweepAlive } from './alive.js';
 
 /**
  * What the node shall boot from now on. Raises the desired generation and tells so, unless it is that already: then
- * nothing changes and the present generation comes back. The caller commits and notifies.
+ * nothing changes and the present generation comes back. The caller commits and notifies. With `bootTable` the node's DHCP
+ * entries carry the new generation in the same transaction.
  */
-export async function setDesiredBootenv(tx: Tx, wish: { nodeId: number; bootenv: string; reason: string }): Promise<{ generation: number }> {
+export async function setDesiredBootenv(
+  tx: Tx,
+  wish: { nodeId: number; bootenv: string; reason: string },
+  bootTable?: BootTable,
+): Promise<{ generation: number }> {
   const { rows } = await tx.query<{ bootenv: string; desired_gen: number }>('SELECT bootenv, desired_gen FROM nodes WHERE id = $1 FOR NO KEY UPDATE', [
     wish.nodeId,
   ]);
@@ -30,6 +36,7 @@ export async function setDesiredBootenv(tx: Tx, wish: { nodeId: number; bootenv:
   );
   const row = updated.rows[0];
   if (row === undefined) throw new NotFoundError('node', wish.nodeId);
+  await bootTable?.(tx, [wish.nodeId]);
   await writeEvents(tx, [nodeChanged(wish.nodeId, row.version, ['bootenv'])]);
   return { generation: row.desired_gen };
 }

@@ -11,6 +11,7 @@ import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.
 import type { JsonObject } from '../shared/json.js';
 import { parseMac } from '../shared/mac.js';
 import { allocateNodes } from './allocate.js';
+import type { Tabled } from './boot-table.js';
 import { isUnicastMac } from './identity.js';
 import { insertNode, lockIdentity } from './insert.js';
 import { dragNodeRoles } from './move.js';
@@ -66,9 +67,16 @@ export type NodePatch = {
   deploymentId?: number;
 };
 
-/** Changes what is given; what is already so changes nothing and makes no event. Returns the fields that changed. */
-export async function updateNode(db: Db, nodeId: number, patch: NodePatch): Promise<NodeField[]> {
-  const changed = await withTransaction(db.pool, (tx) => applyPatch(tx, nodeId, patch));
+/**
+ * Changes what is given; what is already so changes nothing and makes no event. Returns the fields that changed. What DHCP sends
+ * is in its table with the same commit, when the database comes with the table's writer.
+ */
+export async function updateNode(db: Tabled, nodeId: number, patch: NodePatch): Promise<NodeField[]> {
+  const changed = await withTransaction(db.pool, async (tx) => {
+    const fields = await applyPatch(tx, nodeId, patch);
+    if (fields.includes('dhcp_options')) await db.bootTable?.(tx, [nodeId]);
+    return fields;
+  });
   if (changed.length > 0) notify(db.pool);
   return changed;
 }

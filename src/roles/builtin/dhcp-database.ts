@@ -34,6 +34,7 @@ async function refresh(items: HookItem[], ctx: HookContext): Promise<HookAnswer[
 /**
  * Brings the entries of the nodes to what is true now, as one revision; returns it, or null when nothing changed. Holds the
  * table's row from before it reads, so a later writer never sees less than an earlier one and revisions commit in order.
+ * Also called by what changes a node's boot, in its transaction (`src/nodes/boot-table.ts`): the hook then finds nothing to do.
  */
 export async function rewriteEntries(tx: Tx, nodeIds: readonly number[]): Promise<number | null> {
   await tx.query('SELECT 1 FROM dhcp_table WHERE id = 1 FOR UPDATE');
@@ -47,16 +48,17 @@ export async function rewriteEntries(tx: Tx, nodeIds: readonly number[]): Promis
     ),
   );
   if (plan.write.length === 0 && plan.withdraw.length === 0) return null;
-  const raised = await tx.query<{ revision: number }>('UPDATE dhcp_table SET revision = revision + 1 WHERE id = 1 RETURNING revision');
-  const revision = raised.rows[0]?.revision ?? 0;
-  await tx.query('UPDATE dhcp_entries SET deleted = true, revision = $2 WHERE mac = ANY($1)', [plan.withdraw, revision]);
-  await tx.query(
-    `INSERT INTO dhcp_entries (mac, node_id, hostname, bootenv, boot_local, applied_gen, options, revision, deleted)
-     SELECT e.mac, e.node_id, e.hostname, e.bootenv, e.boot_local, e.applied_gen, e.options::jsonb, $7, false
-       FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::boolean[], $6::int[], $8::text[])
+  const raised = await tx.query<{ revision: number }>(
+    `WITH raised AS (UPDATE dhcp_table SET revision = revision + 1 WHERE id = 1 RETURNING revision),
+          withdrawn AS (UPDATE dhcp_entries e SET deleted = true, revision = raised.revision FROM raised WHERE e.mac = ANY($8)),
+          written AS (
+     INSERT INTO dhcp_entries (mac, node_id, hostname, bootenv, boot_local, applied_gen, options, revision, deleted)
+     SELECT e.mac, e.node_id, e.hostname, e.bootenv, e.boot_local, e.applied_gen, e.options::jsonb, raised.revision, false
+       FROM raised, unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::boolean[], $6::int[], $7::text[])
          AS e(mac, node_id, hostname, bootenv, boot_local, applied_gen, options)
      ON CONFLICT (mac) DO UPDATE SET node_id = EXCLUDED.node_id, hostname = EXCLUDED.hostname, bootenv = EXCLUDED.bootenv,
-       boot_local = EXCLUDED.boot_local, applied_gen = EXCLUDED.applied_gen, options = EXCLUDED.options, revision = EXCLUDED.revision, deleted = false`,
+       boot_local = EXCLUDED.boot_local, applied_gen = EXCLUDED.applied_gen, options = EXCLUDED.options, revision = EXCLUDED.revision, deleted = false)
+     SELECT revision FROM raised`,
     [
       plan.write.map((entry) => entry.mac),
       plan.write.map((entry) => entry.nodeId),
@@ -64,11 +66,11 @@ export async function rewriteEntries(tx: Tx, nodeIds: readonly number[]): Promis
       plan.write.map((entry) => entry.bootenv),
       plan.write.map((entry) => entry.bootLocal),
       plan.write.map((entry) => entry.appliedGen),
-      revision,
       plan.write.map((entry) => entry.options),
+      plan.withdraw,
     ],
   );
-  return revision;
+  return raised.rows[0]?.revision ?? null;
 }
 
 async function readNics(tx: Tx, nodeIds: readonly number[]): Promise<NodeNic[]> {

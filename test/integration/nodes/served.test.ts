@@ -5,7 +5,7 @@ import { setDesiredBootenv } from '../../../src/nodes/boot.js';
 import { deleteNode, finishDeletions } from '../../../src/nodes/remove.js';
 import { evaluateServed, publishServed } from '../../../src/nodes/served.js';
 import { createNode, updateNode } from '../../../src/nodes/store.js';
-import { dhcpDatabaseHooks } from '../../../src/roles/builtin/dhcp-database.js';
+import { dhcpDatabaseHooks, rewriteEntries } from '../../../src/roles/builtin/dhcp-database.js';
 import { createLogger } from '../../../src/shared/logger.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { eventsOf, machineMac, seedSystemDeployment } from './builders.js';
@@ -62,6 +62,73 @@ async function waitingRun(nodeId: number, generation: number): Promise<number> {
   return run.rows[0].id;
 }
 const statusOf = async (run: number) => (await db.pool.query('SELECT status, wake_reason FROM runs WHERE id = $1', [run])).rows[0];
+
+describe('a change of what a node boots', () => {
+  const direct = () => ({ ...db, bootTable: rewriteEntries });
+  const wantAtOnce = (nodeId: number, bootenv: string) =>
+    withTransaction(db.pool, (tx) => setDesiredBootenv(tx, { nodeId, bootenv, reason: 'test' }, rewriteEntries));
+
+  it('is in the DHCP table with its own commit; the hook then writes nothing', async () => {
+    const nodeId = await register(1);
+    await hooks.drain();
+    await wantAtOnce(nodeId, 'local');
+    const written = await entries();
+    expect(written).toMatchObject([{ bootenv: 'local', boot_local: true, applied_gen: 2, revision: 2 }, { revision: 2 }]);
+    await hooks.drain();
+    expect(await revision()).toBe(2);
+    expect(await entries()).toEqual(written);
+  });
+
+  it('is in neither when the transaction is rolled back', async () => {
+    const nodeId = await register(1);
+    await hooks.drain();
+    const before = await entries();
+    const broken = withTransaction(db.pool, async (tx) => {
+      await setDesiredBootenv(tx, { nodeId, bootenv: 'local', reason: 'test' }, rewriteEntries);
+      expect((await tx.query('SELECT 1 FROM dhcp_entries WHERE applied_gen = 2')).rowCount).toBe(2);
+      throw new Error('changed my mind');
+    });
+    await expect(broken).rejects.toThrow('changed my mind');
+    expect(await entries()).toEqual(before);
+    expect(await revision()).toBe(1);
+    expect((await db.pool.query('SELECT bootenv, desired_gen FROM nodes WHERE id = $1', [nodeId])).rows).toEqual([{ bootenv: 'discovery', desired_gen: 1 }]);
+  });
+
+  it('is served only when the servers have confirmed its revision (engine-rules 6)', async () => {
+    const nodeId = await register(1);
+    await hooks.drain();
+    await serve(1);
+    await wantAtOnce(nodeId, 'local');
+    expect(await evaluateServed(db.pool, nodeId)).toMatchObject({
+      served: false,
+      generation: 2,
+      waitingFor: ['the dhcp server on boot1 serves revision 1 of 2'],
+    });
+    await serve(2);
+    expect(await evaluateServed(db.pool, nodeId)).toMatchObject({ served: true, generation: 2, bootenv: 'local' });
+  });
+
+  it('made many at a time leaves revisions in the order of their commits, and nothing for the hook', async () => {
+    const nodeIds = [await register(1), await register(2), await register(3), await register(4)];
+    await hooks.drain();
+    const before = await revision();
+    await Promise.all(nodeIds.flatMap((nodeId) => [wantAtOnce(nodeId, 'local'), updateNode(direct(), nodeId, { dhcpOptions: { 'root-path': '/srv' } })]));
+    expect(await revision()).toBe(before + 8);
+    await hooks.drain();
+    expect(await revision()).toBe(before + 8);
+    expect((await db.pool.query(`SELECT 1 FROM dhcp_entries WHERE applied_gen = 2 AND options = '{"root-path": "/srv"}'`)).rowCount).toBe(8);
+  });
+
+  it('of its DHCP options is in the table with the commit too; what DHCP does not show leaves the table alone', async () => {
+    const nodeId = await register(1);
+    await hooks.drain();
+    await updateNode(direct(), nodeId, { dhcpOptions: { 'root-path': '/srv/n1' } });
+    expect((await db.pool.query('SELECT DISTINCT options, revision FROM dhcp_entries')).rows).toEqual([{ options: { 'root-path': '/srv/n1' }, revision: 2 }]);
+    await updateNode(direct(), nodeId, { description: 'third from the left' });
+    await hooks.drain();
+    expect(await revision()).toBe(2);
+  });
+});
 
 describe('dhcp-database', () => {
   it('makes an entry for each NIC of a new node and rewrites them when its bootenv changes', async () => {
