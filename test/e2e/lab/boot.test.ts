@@ -91,7 +91,7 @@ describe('machines that are switched on together', () => {
     BOOT_MS + 30_000,
   );
 
-  it('rule 5: firmware, loader and ramdisk of a machine had one address and one lease', async () => {
+  it('netboot rule 5: firmware, loader and ramdisk of a machine had one address and one lease', async () => {
     if (world === undefined) return;
     for (const mac of Object.values(MACHINES)) {
       const acks = (await timelineOf(mac)).filter((step) => step.kind === 'dhcp-ack').map((step) => step.text.split(',')[0]);

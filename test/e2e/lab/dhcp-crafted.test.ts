@@ -84,7 +84,7 @@ describe('scapy', () => {
     expect(inform?.options).not.toHaveProperty('lease_time');
   });
 
-  it('rule 5: four stages with four client identifiers have one address and one lease', async () => {
+  it('netboot rule 5: four stages with four client identifiers have one address and one lease', async () => {
     if (world === undefined) return;
     const mac = '52:54:00:ab:77:20';
     const stages = ['00'.padEnd(34, 'a'), '01525400ab7720', 'ff00000001000100010002', undefined];

@@ -85,7 +85,7 @@ async function explain(error: unknown, mac: string, machine: EmulatedMachine): P
 
 describe('the waits of iPXE', () => {
   it(
-    'rule 9: it waits for a router without an advertisement, and not with quietRa; rule 4: nor for proxy offers',
+    'netboot rule 9: it waits for a router without an advertisement, and not with quietRa; netboot rule 4: nor for proxy offers',
     async () => {
       if (world === undefined) return;
       const macs = { loud: '52:54:00:77:01:01', quiet: '52:54:00:77:01:02' };
@@ -115,7 +115,7 @@ describe('the waits of iPXE', () => {
 
 describe('a machine on the second network, whose first card is dead', () => {
   it(
-    'rule 13: is discovered by the card it booted from, by the address of ours on its network',
+    'netboot rule 13: is discovered by the card it booted from, by the address of ours on its network',
     async () => {
       if (world === undefined) return;
       const mac = '52:54:00:77:02:02';
@@ -152,7 +152,7 @@ describe('into the own disk', () => {
   };
 
   it.each(['bios', 'uefi'] as const)(
-    'rule 15: %s goes by the network into its disk',
+    'netboot rule 15: %s goes by the network into its disk',
     async (firmware) => {
       if (world === undefined) return;
       const mac = firmware === 'bios' ? '52:54:00:77:03:01' : '52:54:00:77:03:02';

@@ -36,7 +36,7 @@ afterAll(async () => {
 });
 
 describe('two servers', () => {
-  it('rule 7: both offer, the row decides, and no address is given to two machines', async () => {
+  it('netboot rule 7: both offer, the row decides, and no address is given to two machines', async () => {
     if (world === undefined) return;
     const result = await loadBy(load, { server: 'all', rate: 30, seconds: 10, clients: 100_000, firstMac: '52:54:00:cd:00:00' });
     expect(result.twice).toBe(0);

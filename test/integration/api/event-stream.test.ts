@@ -62,7 +62,7 @@ describe('a reader of the event stream', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  it('is cut off when its token is revoked (attack 39)', async () => {
+  it('attack 39: is cut off when its token is revoked', async () => {
     const port = await start({ heartbeatMs: 10, drainMs: 1000 });
     const answer = await fetch(`http://127.0.0.1:${port}/`);
     const text = answer.text();

@@ -140,7 +140,7 @@ describe('answers', () => {
     expect(fixture.events.at(-1)).toMatchObject({ kind: 'http-answers', mac });
   });
 
-  it('are one uniform 404 for anybody else (attacks 15, 17)', async () => {
+  it('attacks 15 and 17: are one uniform 404 for anybody else', async () => {
     const { address, url } = await armed();
     const uniform = await fixture.ask(address, `/boot/answers/${'x'.repeat(43)}/preseed.cfg`);
     expect(uniform.status).toBe(404);
@@ -174,7 +174,7 @@ describe('answers', () => {
 describe('files', () => {
   const KERNEL = '/boot/files/debian-12/linux';
 
-  it('are sent whole, with their length, never compressed or chunked (netboot-rules 12)', async () => {
+  it('netboot rule 12: are sent whole, with their length, never compressed or chunked', async () => {
     const { address, mac } = await nextMachine();
     const answer = await fixture.ask(address, KERNEL, { headers: { 'Accept-Encoding': 'gzip, br' } });
     expect([answer.status, answer.body.length, answer.headers['content-length']]).toEqual([200, 256 * 1024, String(256 * 1024)]);
@@ -233,7 +233,7 @@ describe('files', () => {
     '/boot/loaders/%2fetc%2fpasswd',
     '/boot/loaders//etc/passwd',
     '/boot/agent/../bootenv.ts',
-  ])('under %s are not found (attack 1)', async (url) => {
+  ])('attack 1: under %s are not found', async (url) => {
     const { status, text } = await fixture.ask('127.0.0.1', url);
     expect([status, text]).toEqual([404, 'not found\n']);
   });

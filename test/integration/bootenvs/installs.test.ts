@@ -106,7 +106,7 @@ describe('completion', () => {
     expect(await eventsOf(armed.nodeId, 'token-refused')).toEqual([]);
   });
 
-  it('netboot rule 18: of twenty callers from two sources lets exactly one source win, alarms and freezes the node (attack 16)', async () => {
+  it('netboot rule 18, attack 16: of twenty callers from two sources lets exactly one source win, alarms and freezes the node', async () => {
     const armed = await fetched();
     const calls = Array.from({ length: 20 }, (_, index) => complete(armed, index % 2 === 0 ? armed.address : '127.0.9.9'));
     const settled = await Promise.allSettled(calls);
@@ -124,7 +124,7 @@ describe('completion', () => {
     expect((await nodeOf(armed.nodeId)).available).toBe(false);
   });
 
-  it('race 5: refuses the token of another node, an expired, a revoked and an abandoned one (attack 15)', async () => {
+  it('race 5, attack 15: refuses the token of another node, an expired, a revoked and an abandoned one', async () => {
     const [one, two] = [await fetched(), await fetched()];
     await expect(complete({ ...one, nodeId: two.nodeId })).rejects.toMatchObject({ code: 'token-refused' });
     const expired = await withTransaction(fixture.db.pool, (tx) =>

@@ -182,7 +182,7 @@ describe('the agent of the ramdisk', () => {
 });
 
 describe('boot words', () => {
-  it('rule 13: takes the boot NIC, the token and the class from the kernel line', async () => {
+  it('netboot rule 13: takes the boot NIC, the token and the class from the kernel line', async () => {
     const directory = await mkdtemp(path.join(os.tmpdir(), 'prybar-words-'));
     const line = path.join(directory, 'cmdline');
     await writeFile(

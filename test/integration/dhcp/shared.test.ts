@@ -84,7 +84,7 @@ describe('two servers on one network', () => {
 });
 
 describe('the database away and back', () => {
-  it('rule 7: known machines keep what they have, new leases wait, nothing is given twice, and what was missed is caught up', async () => {
+  it('netboot rule 7: known machines keep what they have, new leases wait, nothing is given twice, and what was missed is caught up', async () => {
     const wire = await layWire(lab.url);
     const pool = new pg.Pool({ connectionString: wire.url, max: 4, connectionTimeoutMillis: 500 });
     pool.on('error', () => undefined);

@@ -154,7 +154,7 @@ describe('leases', () => {
 });
 
 describe('allocations', () => {
-  it('of a BMC with a name, of a node, and one that is only recorded (netboot rule 8)', async () => {
+  it('netboot rule 8: of a BMC with a name, of a node, and one that is only recorded', async () => {
     await op()
       .post(`${API}/networks`)
       .send({ name: 'oob', subnet: '10.9.0.0/24', category: 'bmc', domain: 'rack.example', ranges: [{ name: 'bmc', first: '10.9.0.10', last: '10.9.0.11' }] })

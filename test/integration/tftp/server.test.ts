@@ -77,7 +77,7 @@ describe('TFTP server', () => {
     expect(fetched.content.length).toBe(1_024);
   });
 
-  it('sends each block once when every ACK comes twice (attack 4)', async () => {
+  it('attack 4: sends each block once when every ACK comes twice', async () => {
     const socket = await openClient();
     socket.send(request('undionly.kpxe'), port, '127.0.0.1');
     const seen = new Map<number, number>();
@@ -107,11 +107,11 @@ describe('TFTP server', () => {
     'UNDIONLY.KPXE',
     '/etc/passwd',
     'undionly.kpxe/',
-  ])('finds nothing under %j (attack 1)', async (file) => {
+  ])('attack 1: finds nothing under %j', async (file) => {
     expect((await fetchFile(file)).error).toBe('1 file not found');
   });
 
-  it('refuses to write, whatever the name (attack 2)', async () => {
+  it('attack 2: refuses to write, whatever the name', async () => {
     const socket = await openClient();
     socket.send(request('new', {}, 2), port, '127.0.0.1');
     const reply = await next(socket);
@@ -156,7 +156,7 @@ describe('TFTP server', () => {
     stranger.close();
   });
 
-  it('sends at most two packets to an address that never answers (attack 5)', async () => {
+  it('attack 5: sends at most two packets to an address that never answers', async () => {
     const failed = server.counters().timeouts;
     const socket = await openClient('127.0.0.8');
     let packets = 0;

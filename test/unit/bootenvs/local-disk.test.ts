@@ -7,7 +7,7 @@ import { fillReport, readReport } from '../../../src/bootenvs/local-disk.js';
 const script = readFileSync(path.join(process.cwd(), 'src', 'bootenvs', 'local-disk.cfg'), 'utf8');
 const report = { loaderPath: '/EFI/debian/shimx64.efi', espUuid: 'ABCD-0123' };
 
-describe('netboot rule 15', () => {
+describe('netboot rule 15: the disk of a UEFI machine', () => {
   it('tries what the installer reported, then the systems, then Windows, the removable path last', () => {
     const order = ['$reported_uuid', '/EFI/debian/shim', '/EFI/ubuntu/shim', '/EFI/rocky/shim', '/EFI/redhat/shim', '/EFI/fedora/shim', '/EFI/opensuse/shim'];
     const places = [...order, 'bootmgfw.efi', '/EFI/BOOT/$removable'].map((text) => script.indexOf(text));

@@ -143,7 +143,7 @@ describe('rendered boot environments', () => {
     }
   });
 
-  it.each(['x\n#!ipxe\nshell', 'n$(reboot)', 'n`id`', 'a"b\'c', 'a || shell', '%pre', ''])('stays as it is for a node named %j (attack 23)', (name) => {
+  it.each(['x\n#!ipxe\nshell', 'n$(reboot)', 'n`id`', 'a"b\'c', 'a || shell', '%pre', ''])('attack 23: stays as it is for a node named %j', (name) => {
     for (const bootenv of ['debian-12', 'ubuntu-24.04', 'rocky-9']) {
       const plain = rendered(bootenv, { node: { id: 1, name: 'node', arch: 'x86_64', uuid: null, serial: null } });
       const hostile = rendered(bootenv, { node: { id: 1, name, arch: 'x86_64', uuid: null, serial: name } });

@@ -14,7 +14,7 @@ function isSumRight(...parts: Buffer[]): boolean {
 }
 
 describe('frames of the packet descriptor', () => {
-  it('rule 1: a reply goes to the client by its MAC and its future address, with right checksums', () => {
+  it('netboot rule 1: a reply goes to the client by its MAC and its future address, with right checksums', () => {
     const message = Buffer.from('an odd number of bytes!');
     const frame = replyFrame({ mac: OURS, address: ip('10.0.0.1') }, { mac: CLIENT, address: ip('10.0.0.9') }, message);
     expect(frame.subarray(0, 14).toString('hex')).toBe('525400c90105525400c901010800');
@@ -40,7 +40,7 @@ describe('frames of the packet descriptor', () => {
     expect(parseFrame(frame)).toEqual({ kind: 'arp', senderMac: OURS, senderAddress: 0, targetAddress: ip('10.0.0.9') });
   });
 
-  it('rule 9: the router advertised has lifetime 0, no prefix, neither M nor O, and a right checksum', () => {
+  it('netboot rule 9: the router advertised has lifetime 0, no prefix, neither M nor O, and a right checksum', () => {
     const frame = routerAdvertisement(OURS);
     const icmp = frame.subarray(54);
     expect(frame.subarray(0, 14).toString('hex')).toBe('333300000001525400c9010186dd');

@@ -19,7 +19,7 @@ describe('reading numbers', () => {
 });
 
 describe('printableText', () => {
-  it('makes escapes, newlines and high bytes harmless, ends at NUL and at the limit (attack case 7)', () => {
+  it('attack 7: makes escapes, newlines and high bytes harmless, ends at NUL and at the limit', () => {
     expect(printableText(Buffer.from('a\n\x1b[31m</script>\xff', 'latin1'))).toBe('a??[31m</script>?');
     expect(printableText(Buffer.from('ab\0cd'))).toBe('ab');
     expect(printableText(Buffer.from('abcdef'), 3)).toBe('abc');

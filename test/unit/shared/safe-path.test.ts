@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { safeSegments } from '../../../src/shared/safe-path.js';
 
-describe('names from the network (attack 1)', () => {
+describe('attack 1: names from the network', () => {
   it.each(['linux', 'casper/vmlinuz', 'ipxe.efi', 'a b', 'ünïcode'])('%j is a name', (name) => {
     expect(safeSegments(name)).toEqual(name.split('/'));
   });

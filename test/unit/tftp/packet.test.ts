@@ -3,7 +3,7 @@ import { agreeOptions } from '../../../src/tftp/options.js';
 import { parseTftp } from '../../../src/tftp/packet.js';
 import { cleanName } from '../../../src/tftp/source.js';
 
-/** OVMF 2022.11, native PXE: `tsize 0 blksize 1468 windowsize 4` (netboot-rules 3). */
+/** OVMF 2022.11, native PXE: `tsize 0 blksize 1468 windowsize 4` (netboot rule 3). */
 const OVMF_REQUEST = Buffer.from('\u0000\u0001snponly.efi\0octet\0tsize\u00000\0blksize\u00001468\0windowsize\u00004\0', 'latin1');
 const LIMITS = { maxBlockBytes: 1_468, maxWindowBlocks: 64 };
 
@@ -44,7 +44,7 @@ describe('TFTP packets', () => {
   });
 });
 
-describe('options of a request (attack 3)', () => {
+describe('attack 3: options of a request', () => {
   it.each([
     [{ blksize: '0' }, {}],
     [{ blksize: '7' }, {}],
@@ -73,7 +73,7 @@ describe('options of a request (attack 3)', () => {
   });
 });
 
-describe('names as old ROMs send them (netboot-rules 3)', () => {
+describe('netboot rule 3: names as old ROMs send them', () => {
   it.each([
     ['/undionly.kpxe', 'undionly.kpxe'],
     ['\\undionly.kpxe', 'undionly.kpxe'],

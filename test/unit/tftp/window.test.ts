@@ -17,7 +17,7 @@ describe('window of a transfer', () => {
     expect(takeAcknowledgement(window, 3)).toEqual({ kind: 'done' });
   });
 
-  it("never answers a duplicate ACK one block at a time (attack 4: Sorcerer's Apprentice)", () => {
+  it("attack 4: never answers a duplicate ACK one block at a time (Sorcerer's Apprentice)", () => {
     const window = startWindow(5_000, 512, 1, false);
     nextWindow(window);
     takeAcknowledgement(window, 1);

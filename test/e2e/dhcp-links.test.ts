@@ -7,13 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { ensureTools } from '../../../scripts/lib/debian-tools.mjs';
-import { inProject } from '../../../scripts/lib/project.mjs';
-import type { StormResult } from '../../../scripts/bench/dhcp/storm-main.js';
-import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
-import { waitFor } from '../../support/wait-for.js';
-import { bridgeDatabase, makeFabric, whyNoFabric, type Fabric } from './fabric.js';
-import { startServerIn, stopServer, type ServerProcess } from './server-process.js';
+import { ensureTools } from '../../scripts/lib/debian-tools.mjs';
+import { inProject } from '../../scripts/lib/project.mjs';
+import type { StormResult } from '../../scripts/bench/dhcp/storm-main.js';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { waitFor } from '../support/wait-for.js';
+import { bridgeDatabase, makeFabric, whyNoFabric, type Fabric } from '../integration/dhcp/fabric.js';
+import { startServerIn, stopServer, type ServerProcess } from '../integration/dhcp/server-process.js';
 
 const run = promisify(execFile);
 const LAUNCHER = ['perl', inProject('scripts/dhcp-sockets.pl'), 'eth1', 'eth2', '--'];
@@ -92,7 +92,7 @@ describe('asking before offering', () => {
     ['with the packet descriptor, by ARP', LAUNCHER, {}],
     ["without it, by the kernel's ARP", [], { DHCP_INTERFACE: 'eth1' }],
   ])(
-    'rule 1: an address that answers is put into quarantine, and another one is offered: %s',
+    'netboot rule 1: an address that answers is put into quarantine, and another one is offered: %s',
     async (_, launcher, env) => {
       if (fabric === undefined) return;
       await pool.query('DELETE FROM leases');
@@ -181,7 +181,7 @@ describe('on the link', () => {
     }
   }, 90_000);
 
-  it('rule 9: a router advertisement where the network asks for it, none where it does not', async () => {
+  it('netboot rule 9: a router advertisement where the network asks for it, none where it does not', async () => {
     if (fabric === undefined) return;
     const [one, two] = fabric.segments;
     const server = await startServer(LAUNCHER);
