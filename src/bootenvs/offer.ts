@@ -42,8 +42,8 @@ export function depsAt<Deps extends OfferDeps>(deps: Deps, localAddress: string)
 }
 
 /** What the boot timeline keeps of an offer. */
-export function factsOfOffer({ bootenv, answer, waits }: Offer): Pick<Offer, 'bootenv' | 'answer' | 'waits'> {
-  return { bootenv, answer, ...(waits === undefined ? {} : { waits }) };
+export function factsOfOffer({ bootenv, answer, waits, parked }: Offer): Pick<Offer, 'bootenv' | 'answer' | 'waits' | 'parked'> {
+  return { bootenv, answer, ...(waits === undefined ? {} : { waits }), ...(parked === undefined ? {} : { parked }) };
 }
 
 /** Who asks: the MAC of the path, the source address of the request. `look` renders without a token and changes nothing (HEAD). */

@@ -60,7 +60,10 @@ const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '', // a path longer than 107 bytes would stop the start, and nobody needs the socket
   max_connections: '200',
-  shared_buffers: '128MB',
+  // A hundred thousand noderoles and what is written with them; pages are taken as they are touched.
+  shared_buffers: '256MB',
+  // Fewer checkpoints: after each, every page is written whole once more.
+  max_wal_size: '2GB',
   timezone: 'UTC',
   log_timezone: 'UTC',
 };
