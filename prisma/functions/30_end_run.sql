@@ -50,7 +50,11 @@ BEGIN
          stopping_at = clock_timestamp(), holds_slot = true, rung_at = NULL,
          stop_step = CASE WHEN r.has_stop AND p_outcome = 'cancelled' THEN 'ask' END
    WHERE r.id = ANY(p_runs) AND r.status IN ('RUNNING', 'WAITING', 'WAKING') AND r.holds_slot;
-  -- A wait that kept nothing has no slot to take back: nothing of it runs anywhere.
+  -- A wait that kept nothing has no slot to take back: nothing of it runs anywhere. What its jig has to undo all the same
+  -- is done when the machine is free for it (start_stop).
+  UPDATE runs r SET status = 'STOPPING', fence = r.fence + 1, stop_outcome = p_outcome, stop_reason = p_reason,
+         stopping_at = clock_timestamp(), rung_at = NULL, stop_step = 'ask'
+   WHERE r.id = ANY(p_runs) AND r.status IN ('WAITING', 'WAKING') AND NOT r.holds_slot AND r.has_stop AND p_outcome = 'cancelled';
   WITH ended AS (
     UPDATE runs r SET status = 'ENDED', outcome = p_outcome, ended_at = clock_timestamp(), fence = r.fence + 1, lease_until = NULL,
            stop_reason = p_reason, error_code = p_outcome::text, error_message = p_reason

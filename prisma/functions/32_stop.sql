@@ -32,6 +32,11 @@ BEGIN
   UPDATE runs r SET stop_step = CASE WHEN r.stop_tries < 5 THEN 'ask' ELSE 'failed' END, worker = NULL, lease_until = NULL,
          stop_note = coalesce(r.stop_note, 'the worker that undid it went away'), rung_at = clock_timestamp()
    WHERE r.stopping_at IS NOT NULL AND r.ended_at IS NULL AND r.stop_step = 'running' AND r.lease_until < clock_timestamp() - p_margin;
+  -- Its wait kept nothing, so its noderole may have been claimed again before the machine was free for undoing: who was to
+  -- finish it is there, and undoing now would take away what that one has done.
+  UPDATE runs r SET stop_step = 'done', stop_note = 'a newer run of the noderole goes on with it'
+   WHERE r.stopping_at IS NOT NULL AND r.ended_at IS NULL AND r.stop_step = 'ask' AND NOT r.holds_slot
+     AND EXISTS (SELECT 1 FROM runs n WHERE n.node_role_id = r.node_role_id AND n.id > r.id AND n.started_at IS NOT NULL);
   FOR v_proof IN
     SELECT p.proof, array_agg(p.id) AS ids FROM (
       SELECT r.id, stop_proof(r, p_margin) AS proof FROM runs r WHERE r.stopping_at IS NOT NULL AND r.ended_at IS NULL ORDER BY r.id + 0 LIMIT 500 FOR UPDATE OF r SKIP LOCKED) p
@@ -42,14 +47,27 @@ BEGIN
   RETURN v_count;
 END $$;
 
--- A worker takes the undoing of a run; consumes the fence as a start does. No row: not now, or not this ring.
-CREATE OR REPLACE FUNCTION start_stop(p_run bigint, p_fence int, p_worker text, p_lease_seconds int) RETURNS SETOF runs LANGUAGE sql AS $$
-  UPDATE runs r SET stop_step = 'running', stop_tries = r.stop_tries + 1, fence = r.fence + 1, worker = p_worker,
+-- Whether the machine is free for the undoing of a run whose wait kept nothing; one that has the slot needs no leave.
+CREATE OR REPLACE FUNCTION may_undo(r runs) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT r.holds_slot
+      OR NOT EXISTS (SELECT 1 FROM runs o WHERE o.exclusive_key = r.exclusive_key AND o.ended_at IS NULL AND o.holds_slot)
+     AND NOT EXISTS (SELECT 1 FROM runs n WHERE n.node_role_id = r.node_role_id AND n.id > r.id AND n.started_at IS NOT NULL)
+$$;
+
+-- A worker takes the undoing of a run; consumes the fence as a start does. No row: not now, or not this ring. The node's
+-- lock first, as the claim does: the slot may be taken here.
+CREATE OR REPLACE FUNCTION start_stop(p_run bigint, p_fence int, p_worker text, p_lease_seconds int) RETURNS SETOF runs LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM 1 FROM nodes WHERE id IN (
+    SELECT r.node_id FROM runs r WHERE r.id = p_run AND r.fence = p_fence AND r.stopping_at IS NOT NULL AND r.ended_at IS NULL) FOR NO KEY UPDATE;
+  IF NOT FOUND THEN RETURN; END IF;
+  RETURN QUERY
+  UPDATE runs r SET stop_step = 'running', stop_tries = r.stop_tries + 1, fence = r.fence + 1, worker = p_worker, holds_slot = true,
          lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds), rung_at = clock_timestamp()
    WHERE r.id = p_run AND r.fence = p_fence AND r.status = 'STOPPING' AND r.stop_step = 'ask'
-     AND (r.lease_until IS NULL OR r.lease_until < clock_timestamp())
-  RETURNING r.*
-$$;
+     AND (r.lease_until IS NULL OR r.lease_until < clock_timestamp()) AND may_undo(r)
+  RETURNING r.*;
+END $$;
 
 -- What came of it. p_proof: why nothing of the run acts on the machine any more; NULL: that is not known. p_error: it
 -- failed, and is tried again.
@@ -69,6 +87,8 @@ BEGIN
   WITH stuck AS (
     UPDATE runs r SET stuck_at = clock_timestamp()
      WHERE r.stopping_at IS NOT NULL AND r.ended_at IS NULL AND r.stuck_at IS NULL AND r.stopping_at < clock_timestamp() - p_deadline
+       -- What waits for the machine, which others have, holds nothing up.
+       AND r.holds_slot
     RETURNING r.id, r.node_id, r.node_role_id, r.stopping_at, r.stop_step, r.stop_note
   )
   SELECT coalesce(array_agg(('alarm', 'run', s.id, 0, jsonb_build_object('code', 'stuck', 'run_id', s.id, 'node_id', s.node_id, 'noderole_id', s.node_role_id,

@@ -42,7 +42,7 @@ BEGIN
     SELECT r.id FROM runs r WHERE r.at_work AND r.status IN ('QUEUED', 'WAKING') AND r.holds_slot AND (r.rung_at IS NULL OR r.rung_at < clock_timestamp() - p_older_than)
     UNION ALL
     -- What a stopped run has to undo, once its executor has stopped; each further try waits twice as long.
-    SELECT r.id FROM runs r WHERE r.stopping_at IS NOT NULL AND r.ended_at IS NULL AND r.stop_step = 'ask'
+    SELECT r.id FROM runs r WHERE r.stopping_at IS NOT NULL AND r.ended_at IS NULL AND r.stop_step = 'ask' AND may_undo(r)
   ), stale AS (
     SELECT r.id FROM found JOIN runs r ON r.id = found.id
      WHERE r.status IN ('QUEUED', 'WAKING') AND r.holds_slot AND (r.rung_at IS NULL OR r.rung_at < clock_timestamp() - p_older_than)

@@ -6,6 +6,7 @@
 --   kind: succeed | skip | fail | wait | supersede | lost
 --   succeed: wall?, result?                    skip: nothing
 --   fail: code, message, retryable, class ('retryable'|'final'|'infrastructure': src/runs/failure-class.ts), exit_status?
+--         undo?: it failed at the deadline of its wait; if that is final, its jig undoes what it began (engine-rules 17)
 --   lost: code, message: its executor stopped it for a reason that is not the role's; not a failure of the role
 --   wait: key, min_generation, deadline_seconds, keeps ('node'|'nothing'), survives_reboot, memo,
 --         job_class?: class of its next turn, unabortable?: why it cannot be broken off, expected_boot?: { class, otherwise }
@@ -26,6 +27,8 @@ DECLARE
   v_error int[];
   v_settled bigint[];
   v_held bigint[] := '{}';
+  v_kept bigint[];
+  v_undo bigint[];
   v_blocked int[];
   v_walls int[];
   v_installed int[];
@@ -98,7 +101,9 @@ BEGIN
   END IF;
 
   -- A jig that was told to stop and goes on: its lease, renewed by nobody any more, proves its end.
-  v_held := v_held || coalesce((SELECT array_agg(i.id) FROM unnest(p_runs, p_bodies) AS i(id, body) WHERE (i.body->>'still_running')::boolean), '{}');
+  SELECT array_agg(i.id) FILTER (WHERE i.body ? 'still_running'), array_agg(i.id) FILTER (WHERE i.body ? 'undo') INTO v_kept, v_undo
+    FROM unnest(p_runs, p_bodies) AS i(id, body) WHERE i.body ?| '{still_running,undo}';
+  v_held := v_held || coalesce(v_kept, '{}');
 
   -- Ends: the runs by CAS, their noderoles where this run is still theirs. Every number used is of the row being written.
   WITH input AS (
@@ -112,10 +117,10 @@ BEGIN
            error_code = i.body->>'code', error_message = left(i.body->>'message', 4000),
            exit_status = (i.body->>'exit_status')::int, result = i.body->'result'
       FROM input i, node_roles nr, roles ro, LATERAL (
-        SELECT i.id = ANY(v_held) AS held, CASE i.body->>'kind'
+        SELECT i.id = ANY(v_held) OR q.outcome = 'failed' AND i.body ? 'undo' AS held, q.outcome FROM (SELECT CASE i.body->>'kind'
              WHEN 'succeed' THEN 'succeeded'::run_outcome WHEN 'skip' THEN 'skipped' WHEN 'supersede' THEN 'superseded' WHEN 'lost' THEN 'lease-lost'
              -- What is the infrastructure's fault uses up none of the role's tries; fifty in a row are given up all the same.
-             ELSE CASE WHEN (i.body->>'retryable')::boolean AND CASE WHEN i.body->>'class' = 'infrastructure' THEN nr.infra_failures < 50 ELSE nr.failures + 1 < ro.max_attempts END AND coalesce(i.body->>'code', '') <> ALL(ro.no_retry_on) THEN 'retryable'::run_outcome ELSE 'failed' END END AS outcome) o
+             ELSE CASE WHEN (i.body->>'retryable')::boolean AND CASE WHEN i.body->>'class' = 'infrastructure' THEN nr.infra_failures < 50 ELSE nr.failures + 1 < ro.max_attempts END AND coalesce(i.body->>'code', '') <> ALL(ro.no_retry_on) THEN 'retryable'::run_outcome ELSE 'failed' END END AS outcome) q) o
      WHERE r.id = i.id AND r.fence = i.fence AND r.status = 'RUNNING' AND nr.id = r.node_role_id AND ro.id = r.role_id
     RETURNING r.id, r.dispatch, r.node_role_id, r.node_id, o.outcome, o.held, r.gen, r.boot_epoch, r.inputs_hash, r.error_code, r.error_message, i.body, ro.backoff_seconds, ro.backoff_max_seconds, coalesce(i.body->>'class' = 'infrastructure', false) AS infra,
               CASE WHEN i.body ? 'wall' AND i.body->'wall' <> nr.wall THEN nr.wall END AS old_wall, 'destructive' = ANY(ro.flags) AS destructive
@@ -160,6 +165,16 @@ BEGIN
          (SELECT array_agg(s.old_wall ORDER BY s.id) FROM settled s WHERE s.old_wall IS NOT NULL),
          (SELECT array_agg(s.id) FROM settled s WHERE s.installed)
     INTO v_events, v_settled, v_nodes, v_active, v_error, v_blocked, v_walls, v_old_walls, v_installed;
+
+  IF v_undo IS NOT NULL THEN
+    WITH undone AS (
+      UPDATE runs r SET stop_step = 'ask', stop_reason = 'it failed at the deadline of its wait', rung_at = NULL
+       WHERE r.id = ANY(v_undo) AND r.id = ANY(v_settled) AND r.status = 'STOPPING' AND r.stop_outcome = 'failed' AND r.stop_step IS NULL
+      RETURNING r.id
+    )
+    SELECT array_agg(u.id) INTO v_undo FROM undone u;
+    IF v_undo IS NOT NULL THEN v_events := v_events || disarm_installs(v_undo); END IF;
+  END IF;
 
   IF v_error IS NOT NULL THEN PERFORM start_waves(v_error); END IF;
   IF v_blocked IS NOT NULL THEN PERFORM join_waves(v_blocked); END IF;

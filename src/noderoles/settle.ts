@@ -15,6 +15,8 @@ export type Settlement = {
   fence: number;
   /** Its jig was told to stop and goes on: the run is decided, and holds its slot until its lease proves it over (engine-rules 1). */
   stillRunning?: boolean;
+  /** It was woken by its deadline, and its jig has something to undo: done when this failure is final. */
+  undo?: boolean;
   /** The end of its log, at most one chunk: written in the same commit. */
   log?: string | null;
   outcome: StepOutcome | { kind: 'skip' } | { kind: 'supersede' } | { kind: 'lost'; message: string };
@@ -38,7 +40,9 @@ export async function settle(db: Queryable, batch: Settlement[], claim: number):
 
 function toBody(settlement: Settlement): JsonObject {
   const body = bodyOf(settlement);
-  return settlement.stillRunning ? { ...body, still_running: true } : body;
+  if (settlement.stillRunning) body.still_running = true;
+  if (settlement.undo) body.undo = true;
+  return body;
 }
 
 function bodyOf({ runId, outcome }: Settlement): JsonObject {

@@ -131,10 +131,18 @@ export class Executor {
       const log = await this.lastWords(run, sink);
       // Also when the run was taken away: the late result proves that this executor has stopped. One that has not
       // stopped proves nothing: then the end of the lease decides.
-      if (outcome === 'still running after its time')
-        await this.settle({ runId: run.runId, fence: run.fence, outcome: tooLong(run), stillRunning: true, jobClass, log });
-      else if (outcome !== 'still running')
-        await this.settle({ runId: run.runId, fence: run.fence, outcome: withoutSecrets(outcome, run.secrets), jobClass, log });
+      if (outcome === 'still running') return;
+      const ignored = outcome === 'still running after its time';
+      const settlement: Settling = {
+        runId: run.runId,
+        fence: run.fence,
+        outcome: ignored ? tooLong(run) : withoutSecrets(outcome, run.secrets),
+        jobClass,
+        log,
+      };
+      if (ignored) settlement.stillRunning = true;
+      if (run.wakeReason === 'deadline' && settlement.outcome.kind === 'fail') settlement.undo = hasStop(this.options.jigs, run.jig, run.role.name);
+      await this.settle(settlement);
     } finally {
       this.leases.release(run.runId, run.fence);
     }

@@ -179,12 +179,85 @@ describe('rule 17: a cancel', () => {
     expect([calls, (await lastRun(id)).status]).toEqual([1, 'ENDED']);
   });
 
-  it('of a run that waits and keeps nothing ends it at once', async () => {
-    const { id, work } = await deploy({ run: () => ({ kind: 'timer', seconds: 600, memo: {} }), onStop: () => ({}) });
+  it('of a run that waits, keeps nothing and has nothing to undo ends it at once', async () => {
+    const { id, work } = await deploy({ run: () => ({ kind: 'timer', seconds: 600, memo: {} }) });
     await work();
     expect(await lastRun(id)).toMatchObject({ status: 'WAITING' });
     await cancelNodeRole(engine.db, id, 'test');
     expect(await lastRun(id)).toMatchObject({ status: 'ENDED', outcome: 'cancelled' });
+  });
+
+  it('of a run that waits and keeps nothing has it undone, when the machine is free', async () => {
+    const undone: unknown[] = [];
+    const { id, node, work } = await deploy({
+      run: (ctx) => (ctx.role.name === 'b' ? { kind: 'done' } : { kind: 'timer', seconds: 600, memo: { order: 7 } }),
+      onStop: (ctx) => (undone.push(ctx.memo), { note: 'the order is taken back' }),
+    });
+    await work();
+    // Another noderole has the machine meanwhile.
+    const roles = await addRoles(engine.db, { b: [] }, { b: {} });
+    const other = await bind(engine, roles.b, node);
+    await commit(engine);
+    const [ring] = await claim(engine.db.pool, 10);
+    if (!ring) throw new Error('not claimed');
+    await cancelNodeRole(engine.db, id, 'test');
+    await expect(retryNodeRole(engine.db, id, 'test')).rejects.toThrow('still being stopped');
+    expect((await engine.db.pool.query(`SELECT * FROM ring_again('1 hour', 10)`)).rowCount).toBe(0);
+    expect((await engine.db.pool.query(`SELECT s.id FROM runs r, start_stop(r.id, r.fence, 'w', 30) s WHERE r.node_role_id = $1`, [id])).rowCount).toBe(0);
+    expect(await prove()).toBe(0);
+    await work();
+    expect([await stateOf(engine.db, other), undone]).toEqual(['ACTIVE', []]);
+    await work();
+    expect(undone).toEqual([{ order: 7 }]);
+    expect(await lastRun(id)).toMatchObject({ status: 'ENDED', outcome: 'cancelled', stop_note: 'the order is taken back' });
+    expect(await unsound(engine.db)).toEqual([]);
+  });
+
+  it('of a run that keeps nothing is not undone once a newer run goes on with it', async () => {
+    const undone: unknown[] = [];
+    const { id, work } = await deploy({
+      run: (ctx) => (ctx.run.attempt > 0 && undone.length === 0 ? { kind: 'timer', seconds: 600, memo: {} } : { kind: 'done' }),
+      onStop: () => (undone.push('undone'), {}),
+    });
+    await work();
+    await proposeNodeRole(engine.db, id, 'test');
+    await commit(engine);
+    // Both are rung: the new run has the slot first.
+    const rings = await claim(engine.db.pool, 10);
+    expect(rings).toHaveLength(1);
+    await engine.db.pool.query(`UPDATE runs SET started_at = clock_timestamp() WHERE id = $1`, [rings[0]?.runId]);
+    expect(await prove()).toBe(1);
+    const { rows } = await engine.db.pool.query(`SELECT outcome, stop_note FROM runs WHERE node_role_id = $1 ORDER BY id LIMIT 1`, [id]);
+    expect([undone, rows]).toEqual([[], [{ outcome: 'cancelled', stop_note: 'a newer run of the noderole goes on with it' }]]);
+  });
+});
+
+describe('rule 17: a wait that fails at its deadline', () => {
+  const waits = (retryable: boolean) => (ctx: JigContext) =>
+    ctx.wake === 'deadline' ? { kind: 'fail', code: 'too-late', message: 'it never came', retryable } : { ...installs(), deadlineSeconds: 0 };
+  const expire = async (work: () => Promise<number>) => {
+    await work();
+    await waitFor(async () => (await call(engine.db, 'expire_waits()')) > 0, { what: 'the deadline' });
+    await work();
+  };
+
+  it('is undone before the machine is given to others, and then ends as it failed', async () => {
+    const undone: unknown[] = [];
+    const { id, work } = await deploy({ run: waits(false), onStop: (ctx) => (undone.push([ctx.memo, ctx.reason]), { proof: 'switched off' }) });
+    await expire(work);
+    expect(await nodeRole(engine.db, id)).toMatchObject({ state: 'ERROR', error_code: 'too-late' });
+    expect(await lastRun(id)).toMatchObject({ status: 'STOPPING', stop_step: 'ask' });
+    await expect(retryNodeRole(engine.db, id, 'test')).rejects.toThrow('still being stopped');
+    await work();
+    expect(undone).toEqual([[{ step: 1 }, 'it failed at the deadline of its wait']]);
+    expect(await lastRun(id)).toMatchObject({ status: 'ENDED', outcome: 'failed', stop_proof: 'switched off' });
+    expect(await unsound(engine.db)).toEqual([]);
+  });
+
+  it('is not undone when another attempt follows, nor when there is nothing to undo', async () => {
+    const again = await deploy({ run: waits(true), onStop: () => ({ proof: 'undone' }) }, { max_attempts: 3 });
+    await expire(again.work);
+    expect(await lastRun(again.id)).toMatchObject({ status: 'ENDED', outcome: 'retryable', stop_step: null });
   });
 });
 
