@@ -122,6 +122,9 @@ $$;
 CREATE OR REPLACE FUNCTION confirm_finalizers() RETURNS SETOF int LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM ask_finalizers(n.id) FROM nodes n WHERE n.deleting AND NOT EXISTS (SELECT 1 FROM node_finalizers f WHERE f.node_id = n.id);
+  -- What the agent of a step that could not be broken off needed until its end.
+  UPDATE node_tokens t SET revoked_at = clock_timestamp() FROM nodes n
+   WHERE n.deleting AND t.node_id = n.id AND t.revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.node_id = n.id AND r.ended_at IS NULL AND r.unabortable IS NOT NULL AND r.status <> 'STOPPING');
   UPDATE node_finalizers f SET revision = (SELECT t.revision FROM dns_table t WHERE t.id = 1) WHERE f.subsystem = 'dns' AND f.revision IS NULL AND f.confirmed_at IS NULL
      AND EXISTS (SELECT 1 FROM nodes n WHERE n.id = f.node_id AND n.deleting);
   UPDATE node_finalizers f SET confirmed_at = clock_timestamp(),

@@ -96,7 +96,11 @@ export const rollbackSchema = answer({
 export type Rollback = z.infer<typeof rollbackSchema>;
 
 /** Redeploying erases disks: whoever asks says that he knows. */
-export const redeployRequestSchema = request({ erase: z.literal(true, { error: 'must be true: redeploying erases the disks' }) });
+export const redeployRequestSchema = request({
+  erase: z.literal(true, { error: 'must be true: redeploying erases the disks' }),
+  /** Breaks off a step that says of itself that it may not be. */
+  force: z.boolean().optional(),
+});
 export const redeploySchema = answer({ noderoles: z.array(z.string()), nodes: z.array(z.string()) });
 export type Redeploy = z.infer<typeof redeploySchema>;
 

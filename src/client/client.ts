@@ -94,7 +94,8 @@ export function createClient(options: ClientOptions) {
       /** Proposes; commits nothing. */
       rollback: (key: Key, body: p.RollbackRequest, call?: CallOptions) => write('POST', `/deployments/${segment(key)}/rollback`, p.rollbackSchema, body, call),
       /** Erases disks. */
-      redeploy: (key: Key, call?: CallOptions) => write('PUT', `/deployments/${segment(key)}/redeploy`, p.redeploySchema, { erase: true }, call),
+      redeploy: (key: Key, ask: { force?: boolean | undefined } = {}, call?: CallOptions) =>
+        write('PUT', `/deployments/${segment(key)}/redeploy`, p.redeploySchema, { erase: true, ...ask }, call),
       matrix: (key: Key, call?: CallOptions) => get(`/deployments/${segment(key)}/matrix`, s.matrixSchema, call),
       rollout: (key: Key, call?: CallOptions) => get(`/deployments/${segment(key)}/rollout`, rolloutSchema, call),
       setRollout: (key: Key, body: RolloutPut, call?: CallOptions) => write('PUT', `/deployments/${segment(key)}/rollout`, rolloutSchema, body, call),
@@ -128,7 +129,8 @@ export function createClient(options: ClientOptions) {
       power: (key: Key, body: s.PowerPut, call?: CallOptions) => write('PUT', `/nodes/${segment(key)}/power`, s.nodeSchema, body, call),
       bootEvents: (key: Key, query?: PageQuery, call?: CallOptions) => get(`/nodes/${segment(key)}/boot-events`, s.pageOf(s.bootEventSchema), call, query),
       /** Erases its disk. */
-      redeploy: (key: Key, call?: CallOptions) => write('PUT', `/nodes/${segment(key)}/redeploy`, p.redeploySchema, { erase: true }, call),
+      redeploy: (key: Key, ask: { force?: boolean | undefined } = {}, call?: CallOptions) =>
+        write('PUT', `/nodes/${segment(key)}/redeploy`, p.redeploySchema, { erase: true, ...ask }, call),
       bootTimeline: (key: Key, query?: BootTimelineQuery, call?: CallOptions) => get(`/nodes/${segment(key)}/boot-timeline`, bootTimelineSchema, call, query),
       bootDoctor: (key: Key, call?: CallOptions) => get(`/nodes/${segment(key)}/boot-doctor`, bootDoctorSchema, call),
       timeline: (key: Key, query?: { limit?: number }, call?: CallOptions) => get(`/nodes/${segment(key)}/timeline`, s.timelineSchema, call, query),
@@ -169,7 +171,8 @@ export function createClient(options: ClientOptions) {
       cancel: (key: Key, call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}/cancel`, s.nodeRoleSchema, undefined, call),
       propose: (key: Key, call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}/propose`, s.nodeRoleSchema, undefined, call),
       /** Erases the disk. */
-      redeploy: (key: Key, call?: CallOptions) => write('PUT', `/node_roles/${segment(key)}/redeploy`, p.redeploySchema, { erase: true }, call),
+      redeploy: (key: Key, ask: { force?: boolean | undefined } = {}, call?: CallOptions) =>
+        write('PUT', `/node_roles/${segment(key)}/redeploy`, p.redeploySchema, { erase: true, ...ask }, call),
       why: (key: Key, call?: CallOptions) => get(`/node_roles/${segment(key)}/why`, s.whySchema, call),
       runs: (key: Key, query?: PageQuery, call?: CallOptions) => get(`/node_roles/${segment(key)}/runs`, s.pageOf(s.runSchema), call, query),
     },

@@ -4,6 +4,7 @@
  */
 import type { Pool, Tx } from '../db/client.js';
 import { withRetriedTransaction } from '../db/passing.js';
+import { refuseUnabortable } from '../nodes/unabortable.js';
 import { ConflictError, NotFoundError } from '../shared/errors.js';
 
 export type RedeployTarget = { deploymentId: number } | { nodeId: number } | { nodeRoleId: number };
@@ -12,8 +13,11 @@ export type Redeployed = { noderoles: string[]; nodes: string[] };
 
 type Row = { id: number; name: string; node: string; destructive: boolean };
 
-/** Throws NotFoundError; ConflictError `nothing-destructive` when nothing of it installs a system. */
-export async function redeploy(db: { pool: Pool }, target: RedeployTarget, actor: string): Promise<Redeployed> {
+/**
+ * Throws NotFoundError; ConflictError `nothing-destructive` when nothing of it installs a system, `unabortable` for a step that
+ * may not be broken off, unless `force`.
+ */
+export async function redeploy(db: { pool: Pool }, target: RedeployTarget, actor: string, force = false): Promise<Redeployed> {
   return withRetriedTransaction(db.pool, async (tx) => {
     const { path, rows } = await find(tx, target);
     const subjects = rows.filter((row) => row.destructive);
@@ -22,13 +26,16 @@ export async function redeploy(db: { pool: Pool }, target: RedeployTarget, actor
         `${rows.length === 1 && 'nodeRoleId' in target ? `${rows[0]?.name} does not install a system` : 'nothing here installs a system'}: only a destructive role is redeployed; to run others again: prybar noderoles rerun`,
         { code: 'nothing-destructive' },
       );
-    await tx.query('SELECT redeploy_noderoles($1, $2)', [subjects.map((row) => row.id), `redeploy by ${actor}`]);
+    const ids = subjects.map((row) => row.id);
+    await tx.query('SELECT lock_bulk($1)', [ids]);
+    if (!force) await refuseUnabortable(tx, ids, 'wait until it is over, or redeploy with force');
+    await tx.query('SELECT redeploy_noderoles($1, $2)', [ids, `redeploy by ${actor}`]);
     const answer = { noderoles: subjects.map((row) => row.name), nodes: [...new Set(subjects.map((row) => row.node))] };
     await tx.query(`INSERT INTO audit (actor, action, target, detail) VALUES ($1, $2, $3, $4)`, [
       actor,
       `${path.split('/')[0]}.redeploy`,
       path,
-      JSON.stringify({ noderoles: answer.noderoles }),
+      JSON.stringify({ noderoles: answer.noderoles, ...(force ? { force } : {}) }),
     ]);
     return answer;
   });

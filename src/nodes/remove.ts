@@ -8,6 +8,8 @@ import { withRetriedTransaction } from '../db/passing.js';
 import { allocationChanged, type AllocationRow, nodeChanged, type NodeDeleted } from '../events/events.js';
 import { notify, writeEvents } from '../events/outbox.js';
 import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.js';
+import { refuseUnabortable } from './unabortable.js';
+import { stopWork } from './remove-runs.js';
 
 /** What may be skipped by an operator who knows that it will never confirm. */
 export const FORCEABLE = ['runs', 'dhcp', 'dns', 'boot-files', 'bmc'] as const;
@@ -35,7 +37,7 @@ export async function deleteNode(db: Db, nodeId: number, ask: DeleteAsk): Promis
   await withRetriedTransaction(db.pool, async (tx) => {
     const node = await lockNode(tx, nodeId, ask.cascade === true);
     await refuseOrFree(tx, nodeId, ask);
-    if (!node.deleting) await mark(tx, nodeId, ask.actor);
+    if (!node.deleting) await mark(tx, nodeId, ask);
     await tx.query('SELECT ask_finalizers($1)', [nodeId]);
     if (ask.force && ask.force.length > 0) await skip(tx, nodeId, ask.force, ask.actor);
     await tx.query(`INSERT INTO audit (actor, action, target, detail) VALUES ($1, 'node.delete', $2, $3)`, [
@@ -85,37 +87,36 @@ async function refuseOrFree(tx: Tx, nodeId: number, ask: DeleteAsk): Promise<voi
       { code: 'node-in-use', details: { dependants: names } },
     );
   }
+  if (ask.force?.includes('runs') !== true)
+    await refuseUnabortable(
+      tx,
+      rows.map((row) => row.id),
+      'wait until it is over, or delete with force runs',
+    );
   await tx.query('SELECT emit_events(repropose_noderoles($1, $2))', [rows.map((row) => row.id), `a node they depend on is being deleted by ${ask.actor}`]);
 }
 
-async function mark(tx: Tx, nodeId: number, actor: string): Promise<void> {
-  // What runs is taken from its executor; its slot is held until the stop is proven, so nothing is half left behind.
-  await tx.query(
-    `SELECT emit_events(stop_runs(ARRAY(SELECT r.id FROM runs r WHERE r.node_id = $1 AND r.status NOT IN ('ENDED', 'STOPPING') ORDER BY r.id), 'cancelled', $2))`,
-    [nodeId, `the node is being deleted by ${actor}`],
-  );
-  await tx.query(
-    `WITH moved AS (
-       UPDATE node_roles nr SET state = CASE WHEN nr.pending_parents <= nr.slack THEN 'TODO'::node_role_state ELSE 'BLOCKED' END, current_run_id = NULL, last_ok_hash = NULL,
-              version = nr.version + 1, changed_at = clock_timestamp() WHERE nr.node_id = $1 AND nr.state::text = 'TRANSITION'
-       RETURNING nr.id, nr.version, nr.state, nr.node_id, nr.role_id, nr.deployment_id)
-     SELECT emit_events(array_agg(noderole_event(m.id, m.version, 'TRANSITION', m.state, m.node_id, m.role_id, m.deployment_id, 'the node is being deleted') ORDER BY m.id)) FROM moved m`,
-    [nodeId],
-  );
+async function mark(tx: Tx, nodeId: number, { actor, force }: DeleteAsk): Promise<void> {
+  const { waitedFor } = await stopWork(tx, nodeId, actor, force?.includes('runs') === true);
   // After the stop, which parks a machine whose installation it breaks off: this one shall boot from its disk.
   await tx.query(
     `UPDATE nodes SET deleting = true, alive = false, version = version + 1,
             bootenv = 'local', boot_reason = 'node is being deleted', desired_gen = desired_gen + 1 WHERE id = $1`,
     [nodeId],
   );
-  await tx.query('UPDATE node_tokens SET revoked_at = clock_timestamp() WHERE node_id = $1 AND revoked_at IS NULL', [nodeId]);
+  // The agent that is at such a step needs its own; it is revoked when the step is over (`confirm_finalizers`).
+  await tx.query(`UPDATE node_tokens SET revoked_at = clock_timestamp() WHERE node_id = $1 AND revoked_at IS NULL AND NOT ($2 AND kind = 'agent')`, [
+    nodeId,
+    waitedFor > 0,
+  ]);
   await tx.query(`UPDATE installs SET status = 'abandoned', ended_at = clock_timestamp() WHERE node_id = $1 AND status = 'armed'`, [nodeId]);
 }
 
 async function skip(tx: Tx, nodeId: number, subsystems: readonly string[], actor: string): Promise<void> {
   await tx.query('UPDATE node_finalizers SET forced_by = $3 WHERE node_id = $1 AND subsystem = ANY($2) AND confirmed_at IS NULL', [nodeId, subsystems, actor]);
-  if (subsystems.includes('runs'))
-    await tx.query(`SELECT finish_stopped(ARRAY(SELECT r.id FROM runs r WHERE r.node_id = $1 AND r.status = 'STOPPING'))`, [nodeId]);
+  if (!subsystems.includes('runs')) return;
+  await stopWork(tx, nodeId, actor, true);
+  await tx.query(`SELECT finish_stopped(ARRAY(SELECT r.id FROM runs r WHERE r.node_id = $1 AND r.status = 'STOPPING'))`, [nodeId]);
 }
 
 /** What a deletion waits for, in words; empty when nothing holds it, or when the node is not being deleted. */
@@ -134,8 +135,9 @@ async function inWords(db: Pick<Db, 'pool'>, nodeId: number, subsystem: string):
   switch (subsystem) {
     case 'runs':
       return (
-        (await ask(`SELECT 'run ' || id || ' is ' || status AS text FROM runs WHERE node_id = $1 AND status <> 'ENDED' ORDER BY id LIMIT 5`)) ||
-        'about to be confirmed'
+        (await ask(
+          `SELECT 'run ' || id || ' is ' || status || coalesce(' in a step that cannot be broken off (' || unabortable || ')', '') AS text FROM runs WHERE node_id = $1 AND status <> 'ENDED' ORDER BY id LIMIT 5`,
+        )) || 'about to be confirmed'
       );
     case 'dependants':
       return (

@@ -21,7 +21,7 @@ export function redeployRoutes({ db }: { db: Db }): Route[] {
       body: redeployRequestSchema,
       answer: redeploySchema,
       refusals: [409],
-      handle: async ({ params, actor }) => redeploy(db, await target(params.key), actor.name),
+      handle: async ({ params, body, actor }) => redeploy(db, await target(params.key), actor.name, body.force),
     });
   return [
     route('deployments', 'Install every machine of the deployment anew: erases their disks', async (key) => ({ deploymentId: await deploymentId(db, key) })),

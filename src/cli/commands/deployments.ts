@@ -172,7 +172,7 @@ export function addDeployments(program: Command, cli: Cli): void {
     noun: 'deployment',
     argument: 'id or name',
     what: 'every machine of a deployment',
-    act: ({ client, signal }, key) => client().deployments.redeploy(key, { signal }),
+    act: ({ client, signal }, key, force) => client().deployments.redeploy(key, { force }, { signal }),
     next: LOOK_FOR_DEPLOYMENTS,
   });
   deployments

@@ -156,7 +156,7 @@ export function addNodeRoles(program: Command, cli: Cli): void {
     noun: 'noderole',
     argument: NODE_ROLE,
     what: 'what a noderole installs',
-    act: ({ client, signal }, key) => client().nodeRoles.redeploy(key, { signal }),
+    act: ({ client, signal }, key, force) => client().nodeRoles.redeploy(key, { force }, { signal }),
     next: LOOK_FOR_NODE_ROLES,
   });
   noderoles

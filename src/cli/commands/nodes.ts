@@ -170,7 +170,7 @@ export function addNodes(program: Command, cli: Cli): void {
     noun: 'node',
     argument: 'id or name',
     what: 'a machine',
-    act: ({ client, signal }, key) => client().nodes.redeploy(key, { signal }),
+    act: ({ client, signal }, key, force) => client().nodes.redeploy(key, { force }, { signal }),
     next: LOOK_FOR_NODES,
   });
   addNodeMoves(nodes, cli);

@@ -1,11 +1,14 @@
 /** Nodes and noderoles that go (engine-rules 25 and the rows "unbind" and "node delete" of the table). */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { redeploy } from '../../../src/deployments/redeploy.js';
 import { commitDeployment } from '../../../src/deployments/verbs.js';
 import { claim } from '../../../src/noderoles/claim.js';
 import { unbindNodeRole } from '../../../src/noderoles/unbind.js';
 import { bindRole } from '../../../src/noderoles/bind.js';
 import { reportFacts } from '../../../src/nodes/discover.js';
 import { deleteNode, deletionWaits, finishDeletions } from '../../../src/nodes/remove.js';
+import { settle } from '../../../src/noderoles/settle.js';
+import { beginUnabortable, endUnabortable } from '../../../src/runs/unabortable.js';
 import { report } from '../nodes/builders.js';
 import {
   addMachines,
@@ -51,6 +54,55 @@ async function pair(): Promise<{ nodes: [number, number]; controller: number; wo
 }
 
 describe('rule 25: deleting a node', () => {
+  it('rule 17: waits for a step that cannot be broken off, which is cancelled at its end; force does not wait', async () => {
+    const roles = await addRoles(engine.db, { flash: [] });
+    const [kept, forced] = (await addMachines(engine.db, 2)) as [number, number];
+    const ids = [await bind(engine, roles.flash, kept), await bind(engine, roles.flash, forced)];
+    await commit(engine);
+    const begun = await claimAndBegin(engine.db);
+    for (const turn of begun.values()) await beginUnabortable(engine.db.pool, turn, 'flashing the BIOS');
+    await remove(kept);
+    await remove(forced, { force: ['runs'] });
+    expect(await Promise.all(ids.map((id) => stateOf(engine.db, id)))).toEqual(['TRANSITION', 'TODO']);
+    expect(await finishDeletions(engine.db)).toEqual([forced]);
+    expect(await deletionWaits(engine.db, kept)).toEqual([
+      expect.stringMatching(/^runs: run \d+ is RUNNING in a step that cannot be broken off \(flashing the BIOS\)$/),
+    ]);
+    const turn = begun.get(ids[0] ?? 0);
+    if (!turn) throw new Error('no turn');
+    expect(await endUnabortable(engine.db.pool, turn)).toBe(true);
+    expect(await nodeRole(engine.db, ids[0] ?? 0)).toMatchObject({ state: 'ERROR', error_code: 'cancelled' });
+    await settle(engine.db.pool, [{ ...turn, outcome: { kind: 'lost', message: 'stopped' } }], 0);
+    expect(await finishDeletions(engine.db)).toEqual([kept]);
+  });
+
+  it('rule 17: of a node already being deleted, force ends the step that is waited for', async () => {
+    const roles = await addRoles(engine.db, { flash: [] });
+    const [node] = (await addMachines(engine.db, 1)) as [number];
+    await bind(engine, roles.flash, node);
+    await commit(engine);
+    for (const turn of (await claimAndBegin(engine.db)).values()) await beginUnabortable(engine.db.pool, turn, 'flashing the BIOS');
+    await remove(node);
+    expect(await finishDeletions(engine.db)).toEqual([]);
+    await remove(node, { force: ['runs'] });
+    expect(await finishDeletions(engine.db)).toEqual([node]);
+  });
+
+  it('rule 17: a redeploy is refused while its step cannot be broken off, unless forced', async () => {
+    const roles = await addRoles(engine.db, { os: [] }, { os: { flags: ['destructive'] } });
+    const [node] = (await addMachines(engine.db, 1)) as [number];
+    const id = await bind(engine, roles.os, node);
+    await commit(engine);
+    for (const turn of (await claimAndBegin(engine.db)).values()) await beginUnabortable(engine.db.pool, turn, 'flashing the BIOS');
+    await expect(redeploy(engine.db, { nodeRoleId: id }, 'op')).rejects.toMatchObject({
+      code: 'unabortable',
+      message: expect.stringContaining('(flashing the BIOS)'),
+    });
+    expect(await stateOf(engine.db, id)).toBe('TRANSITION');
+    await redeploy(engine.db, { nodeRoleId: id }, 'op', true);
+    expect(await stateOf(engine.db, id)).toBe('TODO');
+  });
+
   it('rule 25: is refused while something elsewhere depends on it, and names what', async () => {
     const { nodes } = await pair();
     await expect(remove(nodes[0])).rejects.toMatchObject({ code: 'node-in-use', message: expect.stringContaining('worker@machine') });
