@@ -5,7 +5,6 @@
 import { z } from 'zod';
 import { bulkResultSchema, type Bulk } from '../api/bulk-schemas.js';
 import { capListSchema } from '../api/caps-schemas.js';
-import { externalServerListSchema, snippetSchema, type ExternalServerQuery, type SnippetServerName } from '../api/external-schemas.js';
 import type { RoleListQuery } from '../api/milestone-schemas.js';
 import { moveResultSchema, targetSchema, type TargetPut } from '../api/node-move-schemas.js';
 import { deletionSchema, type CascadeQuery, type NodeDeleteQuery } from '../api/removal-schemas.js';
@@ -13,38 +12,29 @@ import { rolloutSchema, type RolloutPut } from '../api/rollout-schemas.js';
 import { batchResultSchema, type Batch } from '../api/batch-schemas.js';
 import { runDetailSchema, type ForceEnd } from '../api/run-schemas.js';
 import * as b from '../api/barclamp-schemas.js';
-import { dhcpExplainedSchema, reactionSchema, type DhcpAsk, type DhcpExplain } from '../api/dhcp-ask-schemas.js';
-import { bootDoctorSchema, bootTimelineSchema, unknownMachineSchema, type BootTimelineQuery, type UnknownQuery } from '../api/boot-schemas.js';
+import { bootDoctorSchema, bootTimelineSchema, type BootTimelineQuery } from '../api/boot-schemas.js';
 import * as a from '../api/attribs-schemas.js';
 import * as p from '../api/plan-schemas.js';
 import * as s from '../api/schemas.js';
 import * as h from '../api/hooks-schemas.js';
-import * as d from '../api/dns-schemas.js';
-import * as net from '../api/network-schemas.js';
 import * as t from '../api/token-schemas.js';
-import { bootAuthoritySchema, transferSchema, type TransferQuery } from '../api/transfer-schemas.js';
 import * as w from '../api/webhooks-schemas.js';
+import { bootServices } from './boot-services.js';
 import { followEvents, type ApiEvent, type EventsOptions } from './events.js';
-import { requestJson, requestNothing, type CallOptions, type ClientOptions, type Query } from './request.js';
+import { requestJson, type CallOptions, type ClientOptions } from './request.js';
+import { segment, verbsOf, type Key, type PageQuery } from './verbs.js';
 
 export { ClientError } from './request.js';
 export type { CallOptions, ClientOptions } from './request.js';
 export type { ApiEvent, EventsOptions } from './events.js';
+export type { Key } from './verbs.js';
 export type { Deployment, Node } from '../api/schemas.js';
 
 export type Client = ReturnType<typeof createClient>;
 
-/** An object's id or name. */
-export type Key = string | number;
-
 const healthSchema = z.object({ ok: z.boolean() });
 const readySchema = z.object({ ok: z.boolean(), database: z.boolean(), queue: z.boolean(), migrations: z.boolean() });
 export type Ready = z.infer<typeof readySchema>;
-
-/** A power action waits until the BMC agrees, a bind may draw in many roles: they take longer than a read. */
-const SLOW_MS = 90_000;
-
-const segment = (key: Key): string => encodeURIComponent(String(key));
 
 /** A container of attribs: where its resource is, and its key there. */
 export type AttribsOf = { kind: 'node_roles' | 'deployment_roles' | 'nodes'; key: Key };
@@ -52,16 +42,11 @@ const attribsPath = ({ kind, key }: AttribsOf): string => `/${kind}/${segment(ke
 
 /** Builds the client. Nothing is sent until a method is called; it holds no connection. */
 export function createClient(options: ClientOptions) {
-  const api = '/api/v2';
-  const get = <Schema extends z.ZodType>(path: string, answer: Schema, call?: CallOptions, query?: Query) =>
-    requestJson(options, { method: 'GET', path: api + path, query, answer, signal: call?.signal });
-  const write = <Schema extends z.ZodType>(method: 'POST' | 'PUT' | 'PATCH', path: string, answer: Schema, body: unknown, call?: CallOptions) =>
-    requestJson(options, { method, path: api + path, body, answer, signal: call?.signal, timeoutMs: SLOW_MS });
-  const remove = (path: string, call?: CallOptions, query?: Query) =>
-    requestNothing(options, { method: 'DELETE', path: api + path, query, signal: call?.signal, timeoutMs: SLOW_MS });
-  type PageQuery = z.input<typeof s.pageQuerySchema>;
+  const verbs = verbsOf(options);
+  const { get, write, remove } = verbs;
 
   return {
+    ...bootServices(verbs),
     /** The same, for one's own use of the address or the token. */
     options,
     status: (call?: CallOptions) => get('/status', s.statusSchema, call),
@@ -135,22 +120,6 @@ export function createClient(options: ClientOptions) {
       bootDoctor: (key: Key, call?: CallOptions) => get(`/nodes/${segment(key)}/boot-doctor`, bootDoctorSchema, call),
       timeline: (key: Key, query?: { limit?: number }, call?: CallOptions) => get(`/nodes/${segment(key)}/timeline`, s.timelineSchema, call, query),
     },
-    boot: {
-      /** The authority of HTTPS boot. */
-      authority: (call?: CallOptions) => get('/boot/ca', bootAuthoritySchema, call),
-      /** Files on their way to machines, and those of the last hour. */
-      transfers: (query?: TransferQuery, call?: CallOptions) => get('/boot/transfers', s.pageOf(transferSchema), call, query),
-      /** Machines that were heard and are no node. */
-      unknown: (query?: UnknownQuery, call?: CallOptions) => get('/boot/unknown', s.pageOf(unknownMachineSchema), call, query),
-      /** The timeline of a MAC, node or not. */
-      doctor: (mac: string, call?: CallOptions) => get(`/boot/unknown/${segment(mac)}/doctor`, bootDoctorSchema, call),
-      timeline: (mac: string, query?: BootTimelineQuery, call?: CallOptions) => get(`/boot/unknown/${segment(mac)}`, bootTimelineSchema, call, query),
-    },
-    dhcp: {
-      /** What we would answer to a client; nothing is promised. */
-      ask: (body: DhcpAsk, call?: CallOptions) => write('POST', '/dhcp/ask', reactionSchema, body, call),
-      explain: (body: DhcpExplain, call?: CallOptions) => write('POST', '/dhcp/explain', dhcpExplainedSchema, body, call),
-    },
     deploymentRoles: {
       list: (query?: s.DeploymentRoleListQuery, call?: CallOptions) => get('/deployment_roles', s.pageOf(s.deploymentRoleSchema), call, query),
       get: (id: number, call?: CallOptions) => get(`/deployment_roles/${segment(id)}`, s.deploymentRoleSchema, call),
@@ -188,31 +157,6 @@ export function createClient(options: ClientOptions) {
       replay: (body: h.HookReplay, call?: CallOptions) => write('POST', '/hooks/replay', h.hookReplayResultSchema, body, call),
       drop: (id: number, call?: CallOptions) => remove(`/hooks/${segment(id)}`, call),
     },
-    networks: {
-      list: (query?: net.NetworkListQuery, call?: CallOptions) => get('/networks', s.pageOf(net.networkSchema), call, query),
-      get: (key: Key, call?: CallOptions) => get(`/networks/${segment(key)}`, net.networkSchema, call),
-      create: (body: net.NetworkCreate, call?: CallOptions) => write('POST', '/networks', net.networkSchema, body, call),
-      update: (key: Key, body: net.NetworkPatch, call?: CallOptions) => write('PATCH', `/networks/${segment(key)}`, net.networkSchema, body, call),
-      remove: (key: Key, query?: net.NetworkDeleteQuery, call?: CallOptions) => remove(`/networks/${segment(key)}`, call, query),
-    },
-    allocations: {
-      list: (query?: net.AllocationListQuery, call?: CallOptions) => get('/allocations', s.pageOf(net.allocationSchema), call, query),
-      create: (body: net.AllocationCreate, call?: CallOptions) => write('POST', '/allocations', net.allocationSchema, body, call),
-      remove: (id: number, call?: CallOptions) => remove(`/allocations/${segment(id)}`, call),
-    },
-    leases: {
-      list: (query?: net.LeaseListQuery, call?: CallOptions) => get('/leases', s.pageOf(net.leaseSchema), call, query),
-      release: (address: string, call?: CallOptions) => remove(`/leases/${segment(address)}`, call),
-    },
-    dns: {
-      zones: (call?: CallOptions) => get('/dns/zones', d.zoneListSchema, call),
-      zoneFile: (name: string, call?: CallOptions) => get(`/dns/zones/${segment(name)}/file`, d.zoneFileSchema, call),
-      putZone: (name: string, body: d.ZonePut, call?: CallOptions) => write('PUT', `/dns/zones/${segment(name)}`, d.zoneSchema, body, call),
-      removeZone: (name: string, call?: CallOptions) => remove(`/dns/zones/${segment(name)}`, call),
-      records: (query?: d.RecordListQuery, call?: CallOptions) => get('/dns/records', s.pageOf(d.recordSchema), call, query),
-      createRecord: (body: d.RecordCreate, call?: CallOptions) => write('POST', '/dns/records', d.recordSchema, body, call),
-      removeRecord: (id: number, call?: CallOptions) => remove(`/dns/records/${segment(id)}`, call),
-    },
     tokens: {
       list: (query?: PageQuery, call?: CallOptions) => get('/tokens', s.pageOf(t.tokenSchema), call, query),
       /** The answer alone holds the token. */
@@ -232,11 +176,6 @@ export function createClient(options: ClientOptions) {
         get(`/webhooks/${segment(key)}/deliveries`, s.pageOf(w.webhookDeliverySchema), call, query),
       delivery: (key: Key, id: number, call?: CallOptions) => get(`/webhooks/${segment(key)}/deliveries/${segment(id)}`, w.webhookDeliverySchema, call),
     },
-    externalServers: {
-      list: (query?: ExternalServerQuery, call?: CallOptions) => get('/external-servers', externalServerListSchema, call, query),
-      remove: (name: string, call?: CallOptions) => remove(`/external-servers/${segment(name)}`, call),
-      snippet: (server: SnippetServerName, call?: CallOptions) => get(`/dhcp-snippets/${segment(server)}`, snippetSchema, call),
-    },
     caps: {
       list: (call?: CallOptions) => get('/caps', capListSchema, call),
       set: (name: string, max: number | null, call?: CallOptions) => write('PUT', `/caps/${segment(name)}`, capListSchema, { max }, call),
@@ -249,11 +188,6 @@ export function createClient(options: ClientOptions) {
         write('PUT', `${attribsPath(of)}/${segment(name)}`, a.attribOneSchema, { value }, call),
       unset: (of: AttribsOf, name: string, call?: CallOptions) => remove(`${attribsPath(of)}/${segment(name)}`, call),
       inputs: (run: number, query?: a.RunInputsQuery, call?: CallOptions) => get(`/runs/${segment(run)}/inputs`, a.runInputsSchema, call, query),
-    },
-    bootenvs: {
-      list: (query?: PageQuery, call?: CallOptions) => get('/bootenvs', s.pageOf(s.bootenvSchema), call, query),
-      get: (name: string, call?: CallOptions) => get(`/bootenvs/${segment(name)}`, s.bootenvSchema, call),
-      preview: (name: string, query: { node: string }, call?: CallOptions) => get(`/bootenvs/${segment(name)}/preview`, s.bootenvPreviewSchema, call, query),
     },
   };
 }

@@ -6,6 +6,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { withDeadline } from './deadline.js';
 import { errorCode } from './error-code.js';
+import { takeBatch, type GrantOutcome, type Pending, type PendingGrant, type PendingWrite } from './grant-batch.js';
 import { ownerOf } from './identity.js';
 import { observeLease, type ObservedLease } from './observed-leases.js';
 import type { Lease, LeaseBook } from './lease-book.js';
@@ -22,9 +23,6 @@ import {
   type LeaseRow,
 } from './lease-queries.js';
 
-/** What became of one ask. `unavailable`: the database did not answer; nothing is known, the client asks again. */
-export type GrantOutcome = 'granted' | 'taken' | 'unavailable';
-
 export type LeaseStoreDeps = {
   readonly pool: Pool;
   readonly logger: Logger;
@@ -34,14 +32,6 @@ export type LeaseStoreDeps = {
   readonly monotonicMs: () => number;
 };
 
-type PendingGrant = {
-  readonly kind: 'grant';
-  readonly ask: LeaseAsk;
-  readonly settle: ((outcome: GrantOutcome) => void)[];
-};
-type PendingWrite = { readonly kind: 'write'; readonly what: string; readonly run: () => Promise<void> };
-
-const BATCH_ASKS = 256;
 /** Past this a flood is under way; clients whose ask is dropped ask again. */
 const QUEUE_LIMIT = 20_000;
 /** Clients repeat a REQUEST after 4 s (RFC 2131 section 4.1); an answer later than this is of no use to them. */
@@ -54,7 +44,7 @@ const WRONG_ROW = /^2[23]/;
 
 export class LeaseStore {
   readonly #deps: LeaseStoreDeps;
-  #queue: (PendingGrant | PendingWrite)[] = [];
+  #queue: Pending[] = [];
   #draining: Promise<void> | undefined;
   #isAway = false;
 
@@ -151,7 +141,7 @@ export class LeaseStore {
     await this.#draining;
   }
 
-  #enqueue(item: PendingGrant | PendingWrite): void {
+  #enqueue(item: Pending): void {
     this.#queue.push(item);
     this.#draining ??= this.#drain();
   }
@@ -165,42 +155,12 @@ export class LeaseStore {
         this.#queue.shift();
         await this.#write(first);
       } else {
-        await this.#commit(this.#takeBatch());
+        const { batch, rest } = takeBatch(this.#queue);
+        this.#queue = rest;
+        await this.#commit(batch);
       }
     }
     this.#draining = undefined;
-  }
-
-  /**
-   * The grants at the head of the queue that differ in address and machine. A repeat of an ask shares its outcome; one that
-   * collides with another stays for the next batch, as everything behind a write does.
-   */
-  #takeBatch(): PendingGrant[] {
-    const batch: PendingGrant[] = [];
-    const byAddress = new Map<number, PendingGrant>();
-    const machines = new Set<string>();
-    const rest: (PendingGrant | PendingWrite)[] = [];
-    let isClosed = false;
-    for (const item of this.#queue) {
-      if (isClosed || item.kind === 'write' || batch.length >= BATCH_ASKS) {
-        isClosed = true;
-        rest.push(item);
-        continue;
-      }
-      const machine = `${item.ask.networkId} ${ownerOf(item.ask)}`;
-      const same = byAddress.get(item.ask.address);
-      if (same !== undefined && ownerOf(same.ask) === ownerOf(item.ask)) {
-        same.settle.push(...item.settle);
-      } else if (same !== undefined || machines.has(machine)) {
-        rest.push(item);
-      } else {
-        byAddress.set(item.ask.address, item);
-        machines.add(machine);
-        batch.push(item);
-      }
-    }
-    this.#queue = rest;
-    return batch;
   }
 
   async #commit(batch: readonly PendingGrant[]): Promise<void> {
