@@ -1,6 +1,11 @@
 -- What a batch of jobs is started with, and the start itself (the rule in words: src/runs/start.ts). Functions, so that they
 -- are planned like the rest of the hot path (00_types.sql).
 
+-- Whether a role's attribs call anything secret (the walk itself: src/attribs/secrets.ts).
+CREATE OR REPLACE FUNCTION has_secrets(p_attribs jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT p_attribs <> '[]' AND p_attribs::text ~ '"writeOnly": true|"format": "password"'
+$$;
+
 -- All that the inputs of these runs are frozen from, in one statement and so in one snapshot: `run`, an object for each that
 -- is QUEUED or WAKING, and `role`, one for each of their roles, because thousands of runs are of few roles.
 -- What is read of others (45_attribs.sql says who reads what; docs/attribs.md tells it in words). Roles that want nothing
@@ -18,12 +23,15 @@ BEGIN
            dr.committed_data AS deployment_data, dr.data_revisions AS deployment_revisions, dr.wall AS deployment_wall,
            n.id AS node_id, n.name AS node_name, n.arch AS node_arch, n.kind AS node_kind, n.boot_epoch,
            CASE WHEN r.inputs IS NULL AND NOT nr.barrier THEN (
-             SELECT coalesce(jsonb_object_agg(p.name, jsonb_build_object('wall', p.wall, 'run', p.wall_run_id)), '{}') FROM (
-               SELECT pr.name || '@' || pn.name AS name, pnr.wall, pnr.wall_run_id FROM node_role_edges e JOIN node_roles pnr ON pnr.id = e.parent_id
+             SELECT coalesce(jsonb_object_agg(p.name, CASE WHEN has_secrets(p.attribs) THEN jsonb_build_object('wall', p.wall, 'run', p.wall_run_id, 'attribs', p.attribs)
+                                                        ELSE jsonb_build_object('wall', p.wall, 'run', p.wall_run_id) END), '{}') FROM (
+               SELECT pr.name || '@' || pn.name AS name, pnr.wall, pnr.wall_run_id, pr.attribs FROM node_role_edges e JOIN node_roles pnr ON pnr.id = e.parent_id
                  JOIN roles pr ON pr.id = pnr.role_id JOIN nodes pn ON pn.id = pnr.node_id
                 WHERE e.child_id = nr.id AND pnr.wall <> '{}' AND reads_parents(ro.wants, pnr.barrier)
                 ORDER BY NOT pnr.barrier, (pnr.node_id <> nr.node_id), pnr.id LIMIT 16) p)
-           ELSE '{}' END AS parents,
+           -- Going on after a wait, the walls are in its inputs; which of them hold secrets is not.
+           ELSE (SELECT coalesce(jsonb_object_agg(k.name, jsonb_build_object('attribs', pr.attribs)), '{}') FROM jsonb_object_keys(r.inputs->'parents') AS k(name)
+                   JOIN roles pr ON pr.name = regexp_replace(k.name, '@[^@]*$', '') AND has_secrets(pr.attribs)) END AS parents,
            -- A disk that is installed is not installed again by anything but a redeploy (engine-rules 15).
            'destructive' = ANY(ro.flags) AND coalesce((SELECT i.status = 'completed' FROM installs i WHERE i.node_id = nr.node_id AND i.node_role_id = nr.id ORDER BY i.id DESC LIMIT 1), false) AS installed,
            CASE WHEN ro.wants <> '[]' THEN wanted_values(nr.id, ro.wants, n.discovery, n.hint) END AS wanted

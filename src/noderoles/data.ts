@@ -15,8 +15,8 @@ import { isJsonObject, type Json, type JsonObject } from '../shared/json.js';
 
 export { overlay } from '../attribs/overlay.js';
 
-/** What a parent left, by `<role>@<node>`. */
-export type ParentWall = { wall: JsonObject; run: number | null };
+/** What a parent left, by `<role>@<node>`; its role's attribs where they call something secret. */
+export type ParentWall = { wall: JsonObject; run: number | null; attribs?: readonly Attrib[] | undefined };
 
 export type DataSources = {
   attribs: readonly Attrib[];

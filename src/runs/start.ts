@@ -10,6 +10,7 @@ import { secretsIn } from '../attribs/secrets.js';
 import type { Wanted } from '../attribs/wanted.js';
 import { freezeInputs, hashInputs, type DataSources, type ParentWall } from '../noderoles/data.js';
 import type { RunJob } from '../queue/jobs.js';
+import { isJsonObject } from '../shared/json.js';
 import type { Turn } from './turn.js';
 
 /** A turn that runs the jig. */
@@ -170,13 +171,18 @@ function sourcesOf({ run, role }: Row): DataSources {
   };
 }
 
-/** Of its own attribs, and of those it wants, wherever they were put. */
+/** Of its own attribs, of those it wants, wherever they were put, and of the walls that it reads whole. */
 function secretsOf({ run, role }: Row, inputs: JsonObject): string[] {
   const wanted = (run.wanted ?? []).flatMap(({ at, schema }) => {
     const value = valueAt(inputs, pathKeys(at));
     return !schema || value === undefined ? [] : secretsIn([{ name: 'value', schema }], { value });
   });
-  return [...secretsIn(role.attribs, inputs), ...wanted];
+  const walls = isJsonObject(inputs.parents) ? inputs.parents : {};
+  const parents = Object.entries(run.parents).flatMap(([name, { attribs }]) => {
+    const wall = walls[name];
+    return attribs === undefined || !isJsonObject(wall) ? [] : secretsIn(attribs, wall);
+  });
+  return [...secretsIn(role.attribs, inputs), ...wanted, ...parents];
 }
 
 function toAnswer(row: Row, inputs: JsonObject, hash: string, fence: number | undefined): StartAnswer {

@@ -2,8 +2,7 @@
  * The last turn of a run that was cancelled: its jig undoes what was begun (`onStop`), in a dispatch of its own, before
  * the machine is given to others (engine-rules 17). prisma/functions/32_stop.sql keeps the step, its tries and its proof.
  */
-import type { Attrib } from '../attribs/names.js';
-import { secretsIn } from '../attribs/secrets.js';
+import { secretsOfRun } from '../attribs/shown-inputs.js';
 import type { Queryable } from '../db/client.js';
 import type { JsonObject, Stopped } from '../jigs/contract.js';
 import type { RunJob } from '../queue/jobs.js';
@@ -27,7 +26,6 @@ type Row = {
   role_name: string;
   jig_config: JsonObject;
   timeout_seconds: number;
-  attribs: Attrib[];
   node_id: number;
   node_name: string;
   node_arch: string;
@@ -37,7 +35,7 @@ type Row = {
 /** Takes the undoing of a run, which consumes the job's fence; null when the job is for no such step or comes late. */
 export async function takeStop(db: Queryable, job: RunJob, worker: string, leaseSeconds: number): Promise<StoppingRun | null> {
   const { rows } = await db.query<Row>(
-    `SELECT r.id, r.fence, r.attempt, r.jig, r.inputs, r.memo, r.stop_reason, r.node_role_id AS noderole_id, ro.name AS role_name, ro.jig_config, ro.timeout_seconds, ro.attribs,
+    `SELECT r.id, r.fence, r.attempt, r.jig, r.inputs, r.memo, r.stop_reason, r.node_role_id AS noderole_id, ro.name AS role_name, ro.jig_config, ro.timeout_seconds,
             n.id AS node_id, n.name AS node_name, n.arch AS node_arch, n.kind AS node_kind
        FROM start_stop($1, $2, $3, $4) r JOIN roles ro ON ro.id = r.role_id JOIN nodes n ON n.id = r.node_id`,
     [job.runId, job.fence, worker, leaseSeconds],
@@ -55,7 +53,7 @@ export async function takeStop(db: Queryable, job: RunJob, worker: string, lease
     noderoleId: row.noderole_id,
     role: { name: row.role_name, config: row.jig_config, timeoutSeconds: row.timeout_seconds },
     node: { id: row.node_id, name: row.node_name, arch: row.node_arch, kind: row.node_kind },
-    secrets: secretsIn(row.attribs, row.inputs ?? {}),
+    secrets: await secretsOfRun(db, row.id),
   };
 }
 

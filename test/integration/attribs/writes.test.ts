@@ -11,7 +11,8 @@ import { updateNode } from '../../../src/nodes/store.js';
 import { parseBarclamp } from '../../../src/roles/load.js';
 import { importBarclamps } from '../../../src/roles/store.js';
 import { createLogger } from '../../../src/shared/logger.js';
-import { addMachines, addRoles, bind, commit, nodeRole, openDirectEngine, runsOf, type DirectEngine } from '../../support/direct-engine.js';
+import { addMachines, addRoles, bind, call, commit, nodeRole, openDirectEngine, runsOf, type DirectEngine } from '../../support/direct-engine.js';
+import { waitFor } from '../../support/wait-for.js';
 
 let engine: DirectEngine;
 beforeAll(async () => {
@@ -157,5 +158,27 @@ describe('a secret', () => {
     expect((await engine.db.pool.query('SELECT error_message FROM node_roles WHERE id = $1', [id])).rows).toEqual([{ error_message: 'refused "***"' }]);
     // The agent's log comes to a process that did not start the run.
     expect(await secretsOfRun(engine.db.pool, run.id)).toEqual(['hunter22']);
+  });
+
+  it('in the wall of a parent that is read whole reaches the jig, and no log: not at first, not after a wait', async () => {
+    const roles = await addRoles(engine.db, { vault: [], reader: ['vault'] }, { vault: { attribs } });
+    const [nodeId] = await addMachines(engine.db, 1);
+    await bind(engine, roles.vault, nodeId);
+    const id = await bind(engine, roles.reader, nodeId);
+    await commit(engine);
+    await work(() => ({ kind: 'done', wall: { port: 1, password: 'hunter33' } }));
+    const say = (ctx: JigContext): JigOutcome => {
+      const vault = Object.values(ctx.inputs.parents as Record<string, { password: string }>)[0];
+      ctx.log(`connecting with ${vault?.password}`);
+      return ctx.wake === null ? { kind: 'timer', seconds: 0, memo: {} } : { kind: 'done' };
+    };
+    await work(say);
+    await waitFor(async () => (await call(engine.db, 'expire_waits()')) > 0, { what: 'the timer' });
+    await work(say);
+    expect((await runsOf(engine.db, id))[0]).toMatchObject({ outcome: 'succeeded' });
+    const { rows } = await engine.db.pool.query<{ text: string }>('SELECT l.text FROM run_logs l JOIN runs r ON r.id = l.run_id WHERE r.node_role_id = $1', [
+      id,
+    ]);
+    expect(rows.map((row) => row.text)).toEqual(['connecting with ***\n', 'connecting with ***\n']);
   });
 });
