@@ -63,6 +63,26 @@ BEGIN
   RETURN CASE WHEN v_poked IS NULL THEN '{}'::engine_event[] ELSE poke_active(v_poked, p_reason) END;
 END $$;
 
+-- Roles that an import gave another template or other attribs; p_templates, p_attribs: what they had. Wanted again is what is
+-- bound to them, and who reads of it an attrib that differs. Takes the locks. Returns the events.
+CREATE OR REPLACE FUNCTION tell_replaced_roles(p_roles int[], p_templates jsonb[], p_attribs jsonb[]) RETURNS engine_event[] LANGUAGE plpgsql AS $$
+DECLARE
+  v_told int[];
+BEGIN
+  WITH changed AS MATERIALIZED (
+    SELECT ro.id, i.template AS old_template, i.attribs AS old_attribs, ro.template, ro.attribs
+      FROM unnest(p_roles, p_templates, p_attribs) AS i(id, template, attribs) JOIN roles ro ON ro.id = i.id
+  )
+  SELECT array_agg(t.id ORDER BY t.id) INTO v_told FROM (
+    SELECT nr.id FROM changed c JOIN node_roles nr ON nr.role_id = c.id WHERE nr.committed AND NOT nr.barrier
+    UNION
+    SELECT l.child_id FROM changed c JOIN node_roles p ON p.role_id = c.id JOIN attrib_links l ON l.parent_id = p.id JOIN node_roles k ON k.id = l.child_id
+     WHERE k.committed AND (c.old_template->l.attrib IS DISTINCT FROM c.template->l.attrib
+        OR jsonb_path_query_first(c.old_attribs, '$[*] ? (@.name == $name)', jsonb_build_object('name', l.attrib))
+           IS DISTINCT FROM jsonb_path_query_first(c.attribs, '$[*] ? (@.name == $name)', jsonb_build_object('name', l.attrib)))) t;
+  RETURN CASE WHEN v_told IS NULL THEN '{}'::engine_event[] ELSE want_again(v_told, 'its role was imported with other values') END;
+END $$;
+
 -- A node's discovery or hint changed from p_old to p_new (both overlaid): the noderoles on it that want what is at a path
 -- where they differ. The caller holds the lock of the node. Returns the events.
 CREATE OR REPLACE FUNCTION tell_node_readers(p_node int, p_old jsonb, p_new jsonb) RETURNS engine_event[] LANGUAGE plpgsql AS $$

@@ -3,6 +3,7 @@ import type { Tx } from '../db/client.js';
 import { DEFINED_COLUMNS, type RoleColumns } from './columns.js';
 import type { ResolvedRole } from './resolve.js';
 import { ConflictError } from '../shared/errors.js';
+import type { Json, JsonObject } from '../shared/json.js';
 import { roleFields, type BarclampDefinition, type RoleDefinition } from './role.js';
 
 /** Where a barclamp comes from; only the same source may write it again. */
@@ -49,14 +50,33 @@ const ASSIGNMENTS = DEFINED_COLUMNS.filter((column) => column !== 'name')
   .map((column) => `${column} = EXCLUDED.${column}`)
   .join(', ');
 
-/** An upsert by name; one that was retired is back. */
-export async function upsertRoles(tx: Tx, rows: readonly RoleColumns[]): Promise<void> {
-  await tx.query(
-    `INSERT INTO roles (${COLUMNS}) SELECT ${COLUMNS} FROM jsonb_populate_recordset(NULL::roles, $1)
-     ON CONFLICT (name) DO UPDATE SET ${ASSIGNMENTS}, retired_at = NULL,
-       updated_at = CASE WHEN roles.definition IS DISTINCT FROM EXCLUDED.definition THEN clock_timestamp() ELSE roles.updated_at END`,
+/** A role as it was before an import gave it another template or other attribs. */
+export type ReplacedRole = { id: number; template: JsonObject; attribs: Json };
+
+/** An upsert by name; one that was retired is back. Returns those whose noderoles are given other values from now on. */
+export async function upsertRoles(tx: Tx, rows: readonly RoleColumns[]): Promise<ReplacedRole[]> {
+  const { rows: replaced } = await tx.query<ReplacedRole>(
+    `WITH given AS MATERIALIZED (
+       SELECT * FROM jsonb_populate_recordset(NULL::roles, $1)
+     ), written AS (
+       INSERT INTO roles (${COLUMNS}) SELECT ${COLUMNS} FROM given
+       ON CONFLICT (name) DO UPDATE SET ${ASSIGNMENTS}, retired_at = NULL,
+         updated_at = CASE WHEN roles.definition IS DISTINCT FROM EXCLUDED.definition THEN clock_timestamp() ELSE roles.updated_at END
+     )
+     SELECT ro.id, ro.template, ro.attribs FROM roles ro JOIN given g ON g.name = ro.name WHERE (ro.template, ro.attribs) IS DISTINCT FROM (g.template, g.attribs)`,
     [JSON.stringify(rows)],
   );
+  return replaced;
+}
+
+/** What is bound to these roles, or reads of them what differs now, is wanted again (DESIGN rule 9). After `writeResolved`. */
+export async function tellReplaced(tx: Tx, replaced: readonly ReplacedRole[]): Promise<void> {
+  if (replaced.length === 0) return;
+  await tx.query('SELECT emit_events(tell_replaced_roles($1, $2, $3))', [
+    replaced.map((role) => role.id),
+    replaced.map((role) => JSON.stringify(role.template)),
+    replaced.map((role) => JSON.stringify(role.attribs)),
+  ]);
 }
 
 /** What follows from all roles together, written where it is not so already: a late import changes others' rows as well. */

@@ -1,10 +1,11 @@
 /**
  * Imports barclamps: an upsert by role name in one transaction, refused whole when the roles together make no sense. What
- * was bound goes on as it was bound; requirements hold for what is bound from now on.
+ * was bound goes on as it was bound; requirements hold for what is bound from now on. Another template or other attribs are
+ * other inputs, so what is bound runs again with them.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Pool, Tx } from '../db/client.js';
-import { withTransaction } from '../db/client.js';
+import { withRetriedTransaction } from '../db/passing.js';
 import { ConflictError } from '../shared/errors.js';
 import { checkCode, type RoleCode } from './code.js';
 import { columnsOf, type RoleColumns } from './columns.js';
@@ -12,7 +13,17 @@ import { companionOf } from './companion.js';
 import { resolveRoles } from './resolve.js';
 import { retireOrRemove, type Gone } from './retire.js';
 import type { BarclampDefinition } from './role.js';
-import { lockImports, readDefinition, readStoredRoles, upsertBarclamps, upsertRoles, writeResolved, type BarclampSource, type StoredRole } from './rows.js';
+import {
+  lockImports,
+  readDefinition,
+  readStoredRoles,
+  tellReplaced,
+  upsertBarclamps,
+  upsertRoles,
+  writeResolved,
+  type BarclampSource,
+  type StoredRole,
+} from './rows.js';
 
 export type ImportOptions = {
   source?: BarclampSource;
@@ -34,7 +45,7 @@ export type ImportResult = { created: string[]; changed: string[]; unchanged: st
 export async function importBarclamps(pool: Pool, barclamps: BarclampDefinition[], options: ImportOptions = {}): Promise<ImportResult> {
   const { source = 'built-in', allowDangling = false } = options;
   if (options.code) for (const barclamp of barclamps) checkCode(barclamp, options.code);
-  return withTransaction(pool, async (tx) => {
+  return withRetriedTransaction(pool, async (tx) => {
     await lockImports(tx);
     await refuseForeignBarclamps(tx, barclamps, source);
     const stored = await readStoredRoles(tx);
@@ -52,10 +63,11 @@ export async function importBarclamps(pool: Pool, barclamps: BarclampDefinition[
       removed: new Set(missing.map((role) => role.name)),
       allowDangling,
     });
-    await upsertRoles(tx, [...written.values()]);
+    const replaced = await upsertRoles(tx, [...written.values()]);
     await writeResolved(tx, resolved.roles);
     await upsertBarclamps(tx, barclamps, source);
     await refuseSharedNodeAttribs(tx);
+    await tellReplaced(tx, replaced);
     const warnings = resolved.warnings.filter((warning) => imported.has(warning.role)).map((warning) => warning.message);
     return { ...compare(stored, barclamps), ...gone, warnings };
   });

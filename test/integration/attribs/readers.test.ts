@@ -351,3 +351,39 @@ async function nodeName(id: number): Promise<string> {
   const { rows } = await engine.db.pool.query<{ name: string }>('SELECT name FROM nodes WHERE id = $1', [id]);
   return rows[0]?.name ?? '';
 }
+
+describe('an import', () => {
+  const roles = { db: [], reader: ['db'], after: ['db'] };
+  const importRoles = (template: JsonObject, port: JsonObject, description = 'x') =>
+    addRoles(engine.db, roles, {
+      db: { template, description, attribs: [attrib('port', port), attrib('other')] },
+      reader: { 'wants-attribs': ['db/port'] },
+      after: { 'wants-attribs': ['db/other'] },
+    });
+  const setUp = async () => {
+    const ids = await importRoles({ port: 1 }, {});
+    const [node] = await addMachines(engine.db, 1);
+    const bound: Record<string, number> = {};
+    for (const name of Object.keys(roles)) bound[name] = await bind(engine, ids[name], node);
+    await commit(engine);
+    await drive();
+    return bound;
+  };
+
+  it('DESIGN rule 9: that changes the template of a role runs what is bound to it again, and who reads what changed', async () => {
+    const bound = await setUp();
+    await importRoles({ port: 2 }, {});
+    expect(await nodeRole(engine.db, bound.db ?? 0)).toMatchObject({ state: 'TODO' });
+    expect(await drive()).toEqual(['db', 'reader']);
+    expect((await given(bound.db ?? 0)).inputs).toMatchObject({ port: 2 });
+    expect((await touched(bound.after ?? 0)).runs).toBe(1);
+  });
+
+  it('DESIGN rule 9: that changes neither template nor attribs touches nothing', async () => {
+    const bound = await setUp();
+    const before = await Promise.all(Object.values(bound).map(touched));
+    await importRoles({ port: 1 }, {}, 'another description');
+    expect(await drive()).toEqual([]);
+    expect(await Promise.all(Object.values(bound).map(touched))).toEqual(before);
+  });
+});
