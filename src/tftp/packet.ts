@@ -7,7 +7,7 @@ import { printableText, uint16At, uint16Bytes } from '../shared/bytes.js';
 export const OPCODE = { readRequest: 1, writeRequest: 2, data: 3, acknowledgement: 4, error: 5, optionAcknowledgement: 6 } as const;
 
 /** RFC 1350 appendix, RFC 2347 section 3. */
-export const TFTP_ERROR = { notDefined: 0, fileNotFound: 1, accessViolation: 2, illegalOperation: 4, unknownTransfer: 5, optionRefused: 8 } as const;
+export const TFTP_ERROR = { notDefined: 0, fileNotFound: 1, accessViolation: 2, illegalOperation: 4, optionRefused: 8 } as const;
 
 export type Request = {
   kind: 'read' | 'write';
@@ -33,7 +33,7 @@ export function parseTftp(bytes: Buffer): ClientPacket | undefined {
     case OPCODE.writeRequest:
       return parseRequest(opcode === OPCODE.readRequest ? 'read' : 'write', bytes);
     case OPCODE.acknowledgement: {
-      const block = uint16At(bytes, 2);
+      const block = acknowledgedBlock(bytes);
       return block === undefined ? undefined : { kind: 'acknowledgement', block };
     }
     case OPCODE.error: {
@@ -44,6 +44,11 @@ export function parseTftp(bytes: Buffer): ClientPacket | undefined {
     default:
       return undefined;
   }
+}
+
+/** The block of an ACK; undefined when it is none. Nothing is allocated: it is read for every block of every transfer. */
+export function acknowledgedBlock(bytes: Buffer): number | undefined {
+  return uint16At(bytes, 0) === OPCODE.acknowledgement ? uint16At(bytes, 2) : undefined;
 }
 
 function parseRequest(kind: Request['kind'], bytes: Buffer): Request | undefined {

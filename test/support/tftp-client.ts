@@ -28,6 +28,20 @@ export async function next(socket: Socket, ms = 3_000): Promise<{ bytes: Buffer;
   }
 }
 
+/** Sends to a port of the server that is not open for this socket; resolves when the kernel has said so (ICMP port unreachable). */
+export async function refused(socket: Socket, port: number, bytes: Buffer): Promise<void> {
+  const connected = once(socket, 'connect');
+  // An answer comes from the address that was asked, so that is all this socket hears from now on.
+  socket.connect(port, '127.0.0.1');
+  await connected;
+  const told = new Promise<Error>((resolve) => {
+    socket.once('error', resolve);
+  });
+  socket.send(bytes);
+  const error = await told;
+  if (!('code' in error) || error.code !== 'ECONNREFUSED') throw error;
+}
+
 export type Fetched = { content: Buffer; options: Record<string, string>; error?: string; duplicates: number };
 
 /** Fetches as RFC 7440 says; `lose` drops what it names, counted over all DATA packets that come in. */

@@ -1,12 +1,15 @@
 /** The TFTP server over real UDP on loopback, with a client that can lose packets. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { LiveTransfers } from '../../../src/nodes/transfers.js';
 import { createLogger } from '../../../src/shared/logger.js';
 import type { TftpEvent } from '../../../src/tftp/events.js';
 import { TftpServer } from '../../../src/tftp/server.js';
-import { ack, fetchFile as fetchFrom, next, openClient, request } from '../../support/tftp-client.js';
+import { ack, fetchFile as fetchFrom, next, openClient, refused, request } from '../../support/tftp-client.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const LOADER = Buffer.from(Array.from({ length: 100_003 }, (_, index) => (index * 31) % 251));
@@ -14,6 +17,7 @@ let directory: string;
 let server: TftpServer;
 let port: number;
 const events: TftpEvent[] = [];
+const transfers = new LiveTransfers();
 
 beforeAll(async () => {
   directory = await mkdtemp(path.join(os.tmpdir(), 'prybar-tftp-'));
@@ -30,6 +34,7 @@ beforeAll(async () => {
     port: 0,
     root: path.join(directory, 'loaders'),
     log: createLogger('test', 'silent'),
+    transfers,
     onEvent: (event) => events.push(event),
     macOf: async (address) => (address === '127.0.0.9' ? '52:54:00:00:00:09' : null),
     limits: { maxTransfersPerAddress: 3 },
@@ -139,13 +144,12 @@ describe('TFTP server', () => {
     socket.close();
   });
 
-  it('answers a stranger with error 5 and goes on with the transfer', async () => {
+  it('lets the kernel refuse a stranger and goes on with the transfer', async () => {
     const socket = await openClient();
     const stranger = await openClient();
     socket.send(request('even'), port, '127.0.0.1');
     const first = await next(socket);
-    stranger.send(ack(1), first?.from.port ?? 0, '127.0.0.1');
-    expect((await next(stranger))?.bytes.readUInt16BE(2)).toBe(5);
+    await refused(stranger, first?.from.port ?? 0, ack(1));
     socket.send(ack(1), first?.from.port ?? 0, '127.0.0.1');
     expect((await next(socket))?.bytes.readUInt16BE(2)).toBe(2);
     socket.send(ack(2), first?.from.port ?? 0, '127.0.0.1');
@@ -154,6 +158,27 @@ describe('TFTP server', () => {
     await waitFor(() => server.counters().active === 0, { what: 'the transfer to end' });
     socket.close();
     stranger.close();
+  });
+
+  it('repeats by its timer what found the port of the client closed', async () => {
+    const socket = await openClient();
+    const client = socket.address().port;
+    socket.send(request('even'), port, '127.0.0.1');
+    const first = await next(socket);
+    // Closed before the server reads the ACK: block 2 is answered with ICMP "port unreachable".
+    const closed = once(socket, 'close');
+    socket.send(ack(1), first?.from.port ?? 0, '127.0.0.1', () => socket.close());
+    await closed;
+    await waitFor(() => transfers.running()[0]?.bytes === 512, { what: 'block 2 to be sent' });
+    const again = createSocket('udp4');
+    again.bind(client, '127.0.0.1');
+    const second = await next(again);
+    expect(second?.bytes.readUInt16BE(2)).toBe(2);
+    again.send(ack(2), second?.from.port ?? 0, '127.0.0.1');
+    expect((await next(again))?.bytes.readUInt16BE(2)).toBe(3);
+    again.send(ack(3), second?.from.port ?? 0, '127.0.0.1');
+    await waitFor(() => server.counters().active === 0, { what: 'the transfer to end' });
+    again.close();
   });
 
   it('attack 5: sends at most two packets to an address that never answers', async () => {
