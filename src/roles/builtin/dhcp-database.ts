@@ -38,15 +38,8 @@ async function refresh(items: HookItem[], ctx: HookContext): Promise<HookAnswer[
  */
 export async function rewriteEntries(tx: Tx, nodeIds: readonly number[]): Promise<number | null> {
   await tx.query('SELECT 1 FROM dhcp_table WHERE id = 1 FOR UPDATE');
-  const nics = await readNics(tx, nodeIds);
-  const plan = planEntries(
-    nics,
-    await readEntries(
-      tx,
-      nodeIds,
-      nics.map((nic) => nic.mac),
-    ),
-  );
+  const { nics, stored } = await readTable(tx, nodeIds);
+  const plan = planEntries(nics, stored);
   if (plan.write.length === 0 && plan.withdraw.length === 0) return null;
   const raised = await tx.query<{ revision: number }>(
     `WITH raised AS (UPDATE dhcp_table SET revision = revision + 1 WHERE id = 1 RETURNING revision),
@@ -73,37 +66,52 @@ export async function rewriteEntries(tx: Tx, nodeIds: readonly number[]): Promis
   return raised.rows[0]?.revision ?? null;
 }
 
-async function readNics(tx: Tx, nodeIds: readonly number[]): Promise<NodeNic[]> {
-  const { rows } = await tx.query<{ node_id: number; name: string; bootenv: string; desired_gen: number; mac: string; options: string }>(
-    `SELECT n.id AS node_id, n.name, n.bootenv, n.desired_gen, c.mac, n.dhcp_options::text AS options FROM nodes n JOIN nics c ON c.node_id = n.id
-      WHERE n.id = ANY($1) AND NOT n.deleting ORDER BY c.mac`,
-    [nodeIds],
-  );
-  return rows.map((row) => ({ nodeId: row.node_id, name: row.name, bootenv: row.bootenv, desiredGen: row.desired_gen, mac: row.mac, options: row.options }));
-}
+type NicRow = { node_id: number; name: string; bootenv: string; desired_gen: number; mac: string; options: string };
+type EntryRow = {
+  mac: string;
+  node_id: number;
+  hostname: string;
+  bootenv: string;
+  boot_local: boolean;
+  applied_gen: number;
+  options: string;
+  deleted: boolean;
+};
 
-async function readEntries(tx: Tx, nodeIds: readonly number[], macs: readonly string[]): Promise<StoredEntry[]> {
-  const { rows } = await tx.query<{
-    mac: string;
-    node_id: number;
-    hostname: string;
-    bootenv: string;
-    boot_local: boolean;
-    applied_gen: number;
-    options: string;
-    deleted: boolean;
-  }>(
-    'SELECT mac, node_id, hostname, bootenv, boot_local, applied_gen, options::text, deleted FROM dhcp_entries WHERE node_id = ANY($1) OR mac = ANY($2) ORDER BY mac',
-    [nodeIds, macs],
-  );
-  return rows.map((row) => ({
-    mac: row.mac,
-    nodeId: row.node_id,
-    hostname: row.hostname,
-    bootenv: row.bootenv,
-    bootLocal: row.boot_local,
-    appliedGen: row.applied_gen,
-    options: row.options,
-    deleted: row.deleted,
-  }));
+/** The NICs of the nodes and every row of theirs and of their MACs, in one statement. Uses `nics_mac_key`, the primary key and `dhcp_entries_node_id_idx`. */
+const READ = `WITH nic AS (
+       SELECT n.id AS node_id, n.name, n.bootenv, n.desired_gen, c.mac, n.dhcp_options::text AS options
+         FROM nodes n JOIN nics c ON c.node_id = n.id WHERE n.id = ANY($1) AND NOT n.deleting
+     ), entry AS (
+       SELECT e.* FROM dhcp_entries e WHERE e.node_id = ANY($1)
+        UNION SELECT e.* FROM nic JOIN dhcp_entries e ON e.mac = nic.mac
+     )
+     SELECT to_json(nic) AS nic,
+            CASE WHEN e.mac IS NOT NULL THEN json_build_object('mac', e.mac, 'node_id', e.node_id, 'hostname', e.hostname, 'bootenv', e.bootenv,
+              'boot_local', e.boot_local, 'applied_gen', e.applied_gen, 'options', e.options::text, 'deleted', e.deleted) END AS entry
+       FROM nic FULL JOIN entry e ON e.mac = nic.mac ORDER BY coalesce(nic.mac, e.mac)`;
+
+async function readTable(tx: Tx, nodeIds: readonly number[]): Promise<{ nics: NodeNic[]; stored: StoredEntry[] }> {
+  const { rows } = await tx.query<{ nic: NicRow | null; entry: EntryRow | null }>({ name: 'dhcp-entries-of', text: READ, values: [nodeIds] });
+  return {
+    nics: rows.flatMap(({ nic }) =>
+      nic === null ? [] : [{ nodeId: nic.node_id, name: nic.name, bootenv: nic.bootenv, desiredGen: nic.desired_gen, mac: nic.mac, options: nic.options }],
+    ),
+    stored: rows.flatMap(({ entry }) =>
+      entry === null
+        ? []
+        : [
+            {
+              mac: entry.mac,
+              nodeId: entry.node_id,
+              hostname: entry.hostname,
+              bootenv: entry.bootenv,
+              bootLocal: entry.boot_local,
+              appliedGen: entry.applied_gen,
+              options: entry.options,
+              deleted: entry.deleted,
+            },
+          ],
+    ),
+  };
 }
