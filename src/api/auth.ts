@@ -35,14 +35,20 @@ export function bearerToken(header: string | undefined): string | undefined {
   return token !== undefined && TOKEN_TEXT.test(token) ? token : undefined;
 }
 
+type TokenRow = { id: number; name: string; sha256: string; scope: string; revoked: boolean; last_used_at: Date | null };
+
+const FIND_ACTOR = 'SELECT id, name, sha256, scope, revoked_at IS NOT NULL AS revoked, last_used_at FROM api_tokens WHERE sha256 = $1';
+
 /** The actor behind a token, undefined when it is unknown or revoked. */
 export async function findActor(db: Db, token: string): Promise<Actor | undefined> {
   const sha256 = hashToken(token);
-  const row = await db.prisma.apiToken.findUnique({ where: { sha256 } });
-  if (row === null || row.revokedAt !== null || !isSame(row.sha256, sha256)) return undefined;
+  // Asked before every request, so without the ORM: a prepared statement costs a third of the time.
+  const { rows } = await db.pool.query<TokenRow>({ name: 'find-actor', text: FIND_ACTOR, values: [sha256] });
+  const row = rows[0];
+  if (row === undefined || row.revoked || !isSame(row.sha256, sha256)) return undefined;
   const scope = scopeSchema.safeParse(row.scope);
   if (!scope.success) return undefined;
-  if (row.lastUsedAt === null || Date.now() - row.lastUsedAt.getTime() > LAST_USED_SECONDS * 1000)
+  if (row.last_used_at === null || Date.now() - row.last_used_at.getTime() > LAST_USED_SECONDS * 1000)
     await db.pool.query('UPDATE api_tokens SET last_used_at = clock_timestamp() WHERE id = $1', [row.id]);
   return { tokenId: row.id, name: row.name, scope: scope.data };
 }

@@ -33,8 +33,14 @@ export async function roleId(db: Db, key: string): Promise<number> {
 
 /** Id of a node. Throws NotFoundError. */
 export async function nodeId(db: Db, key: string): Promise<number> {
-  const row = await db.prisma.node.findUnique({ where: where(key), select: { id: true } });
-  if (row === null) throw new NotFoundError('node', key);
+  const id = idOfKey(key);
+  const { rows } = await db.pool.query<{ id: number }>(
+    id === undefined
+      ? { name: 'node-by-name', text: 'SELECT id FROM nodes WHERE name = $1', values: [key] }
+      : { name: 'node-by-id', text: 'SELECT id FROM nodes WHERE id = $1', values: [id] },
+  );
+  const row = rows[0];
+  if (row === undefined) throw new NotFoundError('node', key);
   return row.id;
 }
 

@@ -33,9 +33,9 @@ const PASSING_MESSAGE = /Connection terminated|timeout exceeded when trying to c
 
 /** Whether the same may succeed later (serialization, deadlock, lock wait, connection), as against "this data cannot be". */
 export function isPassing(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = sqlStateBehind(error) ?? ('code' in error ? String(error.code) : '');
-  return PASSING_CODES.has(code) || (code.length === 5 && PASSING_CLASSES.has(code.slice(0, 2))) || PASSING_MESSAGE.test(error.message);
+  // By what it carries, not by its class: an error of Node's own sockets may come from another realm than ours.
+  const code = sqlStateBehind(error) ?? textOf(error, 'code');
+  return PASSING_CODES.has(code) || (code.length === 5 && PASSING_CLASSES.has(code.slice(0, 2))) || PASSING_MESSAGE.test(textOf(error, 'message'));
 }
 
 /**
@@ -46,6 +46,11 @@ export function sqlStateBehind(error: unknown): string | undefined {
   const cause = ['meta', 'driverAdapterError', 'cause'].reduce(propertyOf, error);
   const code = propertyOf(cause, 'originalCode') ?? propertyOf(cause, 'code');
   return typeof code === 'string' ? code : undefined;
+}
+
+function textOf(value: unknown, name: string): string {
+  const text = propertyOf(value, name);
+  return typeof text === 'string' ? text : '';
 }
 
 function propertyOf(value: unknown, name: string): unknown {
