@@ -31,7 +31,7 @@ export async function roleId(db: Db, key: string): Promise<number> {
   return row.id;
 }
 
-/** Id of a node. Throws NotFoundError. */
+/** Id of a node; its name without its domain will do where only one has it, as the pages and the board show it. Throws NotFoundError. */
 export async function nodeId(db: Db, key: string): Promise<number> {
   const id = idOfKey(key);
   const { rows } = await db.pool.query<{ id: number }>(
@@ -40,21 +40,24 @@ export async function nodeId(db: Db, key: string): Promise<number> {
       : { name: 'node-by-id', text: 'SELECT id FROM nodes WHERE id = $1', values: [id] },
   );
   const row = rows[0];
-  if (row === undefined) throw new NotFoundError('node', key);
-  return row.id;
+  if (row !== undefined) return row.id;
+  const [found, another] =
+    id !== undefined || key === '' || key.includes('.')
+      ? []
+      : await db.prisma.node.findMany({ where: { name: { startsWith: `${key}.` } }, select: { id: true }, take: 2 });
+  if (found === undefined || another !== undefined) throw new NotFoundError('node', key);
+  return found.id;
 }
 
 /** Id of a noderole, addressed by id or by `<role>@<node>`. Throws NotFoundError. */
 export async function nodeRoleId(db: Db, key: string): Promise<number> {
   const id = idOfKey(key);
   const at = key.lastIndexOf('@');
+  if (id === undefined && at < 1) throw new NotFoundError('noderole', key);
   const row =
     id !== undefined
       ? await db.prisma.nodeRole.findUnique({ where: { id }, select: { id: true } })
-      : await db.prisma.nodeRole.findFirst({
-          where: { role: { name: key.slice(0, Math.max(at, 0)) }, node: { name: key.slice(at + 1) } },
-          select: { id: true },
-        });
+      : await db.prisma.nodeRole.findFirst({ where: { role: { name: key.slice(0, at) }, nodeId: await nodeId(db, key.slice(at + 1)) }, select: { id: true } });
   if (row === null) throw new NotFoundError('noderole', key);
   return row.id;
 }

@@ -169,6 +169,15 @@ describe('resources', () => {
       expect(seen).toEqual(expect.arrayContaining(['n1.test', 'n2.test']));
     });
 
+    it('a node goes by its name without its domain where only one has it', async () => {
+      const { rows } = await fixture.db.pool.query<{ id: number }>(
+        `INSERT INTO nodes (name, deployment_id) SELECT n, (SELECT id FROM deployments WHERE system) FROM unnest(ARRAY['solo.a.test', 'twin.a.test', 'twin.b.test', 'solo-2.a.test']) n RETURNING id`,
+      );
+      expect((await as().get(`${API}/nodes/solo`).expect(200)).body).toMatchObject({ id: rows[0].id, name: 'solo.a.test' });
+      for (const key of ['twin', 'sol', 'solo.a']) await as().get(`${API}/nodes/${key}`).expect(404);
+      await fixture.db.pool.query('DELETE FROM nodes WHERE id = ANY($1)', [rows.map((row) => row.id)]);
+    });
+
     it('show the steps of their boots and their timeline', async () => {
       const node = await fixture.db.prisma.node.findUniqueOrThrow({ where: { name: 'n1.test' } });
       await fixture.db.prisma.bootEvent.create({ data: { mac: '52:54:00:aa:00:01', nodeId: node.id, kind: 'dhcp-discover', detail: { text: 'PXEClient' } } });
