@@ -84,17 +84,25 @@ function unknown(subject: Subject, name: string, attribs: readonly ToldAttrib[])
 
 const schemaOf = (subject: Subject, name: string): JsonObject | undefined => subject.attribs.find((attrib) => attrib.name === name)?.schema;
 
-function tell(subject: Subject, name: string): ToldAttrib {
+/** What is declared of it, whether or not any bucket says something. */
+function headOf(subject: Subject, name: string): Omit<ToldAttrib, 'value' | 'proposed' | 'sources'> {
   const declared = subject.attribs.find((attrib) => attrib.name === name);
-  const shown = (value: Json | undefined): Json | undefined => (value === undefined ? undefined : maskValue(declared?.schema, value));
-  const merged = merge(subject.layers.map((layer) => layer.data));
-  const proposed = subject.proposed !== null && Object.hasOwn(subject.proposed.data, name) ? subject.proposed.data[name] : undefined;
   return {
     name,
     scoped: `${subject.scope}/${name}`,
     description: declared?.description ?? '',
     declared: declared !== undefined,
     secret: isSecret(declared?.schema),
+  };
+}
+
+function tell(subject: Subject, name: string): ToldAttrib {
+  const schema = schemaOf(subject, name);
+  const shown = (value: Json | undefined): Json | undefined => (value === undefined ? undefined : maskValue(schema, value));
+  const merged = merge(subject.layers.map((layer) => layer.data));
+  const proposed = subject.proposed !== null && Object.hasOwn(subject.proposed.data, name) ? subject.proposed.data[name] : undefined;
+  return {
+    ...headOf(subject, name),
     value: shown(Object.hasOwn(merged, name) ? merged[name] : undefined),
     ...(proposed === undefined ? {} : { proposed: shown(proposed) }),
     sources: sourcesOf(provenanceOf(subject.layers), name).map(({ path, source }) => toldSource(source, path)),
@@ -108,14 +116,9 @@ function tellPath(subject: Subject, keys: string[], name: string): ToldAttrib {
     const part = valueAt(layer.data, keys);
     return part === undefined ? [] : [{ ...layer, data: { [WANTED]: part } }];
   });
-  const declared = subject.attribs.find((attrib) => attrib.name === name);
   return {
-    name,
-    scoped: `${subject.scope}/${name}`,
-    description: declared?.description ?? '',
-    declared: declared !== undefined,
-    secret: isSecret(declared?.schema),
-    value: value === undefined ? undefined : maskValue(declared?.schema, value),
+    ...headOf(subject, name),
+    value: value === undefined ? undefined : maskValue(schemaOf(subject, name), value),
     sources: sourcesOf(provenanceOf(layers), WANTED).map(({ path, source }) => toldSource(source, path)),
   };
 }

@@ -28,6 +28,7 @@ export { ClientError } from './request.js';
 export type { CallOptions, ClientOptions } from './request.js';
 export type { ApiEvent, EventsOptions } from './events.js';
 export type { Key } from './verbs.js';
+export { RUN_OUTCOMES, RUN_STATUSES } from '../api/schemas.js';
 export type { Deployment, Node } from '../api/schemas.js';
 
 export type Client = ReturnType<typeof createClient>;

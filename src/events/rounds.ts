@@ -9,8 +9,8 @@ export type Rounds = {
   start(): void;
   /** Asks for a round. */
   kick(): void;
-  /** The round that runs, undefined when none does. */
-  current(): Promise<void> | undefined;
+  /** Runs rounds until none asks for another and nothing that they began, which is in `busy`, goes on. */
+  drain(busy: ReadonlyMap<unknown, Promise<void>>): Promise<void>;
   /** No further round begins; resolves when the last one is over. */
   close(): Promise<void>;
 };
@@ -49,7 +49,13 @@ export function createRounds(options: { what: string; run: () => Promise<void>; 
       kick();
     },
     kick,
-    current: () => round,
+    async drain(busy) {
+      do {
+        kick();
+        await round;
+        await Promise.all(busy.values());
+      } while (round !== undefined || busy.size > 0);
+    },
     async close() {
       isClosed = true;
       clearInterval(timer);

@@ -115,13 +115,7 @@ export function createHookDispatcher(db: Db, options: HookDispatcherOptions): Ho
 
   return {
     start: () => rounds.start(),
-    async drain() {
-      do {
-        rounds.kick();
-        await rounds.current();
-        await Promise.all(busy.values());
-      } while (rounds.current() !== undefined || busy.size > 0);
-    },
+    drain: () => rounds.drain(busy),
     async close() {
       const grace = setTimeout(() => stop.abort(), STOP_GRACE_MS);
       await rounds.close();

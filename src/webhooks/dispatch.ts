@@ -139,11 +139,7 @@ export function createWebhookDispatcher(db: Db, options: WebhookDispatcherOption
     start: () => rounds.start(),
     async drain() {
       lookedAt = Number.NEGATIVE_INFINITY;
-      do {
-        rounds.kick();
-        await rounds.current();
-        await Promise.all(busy.values());
-      } while (rounds.current() !== undefined || busy.size > 0);
+      await rounds.drain(busy);
     },
     async close() {
       stop.abort();

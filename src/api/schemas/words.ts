@@ -12,10 +12,11 @@ export const NODE_ROLE_STATE_CODES = { PROPOSED: 4, BLOCKED: 3, TRANSITION: 2, T
 export const deploymentStateSchema = z.enum(['proposed', 'committed', 'active', 'error']);
 export type DeploymentState = z.infer<typeof deploymentStateSchema>;
 
-export const runStatusSchema = z.enum(['QUEUED', 'RUNNING', 'WAITING', 'WAKING', 'STOPPING', 'ENDED']);
+export const RUN_STATUSES = ['QUEUED', 'RUNNING', 'WAITING', 'WAKING', 'STOPPING', 'ENDED'] as const;
+export const runStatusSchema = z.enum(RUN_STATUSES);
 export type RunStatus = z.infer<typeof runStatusSchema>;
 
-export const runOutcomeSchema = z.enum([
+export const RUN_OUTCOMES = [
   'succeeded',
   'skipped',
   'failed',
@@ -26,7 +27,8 @@ export const runOutcomeSchema = z.enum([
   'node-lost',
   'lease-lost',
   'internal-error',
-]);
+] as const;
+export const runOutcomeSchema = z.enum(RUN_OUTCOMES);
 export type RunOutcome = z.infer<typeof runOutcomeSchema>;
 
 export const bootClassSchema = z.enum(['discovery', 'installer', 'installed', 'maintenance']);

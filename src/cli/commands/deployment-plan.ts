@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { Plan } from '../answers.js';
 import { ClientError } from '../../client/client.js';
+import { PLAN_REASONS } from '../../client/plan-words.js';
 import { confirm } from '../confirm.js';
 import { CliError, ExitCode } from '../failure.js';
 import type { Cli, Session } from '../session.js';
@@ -16,15 +17,6 @@ type PlanOptions = { withParents?: boolean };
 type CommitOptions = PlanOptions & { watch?: boolean; timeout: number; plan?: boolean; yes?: boolean; comment?: string };
 
 const TONES: Record<'danger' | 'warn' | 'info', Tone> = { danger: 'error', warn: 'warn', info: 'plain' };
-const REASONS: Record<Plan['waves'][number][number]['reason'], string> = {
-  bound: 'new',
-  again: 'committed again',
-  data: 'data changed',
-  wanted: 'reads changed data',
-  members: 'cluster members change',
-  installed: 'system installed anew',
-  underway: 'on its way already',
-};
 /** Node names in a row of the table; the whole list is in --json. */
 const NAMES_SHOWN = 6;
 const DATA_SHOWN = 20;
@@ -46,7 +38,7 @@ export function planText(plan: Plan, look: Look, width: number | undefined): str
     const columns = [
       { title: 'WAVE', value: (row: (typeof rows)[number]) => String(row.wave), align: 'right' as const },
       { title: 'ROLE', value: (row: (typeof rows)[number]) => row.role },
-      { title: 'WHY', value: (row: (typeof rows)[number]) => REASONS[row.reason] },
+      { title: 'WHY', value: (row: (typeof rows)[number]) => PLAN_REASONS[row.reason] },
       { title: 'NODES', value: (row: (typeof rows)[number]) => String(row.nodes.length), align: 'right' as const },
       { title: '', value: (row: (typeof rows)[number]) => someNames(row.nodes), tone: () => 'dim' as const },
     ];

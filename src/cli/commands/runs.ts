@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { everyItem } from '../../client/client.js';
+import { everyItem, RUN_OUTCOMES, RUN_STATUSES } from '../../client/client.js';
 import type { Run, RunDetail } from '../answers.js';
 import { pause } from '../board/until.js';
 import { CliError, ExitCode } from '../failure.js';
@@ -9,20 +9,6 @@ import { renderFields, type Column } from '../table.js';
 import type { Tone } from '../terminal/look.js';
 import { printableBlock, printableLine } from '../terminal/text-width.js';
 import { durationText } from '../terminal/words.js';
-
-const STATUSES = ['QUEUED', 'RUNNING', 'WAITING', 'WAKING', 'STOPPING', 'ENDED'] as const satisfies readonly Run['status'][];
-const OUTCOMES = [
-  'succeeded',
-  'skipped',
-  'failed',
-  'retryable',
-  'cancelled',
-  'superseded',
-  'node-rebooted',
-  'node-lost',
-  'lease-lost',
-  'internal-error',
-] as const satisfies readonly Exclude<Run['outcome'], null>[];
 
 type RunListOptions = ListOptions & {
   node?: string;
@@ -185,8 +171,8 @@ export function addRuns(program: Command, cli: Cli): void {
     .option('--node <node>', 'on this node')
     .option('--role <role>', 'of this role')
     .option('--noderole <noderole>', 'of this noderole (id or role@node)')
-    .addOption(new Option('--status <status>', 'in this status').argParser(oneOf(STATUSES)))
-    .addOption(new Option('--outcome <outcome>', 'that ended so').argParser(oneOf(OUTCOMES)))
+    .addOption(new Option('--status <status>', 'in this status').argParser(oneOf(RUN_STATUSES)))
+    .addOption(new Option('--outcome <outcome>', 'that ended so').argParser(oneOf(RUN_OUTCOMES)))
     .action((options: RunListOptions, command: Command) =>
       cli.run(
         command,

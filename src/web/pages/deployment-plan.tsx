@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { PLAN_REASONS } from '../../client/plan-words.js';
 import { problemWords, useClient, useLoaded, type Client } from '../api.js';
 import { ConfirmButton } from '../components/confirm-button.js';
 import { Loading, Message } from '../components/message.js';
@@ -8,19 +9,9 @@ import { shortNames } from '../store/names.js';
 import { countWords } from '../store/words.js';
 
 type Plan = Awaited<ReturnType<Client['deployments']['plan']>>;
-type Group = Plan['waves'][number][number];
 
 const NODES_SHOWN = 12;
 const VALUES_SHOWN = 40;
-const REASONS: Record<Group['reason'], string> = {
-  bound: 'new',
-  again: 'committed again',
-  data: 'data changed',
-  wanted: 'reads changed data',
-  members: 'cluster members change',
-  installed: 'system installed anew',
-  underway: 'on its way already',
-};
 
 /** What a commit would do, before it is done: the disks it erases first. Commits that plan and no other. */
 export function PlanPanel({ id, version, onClose }: { id: number; version: string; onClose: () => void }) {
@@ -87,7 +78,7 @@ export function PlanView({ plan }: { plan: Plan }) {
               <li key={index}>
                 {groups.map((group) => (
                   <p key={`${group.role} ${group.reason}`}>
-                    <strong>{group.role}</strong> <span class="muted">{REASONS[group.reason]}</span> {someNodes(group.nodes)}
+                    <strong>{group.role}</strong> <span class="muted">{PLAN_REASONS[group.reason]}</span> {someNodes(group.nodes)}
                   </p>
                 ))}
               </li>
