@@ -1,6 +1,7 @@
 /** The annealer's process: passes when kicked by the queue, sweeps from its own timer. Wiring only. */
 import { Annealer } from '../src/annealer/annealer.js';
 import { isMain, runProcess, type Context, type Part } from '../src/bin/context.js';
+import { forgetRevisions } from '../src/deployments/retention.js';
 import { atMostEvery, forgetEvents } from '../src/events/retention.js';
 import { sweepAlive } from '../src/nodes/boot.js';
 import { finishDeletions } from '../src/nodes/remove.js';
@@ -34,7 +35,8 @@ export async function startAnnealer(context: Context): Promise<Part> {
     forget: atMostEvery(FORGET_EVERY_MS, async () => {
       const events = await forgetEvents(db.pool, { keepDays: config.eventsKeepDays, keepMax: config.eventsKeepMax });
       const deliveries = await forgetDeliveries(db.pool, config.webhooksKeepDays);
-      return events + deliveries + (await forgetBootSteps(db.pool, { keep: config.bootStepsKeep, keepDays: config.bootStepsKeepDays }));
+      const changes = await forgetRevisions(db.pool, { keep: config.revisionsKeep, keepDays: config.revisionsKeepDays });
+      return events + deliveries + changes + (await forgetBootSteps(db.pool, { keep: config.bootStepsKeep, keepDays: config.bootStepsKeepDays }));
     }),
   });
   const worker = backend.worker(

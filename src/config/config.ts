@@ -118,6 +118,8 @@ export const environmentSchema = z.object({
   PRYBAR_EVENTS_KEEP_DAYS: positive(7).describe('Days that events are kept after everybody who follows them has read them'),
   PRYBAR_EVENTS_KEEP_MAX: positive(1_000_000).describe('Batches of events kept at most, once everybody has read them; the oldest go first'),
   PRYBAR_WEBHOOKS_KEEP_DAYS: positive(7).describe('Days that the log of webhook deliveries is kept; of dead ones four times as long'),
+  PRYBAR_REVISIONS_KEEP: positive(100).describe('Revisions that each deployment keeps, however old'),
+  PRYBAR_REVISIONS_KEEP_DAYS: positive(365).describe('Days that every revision of a deployment is kept'),
   PRYBAR_BOOT_STEPS_KEEP: positive(1000).describe('Steps of its boots that are kept of each machine; the oldest go first'),
   PRYBAR_BOOT_STEPS_KEEP_DAYS: positive(30).describe('Days that the steps of boots are kept'),
   PRYBAR_BARCLAMPS: z.string().optional().describe('Directory of your own barclamps, a folder with a barclamp.yml each, imported at start; unset: none'),
@@ -163,6 +165,8 @@ export type Config = {
   eventsKeepDays: number;
   eventsKeepMax: number;
   webhooksKeepDays: number;
+  revisionsKeep: number;
+  revisionsKeepDays: number;
   bootStepsKeep: number;
   bootStepsKeepDays: number;
   /** Directory of the operator's own barclamps. */
@@ -242,6 +246,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     eventsKeepDays: e.PRYBAR_EVENTS_KEEP_DAYS,
     eventsKeepMax: e.PRYBAR_EVENTS_KEEP_MAX,
     webhooksKeepDays: e.PRYBAR_WEBHOOKS_KEEP_DAYS,
+    revisionsKeep: e.PRYBAR_REVISIONS_KEEP,
+    revisionsKeepDays: e.PRYBAR_REVISIONS_KEEP_DAYS,
     bootStepsKeep: e.PRYBAR_BOOT_STEPS_KEEP,
     bootStepsKeepDays: e.PRYBAR_BOOT_STEPS_KEEP_DAYS,
     barclamps: e.PRYBAR_BARCLAMPS === undefined ? undefined : path.resolve(e.PRYBAR_BARCLAMPS),

@@ -1,7 +1,7 @@
 /** The history of a deployment: who committed what, when, and what it changed. Reads only. */
 import type { Attrib } from '../attribs/names.js';
 import type { Queryable } from '../db/client.js';
-import { NotFoundError } from '../shared/errors.js';
+import { ConflictError, NotFoundError } from '../shared/errors.js';
 import type { JsonObject } from '../shared/json.js';
 import { valueChanges, type ValueChange } from './plan-data.js';
 
@@ -25,7 +25,7 @@ const HEAD = `SELECT r.revision, r.author, r.comment, r.at,
     (SELECT count(*) FROM deployment_changes c WHERE c.deployment_id = r.deployment_id AND c.revision = r.revision AND c.change IN ('bound', 'again'))::int AS noderoles,
     (SELECT count(*) FROM deployment_changes c WHERE c.deployment_id = r.deployment_id AND c.revision = r.revision AND c.change <> 'unbound' AND c.before IS DISTINCT FROM c.after AND c.after <> '{}')::int AS data,
     (SELECT count(*) FROM deployment_changes c WHERE c.deployment_id = r.deployment_id AND c.revision = r.revision AND c.change = 'unbound')::int AS unbound
-  FROM deployment_revisions r WHERE r.deployment_id = $1`;
+  FROM deployment_revisions r JOIN deployments d ON d.id = r.deployment_id WHERE r.deployment_id = $1 AND r.revision > d.revisions_forgotten_to`;
 
 /** Newest first, those before `before`. */
 export async function listRevisions(
@@ -38,12 +38,16 @@ export async function listRevisions(
     page.before ?? null,
     page.limit,
   ]);
-  const total = await db.query<{ n: number }>('SELECT count(*)::int AS n FROM deployment_revisions WHERE deployment_id = $1', [deploymentId]);
+  const total = await db.query<{ n: number }>(
+    'SELECT count(*)::int AS n FROM deployment_revisions r JOIN deployments d ON d.id = r.deployment_id WHERE d.id = $1 AND r.revision > d.revisions_forgotten_to',
+    [deploymentId],
+  );
   return { items: rows, total: total.rows[0]?.n ?? 0 };
 }
 
-/** Throws NotFoundError. */
+/** Throws NotFoundError; ConflictError for one that is forgotten. */
 export async function readRevision(db: Queryable, deploymentId: number, revision: number): Promise<Revision> {
+  await refuseUnknown(db, deploymentId, revision);
   const head = await db.query<RevisionHead>(`${HEAD} AND r.revision = $2`, [deploymentId, revision]);
   if (head.rows[0] === undefined) throw new NotFoundError('revision', revision);
   const { rows } = await db.query<Row>(
@@ -75,10 +79,18 @@ export async function diffRevisions(db: Queryable, deploymentId: number, from: n
   );
 }
 
-/** Throws NotFoundError. */
+/** Throws NotFoundError; ConflictError `revision-forgotten` for one whose changes are kept no longer (`retention.ts`). */
 export async function refuseUnknown(db: Queryable, deploymentId: number, revision: number): Promise<void> {
-  const { rowCount } = await db.query('SELECT 1 FROM deployment_revisions WHERE deployment_id = $1 AND revision = $2', [deploymentId, revision]);
-  if (rowCount === 0) throw new NotFoundError('revision', revision);
+  const { rows } = await db.query<{ forgotten_to: number }>(
+    `SELECT d.revisions_forgotten_to AS forgotten_to FROM deployment_revisions r JOIN deployments d ON d.id = r.deployment_id WHERE r.deployment_id = $1 AND r.revision = $2`,
+    [deploymentId, revision],
+  );
+  const found = rows[0];
+  if (found === undefined) throw new NotFoundError('revision', revision);
+  if (revision <= found.forgotten_to)
+    throw new ConflictError(`what revision ${revision} changed is kept no longer; the oldest that is kept is ${found.forgotten_to + 1}`, {
+      code: 'revision-forgotten',
+    });
 }
 
 function viewChange({ role, node, change, before, after, attribs }: Row): RevisionChange {

@@ -5,6 +5,7 @@ import { readPlan } from '../../../src/deployments/plan-read.js';
 import { recallDeployment } from '../../../src/deployments/recall.js';
 import { redeploy } from '../../../src/deployments/redeploy.js';
 import { deleteDeployment } from '../../../src/deployments/remove.js';
+import { forgetRevisions } from '../../../src/deployments/retention.js';
 import { diffRevisions, listRevisions, readRevision } from '../../../src/deployments/revisions.js';
 import { rollBack } from '../../../src/deployments/rollback.js';
 import { createDeployment, setDeploymentRoleData } from '../../../src/deployments/verbs.js';
@@ -33,6 +34,7 @@ describe('revisions', () => {
   const commit = (options = {}) => commitDeployment(engine.db, engine.deploymentId, 'anna', options);
   const data = (id: number, value: Record<string, string | number>) => setNodeRoleData(engine.db, id, value, 'anna');
   const pool = () => engine.db.pool;
+  const nameOf = async (id: number) => (await pool().query<{ name: string }>('SELECT name FROM nodes WHERE id = $1', [id])).rows[0]?.name ?? '';
 
   it('numbers every commit with its author, its comment and what it changed, secrets left out', async () => {
     const web = await bind(engine, role('web'), node(0));
@@ -61,6 +63,46 @@ describe('revisions', () => {
       { role: 'web', node: null, change: 'data', values: [{ path: 'port', after: 81 }] },
     ]);
     await expect(readRevision(pool(), engine.deploymentId, 3)).rejects.toMatchObject({ status: 404 });
+  });
+
+  it('forgets what is old and beyond a number; what is kept is told, compared and gone back to as before', async () => {
+    const [web, still, gone] = [await bind(engine, role('web'), node(0)), await bind(engine, role('web'), node(1)), await bind(engine, role('other'), node(2))];
+    await data(still, { port: 7 });
+    for (let port = 1; port <= 5; port += 1) {
+      await data(web, { port });
+      if (port === 2) await unbindNodeRole(engine.db, gone, { actor: 'anna', cascade: true });
+      await commit();
+    }
+    const at = (revision: number) => pool().query('SELECT * FROM deployment_at($1, $2) WHERE bound ORDER BY node_role_id', [engine.deploymentId, revision]);
+    const before = [(await at(4)).rows, (await at(5)).rows];
+    const changes = async () => (await pool().query('SELECT revision, node, role, change FROM deployment_changes')).rowCount;
+    const all = await changes();
+    // Not yet old; then old, but one commit short of the number.
+    expect(await forgetRevisions(pool(), { keep: 2, keepDays: 1 })).toBe(0);
+    await pool().query(`UPDATE deployment_revisions SET at = at - interval '2 days'`);
+    expect(await forgetRevisions(pool(), { keep: 5, keepDays: 1 })).toBe(0);
+    // Both changes of `other`, and of `web` those that another one of the forgotten replaced.
+    expect(await forgetRevisions(pool(), { keep: 2, keepDays: 1 }, 1)).toBe(4);
+    expect(await forgetRevisions(pool(), { keep: 2, keepDays: 1 })).toBe(0);
+    expect(await changes()).toBe((all ?? 0) - 4);
+    expect([(await at(4)).rows, (await at(5)).rows]).toEqual(before);
+    expect((await listRevisions(pool(), engine.deploymentId, { limit: 10 })).items.map((one) => one.revision)).toEqual([5, 4]);
+    for (const refused of [
+      readRevision(pool(), engine.deploymentId, 3),
+      rollBack(engine.db, { deploymentId: engine.deploymentId, revision: 3, actor: 'anna' }),
+    ])
+      await expect(refused).rejects.toMatchObject({ code: 'revision-forgotten', message: expect.stringContaining('the oldest that is kept is 4') });
+    expect(await rollBack(engine.db, { deploymentId: engine.deploymentId, revision: 4, actor: 'anna' })).toMatchObject({
+      data: ['web@' + (await nameOf(node(0)))],
+      lost: [],
+    });
+    // Nothing is found gone twice.
+    expect(await commit()).toMatchObject({ revision: 6 });
+    expect((await readRevision(pool(), engine.deploymentId, 6)).changes.map((change) => change.change)).toEqual(['data']);
+    // The newest is kept whatever is said.
+    await pool().query(`UPDATE deployment_revisions SET at = at - interval '2 days'`);
+    await forgetRevisions(pool(), { keep: 1, keepDays: 1 });
+    expect((await readRevision(pool(), engine.deploymentId, 6)).revision).toBe(6);
   });
 
   it('proposes the data of any older revision, container by container, and commits nothing by itself', async () => {
