@@ -23,7 +23,7 @@ async function local(...args: string[]): Promise<{ status: number; answer: Recor
 }
 
 describe('src/bin/local.ts', () => {
-  it('the doctor names what is missing and the fix, and ends with 1', async () => {
+  it('netboot rule 14: the doctor names what is missing and the fix, and ends with 1', async () => {
     const { status, answer } = await local('doctor');
     expect(status).toBe(1);
     expect(answer['items']).toEqual(

@@ -63,7 +63,7 @@ describe('TFTP server', () => {
     if ('tsize' in options) expect(fetched.options['tsize']).toBe(String(LOADER.length));
   });
 
-  it.each(['/undionly.kpxe', '\\undionly.kpxe', 'undionly.kpxe\u00ff', 'undionly.kpxe '])('resolves %j, as old ROMs ask', async (file) => {
+  it.each(['/undionly.kpxe', '\\undionly.kpxe', 'undionly.kpxe\u00ff', 'undionly.kpxe '])('netboot rule 3: resolves %j, as old ROMs ask', async (file) => {
     expect((await fetchFile(file, { blksize: 1_468 })).content.length).toBe(LOADER.length);
   });
 
@@ -133,7 +133,7 @@ describe('TFTP server', () => {
     socket.close();
   });
 
-  it('takes an ERROR after the OACK for a size probe, not for a failure', async () => {
+  it('netboot rule 3: takes an ERROR after the OACK for a size probe, not for a failure', async () => {
     const before = server.counters();
     const socket = await openClient();
     socket.send(request('even', { tsize: 0 }), port, '127.0.0.1');
