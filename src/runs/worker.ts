@@ -23,7 +23,6 @@ const slotsOf = (fast: number): [JobClass, number][] => [
 const LOCK_MS = 60_000;
 /** What a settle claims in its own commit; more is left to the annealer. */
 const CLAIM_PER_SETTLE = 500;
-/** How long a close waits for the jigs under way before it aborts them. */
 const GRACE_MS = 5_000;
 
 /** On PostgreSQL a batch of rings costs some 15 ms however few they are (two temporary tables): more of them at once. Milliseconds. */
@@ -41,6 +40,8 @@ export type RunsWorkerOptions = {
   /** Characters of log that one turn of a run may write. */
   logLimit?: number;
   fastSlots: number;
+  /** How long a close waits for the jigs under way before it aborts them. Milliseconds, default 5 000. */
+  graceMs?: number;
   log: Logger;
 };
 
@@ -103,9 +104,9 @@ export async function startRunsWorker(options: RunsWorkerOptions): Promise<{ nam
   return {
     name,
     async close() {
-      const overdue = setTimeout(() => executor.leases.abortAll('the worker is shutting down'), GRACE_MS);
-      await Promise.all(beats.map((beat) => beat.close()));
-      await Promise.all(workers.map((worker) => worker.close()));
+      const overdue = setTimeout(() => executor.leases.abortAll('the worker is shutting down'), options.graceMs ?? GRACE_MS);
+      // At once: while the slots are signed off, a job that ends must not be followed by another.
+      await Promise.all([...workers.map((worker) => worker.close()), ...beats.map((beat) => beat.close())]);
       await executor.idle();
       clearTimeout(overdue);
       executor.leases.stop();

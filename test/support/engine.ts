@@ -19,7 +19,7 @@ export type TestEngine = {
   database: TestDatabase;
   /** Environment for a process of its own on the same database and queue. */
   env: NodeJS.ProcessEnv;
-  startWorker(jigs?: JigRegistry): Promise<Part>;
+  startWorker(jigs?: JigRegistry, options?: { graceMs?: number }): Promise<Part>;
   startAnnealer(): Promise<Part>;
   close(): Promise<void>;
 };
@@ -45,7 +45,7 @@ export async function createTestEngine(backend: BackendName, settings: Record<st
     context,
     database,
     env,
-    startWorker: async (jigs) =>
+    startWorker: async (jigs, options = {}) =>
       keep(
         await startRunsWorker({
           pool: context.db.pool,
@@ -55,6 +55,7 @@ export async function createTestEngine(backend: BackendName, settings: Record<st
           jigs: jigs ?? createJigs(new Map()),
           leaseSeconds: context.config.runLeaseSeconds,
           fastSlots: context.config.fastSlots,
+          ...options,
         }),
       ),
     startAnnealer: async () => keep(await startAnnealer(context)),
