@@ -309,6 +309,23 @@ describe('rule 7: what holds the node', () => {
     await begin(engine.db, back);
   });
 
+  it.each(['node', 'nothing'] as const)('a wait that keeps %s counts against no cap of its class', async (keeps) => {
+    const roles = await addRoles(engine.db, { a: [], b: [] });
+    const [one, other] = (await addMachines(engine.db, 2)) as [number, number];
+    const [a, b] = [await bind(engine, roles.a, one), await bind(engine, roles.b, other)];
+    await commit(engine);
+    await engine.db.pool.query(`INSERT INTO caps (name, max) VALUES ('fast', 1)`);
+    try {
+      const begun = await claimAndBegin(engine.db);
+      expect([...begun.keys()]).toEqual([a]);
+      expect(await claim(engine.db.pool, 10)).toEqual([]);
+      await settled([wait(begun.get(a)!, keeps)]);
+      expect([...(await claimAndBegin(engine.db)).keys()]).toEqual([b]);
+    } finally {
+      await engine.db.pool.query('DELETE FROM caps');
+    }
+  });
+
   it('a wait that keeps the node keeps it', async () => {
     const roles = await addRoles(engine.db, { a: [], b: [] });
     const [node] = (await addMachines(engine.db, 1)) as [number];
@@ -913,6 +930,18 @@ describe('rules 1 and 21: work on the machine', () => {
     expect(await stateOf(engine.db, id)).toBe('TODO');
     // Nothing proves that the step has stopped.
     expect(await prove()).toBe(0);
+  });
+
+  it('21: the same boot that comes back within the lease of the agent goes on with the step', async () => {
+    await engine.db.pool.query('UPDATE nodes SET alive = false WHERE id = $1', [node]);
+    expect(await call(engine.db, 'fence_lost_nodes()')).toBe(0);
+    // Nothing else is begun on it meanwhile.
+    expect(await claim(engine.db.pool, 10)).toEqual([]);
+    await engine.db.pool.query('UPDATE nodes SET alive = true WHERE id = $1', [node]);
+    expect(await call(engine.db, 'fence_lost_nodes()')).toBe(0);
+    expect(await finish()).not.toBe('late');
+    expect((await runsOf(engine.db, id))[0]).toMatchObject({ outcome: null });
+    expect(await stateOf(engine.db, id)).toBe('TRANSITION');
   });
 
   // The run was looked up as waiting, and stopped although its result had come in between.
