@@ -78,7 +78,7 @@ type EntryRow = {
   deleted: boolean;
 };
 
-/** The NICs of the nodes and every row of theirs and of their MACs, in one statement. Uses `nics_mac_key`, the primary key and `dhcp_entries_node_id_idx`. */
+/** The NICs of the nodes and every row of theirs and of their MACs, in one statement. Uses `nics_node_id_idx`, the primary key and `dhcp_entries_node_id_idx`. */
 const READ = `WITH nic AS (
        SELECT n.id AS node_id, n.name, n.bootenv, n.desired_gen, c.mac, n.dhcp_options::text AS options
          FROM nodes n JOIN nics c ON c.node_id = n.id WHERE n.id = ANY($1) AND NOT n.deleting
