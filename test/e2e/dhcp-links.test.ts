@@ -11,6 +11,7 @@ import { ensureTools } from '../../scripts/lib/debian-tools.mjs';
 import { inProject } from '../../scripts/lib/project.mjs';
 import type { StormResult } from '../../scripts/bench/dhcp/storm-main.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { startTestServers, type TestServers } from '../support/test-servers.js';
 import { waitFor } from '../support/wait-for.js';
 import { bridgeDatabase, makeFabric, whyNoFabric, type Fabric } from '../integration/dhcp/fabric.js';
 import { startServerIn, stopServer, type ServerProcess } from '../integration/dhcp/server-process.js';
@@ -20,6 +21,7 @@ const LAUNCHER = ['perl', inProject('scripts/dhcp-sockets.pl'), 'eth1', 'eth2', 
 const SQUATTER = '52:54:00:c9:01:77';
 
 let fabric: Fabric | undefined;
+let servers: TestServers;
 let database: TestDatabase;
 let pool: pg.Pool;
 let bridge: Awaited<ReturnType<typeof bridgeDatabase>>;
@@ -33,6 +35,7 @@ beforeAll(async () => {
     return;
   }
   folder = await mkdtemp(join(tmpdir(), 'prybar-links-'));
+  servers = await startTestServers();
   database = await createTestDatabase();
   bridge = await bridgeDatabase(database.url);
   pool = new pg.Pool({ connectionString: database.url });
@@ -62,6 +65,7 @@ afterAll(async () => {
   await pool.end();
   await bridge.close();
   await database.drop();
+  await servers.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
