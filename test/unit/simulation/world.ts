@@ -211,7 +211,7 @@ export class World {
     ends.forEach(({ run }, n) => this.tell(run.noderole, deltas[n] ?? 0));
     for (const { run } of ends) if (this.row(run.noderole).state === 'BLOCKED') this.joinWaves(run.noderole);
     const told = new Set(changed.flatMap((id) => this.children.get(id) ?? []));
-    for (const child of [...told].sort((a, b) => a - b)) this.move(child, { kind: 'parent-changed' });
+    for (const child of [...told].sort((a, b) => a - b)) if (!this.row(child).barrier) this.move(child, { kind: 'parent-changed' });
   }
 
   /** An operator's verb or another single event; false: the table refuses. */
@@ -361,7 +361,9 @@ export class World {
 
   /** What a run of it would be given now. */
   inputsOf(row: NodeRole): string {
-    return `${row.data}:${(this.parents.get(row.id) ?? []).map((parent) => this.row(parent).wall).join(',')}`;
+    // A barrier says who its members are, not what they left: prisma/functions/25_start.sql gives it no walls.
+    const walls = row.barrier ? [] : (this.parents.get(row.id) ?? []).map((parent) => this.row(parent).wall);
+    return `${row.data}:${walls.join(',')}`;
   }
 
   /** Counters by their definition. */
