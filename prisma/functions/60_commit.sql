@@ -45,7 +45,8 @@ BEGIN
          coalesce(array_agg(noderole_event(m.id, m.version, m.was, m.state, m.node_id, m.role_id, m.deployment_id, CASE WHEN m.is_fresh THEN 'committed' ELSE 'a parent was committed' END) ORDER BY m.id) FILTER (WHERE m.was <> m.state), '{}'),
          -- Only these can have something ACTIVE below them that an ERROR above has to block.
          array_agg(m.id) FILTER (WHERE m.is_fresh AND m.state = 'BLOCKED' AND (m.was_committed OR EXISTS (
-           SELECT 1 FROM node_role_edges e JOIN node_roles c ON c.id = e.child_id WHERE e.parent_id = m.id AND c.state = 'ACTIVE'))),
+           -- Child by child: joined, a planner without statistics reads the whole table for each of the fresh ones.
+           SELECT 1 FROM node_role_edges e WHERE e.parent_id = m.id AND (SELECT c.state FROM node_roles c WHERE c.id = e.child_id) = 'ACTIVE'))),
          array_agg(m.id ORDER BY m.id) FILTER (WHERE m.was = 'ACTIVE')
     INTO committed, events, v_blocked, v_closed FROM moved m;
   IF v_blocked IS NOT NULL THEN PERFORM join_waves(v_blocked); END IF;
