@@ -134,7 +134,8 @@ BEGIN
            failures = CASE WHEN e.outcome IN ('succeeded', 'skipped') THEN 0 WHEN e.outcome IN ('superseded', 'lease-lost') OR e.outcome = 'retryable' AND e.infra THEN nr.failures ELSE nr.failures + 1 END,
            infra_failures = CASE WHEN e.outcome = 'retryable' AND e.infra THEN nr.infra_failures + 1 ELSE 0 END,
            -- Exponential with jitter, so that a rack that failed together does not retry together.
-           not_before = CASE WHEN e.outcome = 'retryable'
+           -- At once means at once: now, rounded to the column's millisecond, may be later than the claim that follows.
+           not_before = CASE WHEN e.outcome = 'retryable' AND (e.infra OR e.backoff_seconds > 0)
              THEN clock_timestamp() + make_interval(secs => least(e.backoff_max_seconds, CASE WHEN e.infra THEN greatest(1, e.backoff_seconds) * power(2, least(nr.infra_failures, 20)) ELSE e.backoff_seconds * power(2, least(nr.failures, 20)) END) * (0.5 + random() / 2)) END,
            error_code = CASE WHEN e.outcome IN ('failed', 'retryable') THEN coalesce(e.error_code, 'failed') WHEN e.outcome = 'succeeded' AND nr.reruns > 20 THEN 'unstable' END,
            error_message = CASE WHEN e.outcome IN ('failed', 'retryable') THEN e.error_message WHEN e.outcome = 'succeeded' AND nr.reruns > 20 THEN unstable_message(nr.id, nr.reruns, nr.reruns_since) END,
