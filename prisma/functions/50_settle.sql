@@ -34,8 +34,8 @@ DECLARE
   v_installed int[];
   v_old_walls jsonb[];
   -- Children that wait for nobody any more, and their nodes: for the claim.
-  v_wait_free int[];
-  v_wait_nodes int[];
+  v_held_children int[];
+  v_held_nodes int[];
 BEGIN
   PERFORM 1 FROM nodes WHERE id IN (SELECT r.node_id FROM runs r WHERE r.id = ANY(p_runs)) ORDER BY id FOR NO KEY UPDATE;
 
@@ -193,7 +193,7 @@ BEGIN
 
   -- Last of what moves noderoles: what is held for the claim is not to be seen half released by another.
   IF v_active IS NOT NULL THEN
-    SELECT a.events, a.nodes, a.held, a.held_nodes INTO v_more, v_free, v_wait_free, v_wait_nodes
+    SELECT a.events, a.nodes, a.held, a.held_nodes INTO v_more, v_free, v_held_children, v_held_nodes
       FROM adjust_children(v_active, -1, p_claim > 0 AND NOT EXISTS (SELECT 1 FROM rollouts r WHERE r.status IN ('running', 'paused', 'aborted'))) a;
     v_events := v_events || v_more;
     v_nodes := v_nodes || v_free;
@@ -227,11 +227,11 @@ BEGIN
   PERFORM append_logs(p_runs, p_fences, NULL, p_logs);
 
   IF p_claim > 0 AND cardinality(v_nodes) > 0 THEN
-    SELECT c.rings, c.events INTO v_claimed, v_more FROM claim_nodes(v_nodes, p_claim, v_wait_free, v_wait_nodes) c;
+    SELECT c.rings, c.events INTO v_claimed, v_more FROM claim_nodes(v_nodes, p_claim, v_held_children, v_held_nodes) c;
     v_rings := v_rings || v_claimed;
     v_events := v_events || v_more;
-    IF v_wait_free IS NOT NULL THEN v_events := v_events || release_held(v_wait_free); END IF;
   END IF;
+  IF v_held_children IS NOT NULL THEN v_events := v_events || release_held(v_held_children); END IF;
 
   PERFORM emit_events(v_events);
   RETURN QUERY SELECT * FROM unnest(v_rings);

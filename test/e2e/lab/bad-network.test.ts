@@ -5,46 +5,41 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { addBadlyConnected, GOOD, type BadLink } from './support/bad-link.js';
-import type { Background } from './support/command.js';
 import { startDhcpClient, type ClientName } from './support/dhcp-clients.js';
 import { whyNoTap } from './support/emulator.js';
-import { addLoader, addNetwork, leasesOf, openSite, startService, type Site } from './support/service.js';
+import { addLoader, addNetwork, leasesOf, type Site } from './support/service.js';
+import { openLan, SERVER, type Lan } from './support/lan.js';
 import { fetchBy, TFTP_CLIENTS, type TftpClient } from './support/tftp-clients.js';
-import { whyNoWorld, World } from './support/world.js';
+import type { World } from './support/world.js';
 
-const SERVER = '10.77.0.1';
 const BAD = { loss: 0.03, duplicate: 0.03, reorder: 0.05 };
 /** Of the few packets of a lease every fourth is lost, or half would never see it. */
 const WORSE = { loss: 0.25, duplicate: 0.25, reorder: 0.1 };
 
+let lan: Lan | undefined;
 let world: World | undefined;
 let site: Site;
-let service: Background;
 let folder: string;
 let loader: Buffer;
 let link: BadLink | undefined;
 let machines = 0;
 
 beforeAll(async () => {
-  const reason = (await whyNoWorld()) ?? whyNoTap();
-  if (reason !== undefined) {
-    process.stderr.write(`left out: TFTP and DHCP over a bad network ${reason}\n`);
-    return;
-  }
-  world = await World.create();
-  await world.addSegment('lan');
-  const server = await world.addHost('server', 'lan', { address: `${SERVER}/24` });
-  folder = mkdtempSync(path.join(tmpdir(), 'prybar-bad-network-'));
-  site = await openSite();
-  loader = addLoader(site.home, 'loader', 173_791);
-  await addNetwork(site.pool, { id: 1, name: 'lan', subnet: '10.77.0.0/24', pool: ['10.77.0.100', '10.77.0.199'] });
-  service = await startService(site, server.ns);
+  lan = await openLan(
+    'TFTP and DHCP over a bad network',
+    async ({ site }) => {
+      folder = mkdtempSync(path.join(tmpdir(), 'prybar-bad-network-'));
+      loader = addLoader(site.home, 'loader', 173_791);
+      await addNetwork(site.pool, { id: 1, name: 'lan', subnet: '10.77.0.0/24', pool: ['10.77.0.100', '10.77.0.199'] });
+    },
+    whyNoTap,
+  );
+  if (lan === undefined) return;
+  ({ world, site } = lan);
 }, 120_000);
 
 afterAll(async () => {
-  await service?.stop();
-  await world?.close();
-  await site?.close();
+  await lan?.close();
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
 });
 

@@ -1,37 +1,28 @@
 /** DHCP by independent clients, each on a segment of network namespaces, against the boot service as its own process. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '../../support/wait-for.js';
-import type { Background } from './support/command.js';
 import { startDhcpClient, type ClientName } from './support/dhcp-clients.js';
-import { addNetwork, leasesOf, openSite, reserve, startService, type Site } from './support/service.js';
-import { whyNoWorld, World, type Port } from './support/world.js';
+import { addNetwork, leasesOf, reserve, type Site } from './support/service.js';
+import { openLan, SERVER, type Lan } from './support/lan.js';
+import type { World, Port } from './support/world.js';
 
-const SERVER = '10.77.0.1';
 const RESERVED = { mac: '52:54:00:ab:77:07', address: '10.77.0.7' };
 
+let lan: Lan | undefined;
 let world: World | undefined;
 let site: Site;
-let service: Background;
 
 beforeAll(async () => {
-  const reason = await whyNoWorld();
-  if (reason !== undefined) {
-    process.stderr.write(`left out: DHCP by independent clients ${reason}\n`);
-    return;
-  }
-  world = await World.create();
-  await world.addSegment('lan');
-  const server = await world.addHost('server', 'lan', { address: `${SERVER}/24` });
-  site = await openSite();
-  await addNetwork(site.pool, { id: 1, name: 'lan', subnet: '10.77.0.0/24', router: '10.77.0.254', pool: ['10.77.0.100', '10.77.0.199'], leaseSeconds: 20 });
-  await reserve(site.pool, 1, RESERVED.address, RESERVED.mac);
-  service = await startService(site, server.ns);
+  lan = await openLan('DHCP by independent clients', async ({ site }) => {
+    await addNetwork(site.pool, { id: 1, name: 'lan', subnet: '10.77.0.0/24', router: '10.77.0.254', pool: ['10.77.0.100', '10.77.0.199'], leaseSeconds: 20 });
+    await reserve(site.pool, 1, RESERVED.address, RESERVED.mac);
+  });
+  if (lan === undefined) return;
+  ({ world, site } = lan);
 }, 120_000);
 
 afterAll(async () => {
-  await service?.stop();
-  await world?.close();
-  await site?.close();
+  await lan?.close();
 });
 
 const stateOf = async (port: Port): Promise<string | undefined> => (await leasesOf(site.pool, port.mac)).at(-1)?.state;

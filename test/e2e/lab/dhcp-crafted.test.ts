@@ -2,40 +2,32 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ensureTools } from '../../../scripts/lib/debian-tools.mjs';
 import { inProject } from '../../../scripts/lib/project.mjs';
-import { mustRunIn, runIn, type Background } from './support/command.js';
+import { mustRunIn, runIn } from './support/command.js';
 import { craft, type Crafted } from './support/craft.js';
-import { addNetwork, leasesOf, openSite, reserve, startService, type Site } from './support/service.js';
-import { whyNoWorld, World, type Port } from './support/world.js';
+import { addNetwork, leasesOf, reserve, startService, type Site } from './support/service.js';
+import { openLan, SERVER, type Lan } from './support/lan.js';
+import type { World, Port } from './support/world.js';
 
-const SERVER = '10.77.0.1';
 const RESERVED = { mac: '52:54:00:ab:77:07', address: '10.77.0.7' };
 
+let lan: Lan | undefined;
 let world: World | undefined;
 let site: Site;
-let service: Background;
 let port: Port;
 
 beforeAll(async () => {
-  const reason = await whyNoWorld();
-  if (reason !== undefined) {
-    process.stderr.write(`left out: DHCP by crafted packets, nmap, perfdhcp and the npm client ${reason}\n`);
-    return;
-  }
-  world = await World.create();
-  await world.addSegment('lan');
-  const server = await world.addHost('server', 'lan', { address: `${SERVER}/24` });
-  site = await openSite();
-  await addNetwork(site.pool, { id: 1, name: 'lan', subnet: '10.77.0.0/24', router: '10.77.0.254', pool: ['10.77.0.100', '10.77.0.249'] });
-  await reserve(site.pool, 1, RESERVED.address, RESERVED.mac);
-  service = await startService(site, server.ns);
+  lan = await openLan('DHCP by crafted packets, nmap, perfdhcp and the npm client', async ({ site }) => {
+    await addNetwork(site.pool, { id: 1, name: 'lan', subnet: '10.77.0.0/24', router: '10.77.0.254', pool: ['10.77.0.100', '10.77.0.249'] });
+    await reserve(site.pool, 1, RESERVED.address, RESERVED.mac);
+  });
+  if (lan === undefined) return;
+  ({ world, site } = lan);
   // An address beside the pool, for what is sent by unicast and for the tools that want one.
   port = await world.addHost('client', 'lan', { mac: '52:54:00:ab:77:01', address: '10.77.0.50/24' });
 }, 120_000);
 
 afterAll(async () => {
-  await service?.stop();
-  await world?.close();
-  await site?.close();
+  await lan?.close();
 });
 
 const discover = (mac: string, words: Partial<Crafted> = {}): Crafted => ({ mac, type: 'discover', ...words });

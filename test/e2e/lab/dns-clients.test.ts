@@ -4,41 +4,37 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ensureTools } from '../../../scripts/lib/debian-tools.mjs';
 import { waitFor } from '../../support/wait-for.js';
-import { mustRunIn, type Background } from './support/command.js';
-import { addNetwork, openSite, startService, type Site } from './support/service.js';
-import { whyNoWorld, World, type Port } from './support/world.js';
+import { mustRunIn } from './support/command.js';
+import { addNetwork, type Site } from './support/service.js';
+import { openLan, SERVER, type Lan } from './support/lan.js';
+import type { World, Port } from './support/world.js';
 
-const SERVER = '10.77.0.1';
 const HOSTS = 50;
 
+let lan: Lan | undefined;
 let world: World | undefined;
 let site: Site;
-let service: Background;
 let client: Port;
 
 beforeAll(async () => {
-  const reason = await whyNoWorld();
-  if (reason !== undefined) {
-    process.stderr.write(`left out: DNS by independent clients ${reason}\n`);
-    return;
-  }
-  world = await World.create();
-  await world.addSegment('lan');
-  const server = await world.addHost('server', 'lan', { address: `${SERVER}/24` });
-  client = await world.addHost('client', 'lan', { address: '10.77.0.250/24' });
-  site = await openSite();
-  await addNetwork(site.pool, { id: 1, name: 'lan', subnet: '10.77.0.0/24' });
-  for (let host = 1; host <= HOSTS; host += 1) {
-    const mac = `52:54:00:ab:53:${host.toString(16).padStart(2, '0')}`;
-    await site.pool.query('INSERT INTO reservations (network_id, address, mac, hostname) VALUES (1, $1, $2, $3)', [`10.77.0.${host + 10}`, mac, `bmc${host}`]);
-  }
-  service = await startService(site, server.ns);
+  lan = await openLan('DNS by independent clients', async ({ world, site }) => {
+    client = await world.addHost('client', 'lan', { address: '10.77.0.250/24' });
+    await addNetwork(site.pool, { id: 1, name: 'lan', subnet: '10.77.0.0/24' });
+    for (let host = 1; host <= HOSTS; host += 1) {
+      const mac = `52:54:00:ab:53:${host.toString(16).padStart(2, '0')}`;
+      await site.pool.query('INSERT INTO reservations (network_id, address, mac, hostname) VALUES (1, $1, $2, $3)', [
+        `10.77.0.${host + 10}`,
+        mac,
+        `bmc${host}`,
+      ]);
+    }
+  });
+  if (lan === undefined) return;
+  ({ world, site } = lan);
 }, 120_000);
 
 afterAll(async () => {
-  await service?.stop();
-  await world?.close();
-  await site?.close();
+  await lan?.close();
 });
 
 describe.each(['dig', 'kdig'] as const)('%s', (name) => {

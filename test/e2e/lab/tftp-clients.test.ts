@@ -5,43 +5,34 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ensureTools } from '../../../scripts/lib/debian-tools.mjs';
-import { runIn, type Background } from './support/command.js';
-import { addLoader, addNetwork, openSite, startService, type Site } from './support/service.js';
+import { runIn } from './support/command.js';
+import { addLoader, addNetwork } from './support/service.js';
+import { openLan, SERVER, type Lan } from './support/lan.js';
 import { fetchBy, TFTP_CLIENTS } from './support/tftp-clients.js';
-import { whyNoWorld, World, type Port } from './support/world.js';
+import type { World, Port } from './support/world.js';
 
-const SERVER = '10.77.0.1';
 /** One byte, whole blocks of 512 (an empty one ends the file), a loader, a larger one. */
 const SIZES = { byte: 1, 'whole-blocks': 512 * 40, loader: 173_791, larger: 500_001 };
 
+let lan: Lan | undefined;
 let world: World | undefined;
-let site: Site;
-let service: Background;
 let client: Port;
 let folder: string;
 const files = new Map<string, Buffer>();
 
 beforeAll(async () => {
-  const reason = await whyNoWorld();
-  if (reason !== undefined) {
-    process.stderr.write(`left out: TFTP by independent clients ${reason}\n`);
-    return;
-  }
-  world = await World.create();
-  await world.addSegment('lan');
-  const server = await world.addHost('server', 'lan', { address: `${SERVER}/24` });
-  client = await world.addHost('client', 'lan', { address: '10.77.0.50/24' });
-  folder = mkdtempSync(path.join(tmpdir(), 'prybar-tftp-'));
-  site = await openSite();
-  for (const [name, size] of Object.entries(SIZES)) files.set(name, addLoader(site.home, name, size));
-  await addNetwork(site.pool, { id: 1, name: 'lan', subnet: '10.77.0.0/24', pool: ['10.77.0.100', '10.77.0.199'] });
-  service = await startService(site, server.ns);
+  lan = await openLan('TFTP by independent clients', async ({ world, site }) => {
+    client = await world.addHost('client', 'lan', { address: '10.77.0.50/24' });
+    folder = mkdtempSync(path.join(tmpdir(), 'prybar-tftp-'));
+    for (const [name, size] of Object.entries(SIZES)) files.set(name, addLoader(site.home, name, size));
+    await addNetwork(site.pool, { id: 1, name: 'lan', subnet: '10.77.0.0/24', pool: ['10.77.0.100', '10.77.0.199'] });
+  });
+  if (lan === undefined) return;
+  world = lan.world;
 }, 120_000);
 
 afterAll(async () => {
-  await service?.stop();
-  await world?.close();
-  await site?.close();
+  await lan?.close();
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
 });
 
