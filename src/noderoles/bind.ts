@@ -8,6 +8,7 @@ import type { Tx } from '../db/client.js';
 import { withRetriedTransaction } from '../db/passing.js';
 import { writeEvents } from '../events/outbox.js';
 import type { JsonObject } from '../shared/json.js';
+import { CONFIRMS_SERVED, refuseBoundServedCircle } from '../roles/served-order.js';
 import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.js';
 import { planBinding, type BindPlan, type Ref } from './bind-plan.js';
 import { readBindSnapshot, readRoleClosure, type Place } from './bind-read.js';
@@ -53,6 +54,8 @@ export async function bindMany(tx: Tx, requests: readonly BindRequest[], vetoes:
     }),
   );
   const ids = await writeBinding(tx, plan, proposals(plan, accepted)).catch(refuseRemovedRole);
+  // Only a new noderole that confirms, or a new member of a cluster above one, can close that circle.
+  if (plan.joins.length > 0 || plan.creates.some(({ role }) => role.flags.includes(CONFIRMS_SERVED))) await refuseBoundServedCircle(tx);
   const toId = (ref: Ref) => (ref > 0 ? ref : (ids[-ref - 1]?.id ?? 0));
   if (vetoes) for (const deploymentId of deploymentIds) await ask(tx, vetoes, deploymentId, ids);
   await writeEvents(

@@ -7,6 +7,7 @@ import { ConflictError } from '../shared/errors.js';
 import { nearest } from '../shared/nearest.js';
 import { pathText, roleCohorts } from './graph.js';
 import type { RoleDefinition } from './role.js';
+import { refuseServedCircle } from './served-order.js';
 import { resolveWants, type Dangling, type Want, type Warning } from './wants.js';
 
 export type ResolveOptions = {
@@ -22,7 +23,7 @@ export type SoftAfter = { node: string[]; deployment: string[] };
 export type ResolvedRole = { requires: string[]; wants: Want[]; softAfter: SoftAfter; cohort: number };
 export type Resolved = { roles: Map<string, ResolvedRole>; warnings: Warning[] };
 
-/** Throws ConflictError: role-dangling, role-cycle, role-soft-order, role-conflict, attrib-ambiguous; the message names who and the path. */
+/** Throws ConflictError: role-dangling, role-cycle, role-soft-order, role-conflict, served-circle, attrib-ambiguous; the message names who and the path. */
 export function resolveRoles(definitions: readonly RoleDefinition[], options: ResolveOptions): Resolved {
   const byName = new Map(definitions.map((role) => [role.name, role]));
   const warnings: Warning[] = [];
@@ -39,6 +40,7 @@ export function resolveRoles(definitions: readonly RoleDefinition[], options: Re
   const cohorts = roleCohorts(both);
   if ('cycle' in cohorts) throw softConflict(cohorts.cycle, requires);
 
+  refuseServedCircle(new Map(definitions.map(({ name, flags }) => [name, { flags, requires: requires.get(name) ?? [] }])));
   warnings.push(...abstractWithoutProvider(definitions));
   const roles = definitions.map((role): [string, ResolvedRole] => [
     role.name,

@@ -8,7 +8,19 @@ import { hasSecrets } from '../attribs/secrets.js';
 import { problemOfSchema, problemsOfData, problemsOfValue, RESERVED_KEYS } from '../attribs/schema.js';
 import { keyedObject } from './keys.js';
 
-export const roleFlags = ['implicit', 'discovery', 'bootstrap', 'cluster', 'service', 'destructive', 'abstract', 'milestone', 'powersave'] as const;
+export const roleFlags = [
+  'implicit',
+  'discovery',
+  'bootstrap',
+  'cluster',
+  'service',
+  'destructive',
+  'abstract',
+  'milestone',
+  'powersave',
+  'confirms-served',
+  'waits-for-served',
+] as const;
 
 /** Roles that Prybar makes itself, one for each cluster role, are named so. */
 export const COMPANION_PREFIX = 'barrier-';

@@ -13,6 +13,7 @@ import { companionOf } from './companion.js';
 import { resolveRoles } from './resolve.js';
 import { retireOrRemove, type Gone } from './retire.js';
 import type { BarclampDefinition } from './role.js';
+import { refuseBoundServedCircle } from './served-order.js';
 import {
   lockImports,
   readDefinition,
@@ -66,6 +67,7 @@ export async function importBarclamps(pool: Pool, barclamps: BarclampDefinition[
     const replaced = await upsertRoles(tx, [...written.values()]);
     await writeResolved(tx, resolved.roles);
     await upsertBarclamps(tx, barclamps, source);
+    await refuseBoundServedCircle(tx);
     await refuseSharedNodeAttribs(tx);
     await tellReplaced(tx, replaced);
     const warnings = resolved.warnings.filter((warning) => imported.has(warning.role)).map((warning) => warning.message);

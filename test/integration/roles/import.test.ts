@@ -218,3 +218,54 @@ describe('an import and a bind at once', () => {
     }
   });
 });
+
+describe('rule 7: nothing that confirms what machines boot stands on what waits for that', () => {
+  const circle = (path: string) => ({ code: 'served-circle', message: expect.stringMatching(path) });
+  const flags = (...names: string[]) => ({ flags: names });
+
+  it('an import is refused by the roles, and by what is bound already', async () => {
+    await importOf('site', { storage: {}, dhcp: { requires: ['storage'] } });
+    await bind(engine, await idOf('dhcp'), (await addMachines(engine.db, 1))[0]);
+    await expect(importOf('site', { storage: flags('waits-for-served'), dhcp: { ...flags('confirms-served'), requires: ['storage'] } })).rejects.toMatchObject(
+      circle('dhcp -> storage'),
+    );
+    // Its requirement is gone, its noderole still stands below the other.
+    await expect(importOf('site', { storage: flags('waits-for-served'), dhcp: flags('confirms-served') })).rejects.toMatchObject(
+      circle('dhcp@\\w+ -> storage@'),
+    );
+    expect(await row('dhcp')).toMatchObject({ requires: ['storage'] });
+  });
+
+  it('a bind is refused when what provides the requirement waits, and leaves nothing', async () => {
+    await importOf('site', {
+      disk: { flags: ['abstract'] },
+      local: { provides: ['disk'] },
+      installed: { provides: ['disk'], flags: ['waits-for-served'] },
+      dhcp: { flags: ['confirms-served'], requires: ['disk'] },
+    });
+    const [first, second] = (await addMachines(engine.db, 2)) as [number, number];
+    await bind(engine, await idOf('installed'), first);
+    await expect(bind(engine, await idOf('dhcp'), first)).rejects.toMatchObject(circle('dhcp@\\w+ -> installed@'));
+    await bind(engine, await idOf('local'), second);
+    await expect(bind(engine, await idOf('dhcp'), second)).resolves.toBeGreaterThan(0);
+    expect((await engine.db.pool.query('SELECT count(*)::int AS n FROM node_roles')).rows).toEqual([{ n: 3 }]);
+  });
+
+  it('a bind is refused that joins a cluster on which such a role stands', async () => {
+    await importOf('site', {
+      storage: {},
+      db: { flags: ['cluster'] },
+      peer: { provides: ['db'], requires: ['storage'] },
+      dhcp: { flags: ['confirms-served'], requires: ['db'] },
+    });
+    const [first, second] = (await addMachines(engine.db, 2)) as [number, number];
+    await bind(engine, await idOf('dhcp'), first);
+    await importOf('site', {
+      storage: flags('waits-for-served'),
+      db: { flags: ['cluster'] },
+      peer: { provides: ['db'], requires: ['storage'] },
+      dhcp: { flags: ['confirms-served'], requires: ['db'] },
+    });
+    await expect(bind(engine, await idOf('peer'), second)).rejects.toMatchObject(circle('-> peer@\\w+ -> storage@'));
+  });
+});

@@ -128,3 +128,23 @@ describe('an abstract role', () => {
     expect(all([role('db', { flags: ['abstract'] }), role('pg', { provides: ['db'] })]).warnings).toEqual([]);
   });
 });
+
+describe('rule 7: a role that confirms what machines boot', () => {
+  const waiting = role('installer', { flags: ['waits-for-served'] });
+
+  it('may not depend on one that waits for that, however far above, and the path is told', () => {
+    const refused = refusal([role('dhcp', { flags: ['confirms-served'], requires: ['store'] }), role('store', { requires: ['installer'] }), waiting]);
+    expect(refused).toMatchObject({ code: 'served-circle', status: 409, details: { path: ['dhcp', 'store', 'installer'] } });
+    expect(refused.message).toContain('dhcp -> store -> installer');
+    expect(refusal([role('dns', { flags: ['confirms-served', 'waits-for-served'] })]).code).toBe('served-circle');
+  });
+
+  it('may have parents that do not wait, and children that do', () => {
+    const roles = [
+      role('dhcp', { flags: ['confirms-served'], requires: ['store'] }),
+      role('store'),
+      role('installer', { flags: ['waits-for-served'], requires: ['dhcp'] }),
+    ];
+    expect(all(roles).roles.get('installer')?.requires).toEqual(['dhcp']);
+  });
+});
