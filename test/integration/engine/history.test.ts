@@ -55,6 +55,31 @@ it('rule 20: an old run goes with all it left; not one that lives, that wrote th
   expect(await cleaner.step(1)).toBe(0);
 });
 
+it('rule 20: log chunks that come late are taken for a minute after the end, each once, and afterwards refused', async () => {
+  const turn = (await claimAndBegin(engine.db)).get(id)!;
+  const logs = async () =>
+    (await engine.db.pool.query<{ text: string }>('SELECT text FROM run_logs WHERE run_id = $1 ORDER BY seq', [turn.runId])).rows.map((row) => row.text);
+  const append = (seq: number | null, text: string) => appendRunLog(engine.db.pool, { ...turn, seq, text });
+  /** An ended run does not change: its age is made by another clock. */
+  const endedBefore = (seconds: number) =>
+    engine.db.pool
+      .query(`ALTER TABLE runs DISABLE TRIGGER runs_ended_is_final; UPDATE runs SET ended_at = clock_timestamp() - interval '${seconds} seconds' WHERE id = ${turn.runId};
+      ALTER TABLE runs ENABLE TRIGGER runs_ended_is_final`);
+  await settle(engine.db.pool, [{ ...turn, outcome: { kind: 'done' } }], 0);
+  expect(await append(1, 'late\n')).toBe(true);
+  await endedBefore(50);
+  expect(await append(2, 'later\n')).toBe(true);
+  // Sent again because its answer was lost: the same chunk.
+  expect(await append(2, 'later\n')).toBe(false);
+  // Of an executor that lost the run before.
+  expect(await appendRunLog(engine.db.pool, { ...turn, fence: turn.fence - 2, seq: 3, text: 'foreign\n' })).toBe(false);
+  await endedBefore(61);
+  expect(await append(3, 'too late\n')).toBe(false);
+  expect(await logs()).toEqual(['late\n', 'later\n']);
+  const { rows } = await engine.db.pool.query('SELECT outcome FROM runs WHERE id = $1', [turn.runId]);
+  expect(rows).toEqual([{ outcome: 'succeeded' }]);
+});
+
 it('a run shows what it was given, what it said, what it left, its attempts, its waits and how it was stopped', async () => {
   const first = await attempt(fail);
   const turn = (await claimAndBegin(engine.db)).get(id)!;
