@@ -13,6 +13,7 @@ import type { Ring, RunJob } from '../../src/queue/jobs.js';
 import { parseBarclamp } from '../../src/roles/load.js';
 import { importBarclamps } from '../../src/roles/store.js';
 import { startRuns, type StartAnswer } from '../../src/runs/start.js';
+import { emptyTables } from './empty-tables.js';
 import { createTestDatabase } from './postgres.js';
 
 export type DirectEngine = {
@@ -22,6 +23,29 @@ export type DirectEngine = {
   reset(): Promise<void>;
   close(): Promise<void>;
 };
+
+/** What a test of the engine writes, with everything that refers to it; settings of an installation stay. */
+const RESET = [
+  'node_roles',
+  'node_role_edges',
+  'runs',
+  'waits',
+  'facts',
+  'propagations',
+  'outbox_events',
+  'outbox_batches',
+  'late_results',
+  'agent_work',
+  'deployment_roles',
+  'role_requires',
+  'roles',
+  'node_status',
+  'nodes',
+  'deployments',
+  'worker_slots',
+  'caps',
+  'audit',
+];
 
 /** One deployment, `slots` worker slots of class fast (0: none), no nodes and no roles yet. */
 export async function openDirectEngine({ slots = 1000, poolSize = 10 } = {}): Promise<DirectEngine> {
@@ -33,10 +57,7 @@ export async function openDirectEngine({ slots = 1000, poolSize = 10 } = {}): Pr
     db,
     deploymentId: 0,
     async reset() {
-      await db.pool.query(
-        `TRUNCATE node_roles, node_role_edges, runs, waits, facts, propagations, outbox_events, outbox_batches, late_results, agent_work, deployment_roles,
-                  role_requires, roles, node_status, nodes, deployments, worker_slots, caps, audit CASCADE`,
-      );
+      await emptyTables(db.pool, RESET);
       await ensureSystem(db);
       engine.deploymentId = (await createDeployment(db, { name: 'demo', actor: 'test' })).id;
       if (slots > 0) await addSlots(db, 'fast', slots);

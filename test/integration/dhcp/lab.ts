@@ -6,7 +6,8 @@ import { pino } from 'pino';
 import { DhcpServer, type DhcpServerOptions } from '../../../src/dhcp/server.js';
 import type { DhcpEvent } from '../../../src/dhcp/events.js';
 import { parsePacket, type DhcpPacket } from '../../../src/dhcp/packet.js';
-import { createTestDatabase } from '../../support/postgres.js';
+import { emptyTables } from '../../support/empty-tables.js';
+import type { TestDatabase } from '../../support/postgres.js';
 import { bytesOf, request, type RequestWords } from '../../support/dhcp-request.js';
 
 /** A database with one network 127.77.0.0/16, pool .200.1 to .200.4, and a reservation of 127.77.1.7 for RESERVED. */
@@ -22,10 +23,11 @@ export type Lab = {
 
 export const RESERVED = '52:54:00:77:00:07';
 
-export async function openLab(): Promise<Lab> {
-  const database = await createTestDatabase();
+/** Empties the database first: a file of tests shares one. */
+export async function openLab(database: TestDatabase): Promise<Lab> {
   const pool = new pg.Pool({ connectionString: database.url, max: 8 });
   pool.on('error', () => undefined);
+  await emptyTables(pool);
   await pool.query(
     `INSERT INTO networks (id, name, subnet, router, dns, dhcp_mode, lease_seconds)
      VALUES (1, 'admin', '127.77.0.0/16', '127.77.0.1', '{127.77.0.2}', 'authoritative', 3600)`,
@@ -59,7 +61,6 @@ export async function openLab(): Promise<Lab> {
     close: async () => {
       for (const server of servers) await server.close();
       await pool.end();
-      await database.drop();
     },
   };
 }

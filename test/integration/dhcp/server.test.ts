@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, it, expect } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, it, expect } from '@jest/globals';
 import { formatIpv4 } from '../../../src/shared/ipv4.js';
 import { bytesOf, fixture, ip, request } from '../../support/dhcp-request.js';
+import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 import { freePort, openLab, RelayClient, RESERVED, type Lab } from './lab.js';
 
@@ -8,11 +9,17 @@ const PXE = { 60: 'PXEClient:Arch:00007:UNDI:003016', 93: Buffer.from([0, 7]), 9
 const IPXE = { 60: 'PXEClient:Arch:00007:UNDI:003016', 93: Buffer.from([0, 7]), 77: 'iPXE', 175: Buffer.from([19, 1, 1]) };
 const mac = (last: number): string => `52:54:00:99:${(last >> 8).toString(16).padStart(2, '0')}:${(last & 255).toString(16).padStart(2, '0')}`;
 
+let database: TestDatabase;
 let lab: Lab;
 let relays: RelayClient[] = [];
 
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+
 beforeEach(async () => {
-  lab = await openLab();
+  lab = await openLab(database);
 });
 
 afterEach(async () => {
@@ -220,6 +227,8 @@ describe('leases', () => {
 });
 
 describe('the database away', () => {
+  afterEach(() => lab.pool.query('ALTER TABLE IF EXISTS leases_away RENAME TO leases; ALTER TABLE IF EXISTS dhcp_table_away RENAME TO dhcp_table'));
+
   it('engine rule 6: answers known hosts from memory, keeps new leases waiting, and withholds boot files when its lease ended', async () => {
     await lab.putEntry(RESERVED);
     const skew = { ms: 0 };

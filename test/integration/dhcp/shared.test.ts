@@ -1,20 +1,27 @@
 /** One network, one table, several servers; and a table that is away for a while. */
-import { afterEach, beforeEach, describe, it, expect } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, it, expect } from '@jest/globals';
 import pg from 'pg';
 import type { DhcpPacket } from '../../../src/dhcp/packet.js';
 import { formatIpv4 } from '../../../src/shared/ipv4.js';
 import { layWire } from '../../support/cut-off.js';
+import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 import { openLab, RelayClient, RESERVED, type Lab } from './lab.js';
 
 const mac = (last: number): string => `52:54:00:98:${(last >> 8).toString(16).padStart(2, '0')}:${(last & 255).toString(16).padStart(2, '0')}`;
 const addressOf = (packet: DhcpPacket | undefined): string => formatIpv4(packet?.yourIpAddress ?? 0);
 
+let database: TestDatabase;
 let lab: Lab;
 let relays: RelayClient[] = [];
 
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+
 beforeEach(async () => {
-  lab = await openLab();
+  lab = await openLab(database);
   await lab.pool.query(`UPDATE network_ranges SET last_address = '127.77.200.250'`);
 });
 

@@ -5,7 +5,8 @@ import { connect } from 'node:net';
 import { pino } from 'pino';
 import { openDb, type Db } from '../../../src/db/client.js';
 import { DnsServer, type DnsServerOptions } from '../../../src/dns/server.js';
-import { createTestDatabase } from '../../support/postgres.js';
+import { emptyTables } from '../../support/empty-tables.js';
+import type { TestDatabase } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
 export type Lab = {
@@ -16,10 +17,10 @@ export type Lab = {
   readonly close: () => Promise<void>;
 };
 
-/** A database with one network, 10.0.0.0/24 of rack.example, and the node ctrl1 at 10.0.0.5. */
-export async function openLab(): Promise<Lab> {
-  const database = await createTestDatabase();
+/** The database, emptied first, with one network, 10.0.0.0/24 of rack.example, and the node ctrl1 at 10.0.0.5. */
+export async function openLab(database: TestDatabase): Promise<Lab> {
   const db = openDb({ url: database.url, applicationName: 'test' });
+  await emptyTables(db.pool);
   await db.pool.query(`INSERT INTO deployments (id, name, system) VALUES (900, 'dns-lab', true) ON CONFLICT DO NOTHING`);
   await db.pool.query(`INSERT INTO networks (id, name, subnet, domain) VALUES (1, 'admin', '10.0.0.0/24', 'rack.example')`);
   await db.pool.query(`INSERT INTO nodes (id, name, deployment_id) VALUES (900, 'ctrl1.rack.example', 900)`);
@@ -54,7 +55,6 @@ export async function openLab(): Promise<Lab> {
     async close() {
       for (const server of servers) await server.close();
       await db.close();
-      await database.drop();
     },
   };
 }

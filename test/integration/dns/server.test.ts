@@ -3,9 +3,10 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { RecordType } from '../../../src/dns/codes.js';
 import { queryBytes } from '../../unit/dns/support.js';
+import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 import { askTcp, askUdp, openLab, type Lab } from './lab.js';
 
@@ -18,9 +19,15 @@ const programs = ['/usr/bin/dig', '/usr/bin/kdig'].filter((path) => {
   return false;
 });
 
+let database: TestDatabase;
 let lab: Lab;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+
 beforeEach(async () => {
-  lab = await openLab();
+  lab = await openLab(database);
 });
 afterEach(() => lab.close());
 
@@ -110,9 +117,12 @@ describe('the DNS server', () => {
   it('goes on answering while the database is away', async () => {
     const { server, port } = await lab.start();
     await lab.db.pool.query('ALTER TABLE dns_table RENAME TO dns_table_away');
-    server.kick();
-    expect(rcode(await askUdp(port, queryBytes('ctrl1.rack.example', RecordType.A)))).toBe(0);
-    await lab.db.pool.query('ALTER TABLE dns_table_away RENAME TO dns_table');
+    try {
+      server.kick();
+      expect(rcode(await askUdp(port, queryBytes('ctrl1.rack.example', RecordType.A)))).toBe(0);
+    } finally {
+      await lab.db.pool.query('ALTER TABLE dns_table_away RENAME TO dns_table');
+    }
     await lab.db.pool.query(`UPDATE nodes SET name = 'web1.rack.example' WHERE id = 900`);
     await lab.settled(server);
   });

@@ -19,6 +19,7 @@ import {
   unsound,
   type DirectEngine,
 } from '../../support/direct-engine.js';
+import { emptyTables } from '../../support/empty-tables.js';
 
 const SEED = Number(process.env.PRYBAR_TEST_SEED ?? Date.now() & 0x7fffffff);
 let engine: DirectEngine;
@@ -49,9 +50,18 @@ describe('bulk against the table', () => {
   /** Rows as the shape says, one machine each, each run of its own; parents have lower numbers than their children. */
   async function build(it: Shape): Promise<{ rows: Row[]; kids: Map<number, number[]> }> {
     const { pool } = engine.db;
-    await pool.query(
-      'TRUNCATE node_roles, node_role_edges, runs, roles, role_requires, deployment_roles, outbox_events, outbox_batches CASCADE; TRUNCATE node_status; DELETE FROM nodes',
-    );
+    await emptyTables(pool, [
+      'node_roles',
+      'node_role_edges',
+      'runs',
+      'roles',
+      'role_requires',
+      'deployment_roles',
+      'outbox_events',
+      'outbox_batches',
+      'node_status',
+      'nodes',
+    ]);
     const nodes = await addMachines(engine.db, SIZE);
     const one = async (text: string, values: unknown[]) => (await pool.query<{ id: number }>(`${text} RETURNING id`, values)).rows[0].id;
     const edges = [...new Set(it.edges.filter(([a, b]) => a !== b).map(([a, b]) => `${Math.min(a, b)} ${Math.max(a, b)}`))].map(

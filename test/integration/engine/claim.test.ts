@@ -5,6 +5,7 @@ import { claim } from '../../../src/noderoles/claim.js';
 import { settle } from '../../../src/noderoles/settle.js';
 import { startRuns } from '../../../src/runs/start.js';
 import { addMachines, addRoles, addSlots, bind, commit, nodeRole, openDirectEngine, runsOf, unsound, type DirectEngine } from '../../support/direct-engine.js';
+import { emptyTables } from '../../support/empty-tables.js';
 
 const SEED = Number(process.env.PRYBAR_TEST_SEED ?? Date.now() & 0x7fffffff);
 
@@ -77,9 +78,19 @@ describe('the claim in SQL against the model', () => {
   async function build(it: Shape): Promise<{ candidates: Candidate[]; snapshot: Snapshot }> {
     const { pool } = engine.db;
     const insert = async (text: string, values: unknown[]) => (await pool.query<{ id: number }>(`${text} RETURNING id`, values)).rows[0].id;
-    await pool.query(
-      `TRUNCATE node_roles, node_role_edges, runs, waits, outbox_events, outbox_batches, roles, role_requires, deployment_roles, worker_slots, caps CASCADE`,
-    );
+    await emptyTables(pool, [
+      'node_roles',
+      'node_role_edges',
+      'runs',
+      'waits',
+      'outbox_events',
+      'outbox_batches',
+      'roles',
+      'role_requires',
+      'deployment_roles',
+      'worker_slots',
+      'caps',
+    ]);
     await pool.query(`DELETE FROM nodes; DELETE FROM deployments WHERE NOT system`);
     const root = (await pool.query<{ id: number }>('SELECT id FROM deployments WHERE system')).rows[0].id;
     const deployments: number[] = [];

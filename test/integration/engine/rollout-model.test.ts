@@ -15,6 +15,7 @@ import {
 import { claim } from '../../../src/noderoles/claim.js';
 import type { NodeRoleState } from '../../../src/noderoles/state.js';
 import { addMachines, addSlots, openDirectEngine, type DirectEngine } from '../../support/direct-engine.js';
+import { emptyTables } from '../../support/empty-tables.js';
 
 const SEED = Number(process.env.PRYBAR_TEST_SEED ?? Date.now() & 0x7fffffff);
 
@@ -77,10 +78,23 @@ describe('the rollout in SQL against the model', () => {
   async function build(it: Shape): Promise<Built> {
     const { pool } = engine.db;
     const one = async (text: string, values: unknown[]) => (await pool.query<{ id: number }>(`${text} RETURNING id`, values)).rows[0].id;
-    await pool.query(
-      'TRUNCATE node_roles, node_role_edges, runs, rollouts, rollout_members, rollout_groups, rollout_places, roles, role_requires, deployment_roles, worker_slots, outbox_events, outbox_batches CASCADE',
-    );
-    await pool.query('TRUNCATE node_status; DELETE FROM nodes');
+    await emptyTables(pool, [
+      'node_roles',
+      'node_role_edges',
+      'runs',
+      'rollouts',
+      'rollout_members',
+      'rollout_groups',
+      'rollout_places',
+      'roles',
+      'role_requires',
+      'deployment_roles',
+      'worker_slots',
+      'outbox_events',
+      'outbox_batches',
+      'node_status',
+      'nodes',
+    ]);
     await addSlots(engine.db, 'fast', 1000);
     await pool.query('UPDATE deployments SET committed_at = now() WHERE id = $1', [engine.deploymentId]);
     const nodes = await addMachines(engine.db, it.nodes);

@@ -18,6 +18,7 @@ import type { RunJob } from '../../../src/queue/jobs.js';
 import { AppError } from '../../../src/shared/errors.js';
 import { startRuns } from '../../../src/runs/start.js';
 import { addMachines, addRoles, call, driveToEnd, openDirectEngine, unsound, type DirectEngine } from '../../support/direct-engine.js';
+import { emptyTables } from '../../support/empty-tables.js';
 
 const RUNS = Number(process.env.PRYBAR_TEST_TABLE_RUNS ?? 40);
 const SEED = Number(process.env.PRYBAR_TEST_SEED ?? Date.now() & 0x7fffffff);
@@ -130,9 +131,23 @@ class Rig {
 
   async reset(graph: Shape, run: number): Promise<void> {
     this.executors = [];
-    await this.pool.query(
-      `TRUNCATE node_roles, node_role_edges, runs, waits, facts, propagations, outbox_events, outbox_batches, late_results, agent_work, deployment_roles, role_requires, roles, node_status, deployment_revisions CASCADE`,
-    );
+    await emptyTables(this.pool, [
+      'node_roles',
+      'node_role_edges',
+      'runs',
+      'waits',
+      'facts',
+      'propagations',
+      'outbox_events',
+      'outbox_batches',
+      'late_results',
+      'agent_work',
+      'deployment_roles',
+      'role_requires',
+      'roles',
+      'node_status',
+      'deployment_revisions',
+    ]);
     await this.pool.query(`DELETE FROM nodes WHERE kind = 'machine'`);
     await this.pool.query('UPDATE deployments SET committed_at = NULL, revision = 0 WHERE id = $1', [this.engine.deploymentId]);
     const name = (role: number) => `g${run}-r${role}`;

@@ -1,5 +1,5 @@
 /** dnsmasq from Debian, driven by Prybar: a change in the database is what it answers, and nothing is called served before that. */
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
@@ -18,6 +18,7 @@ import { rewriteEntries } from '../../../src/roles/builtin/dhcp-database.js';
 import { createLogger } from '../../../src/shared/logger.js';
 import { holdUdp } from '../../e2e/support/free-ports.js';
 import { openRelay, type Relay } from '../../support/dhcp-relay.js';
+import { emptyTables } from '../../support/empty-tables.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { addSiteNodes, bootInto } from '../../support/site-nodes.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -43,9 +44,13 @@ let db: Db;
 let folder: string;
 let relay: Relay;
 let follower: Follower | undefined;
-beforeEach(async () => {
+beforeAll(async () => {
   database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
   db = openDb({ url: database.url, applicationName: 'test' });
+  await emptyTables(db.pool);
   await seedSystemDeployment(db);
   await db.pool.query(`INSERT INTO networks (id, name, subnet, dns, dhcp_mode) VALUES (1, 'lab', '127.88.0.0/24', '{}', 'off')`);
   folder = await mkdtemp(path.join(tmpdir(), 'prybar-dnsmasq-'));
@@ -57,7 +62,6 @@ afterEach(async () => {
   await stopServer();
   await relay.close();
   await db.close();
-  await database.drop();
   await rm(folder, { recursive: true, force: true });
 });
 

@@ -1,5 +1,5 @@
 /** Links below a TFTP root, as MOC's head node has them, and what is said when they cannot be made. */
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,6 +13,7 @@ import { parseExternalSettings, type PxelinuxSettings } from '../../../src/inter
 import { registerServers } from '../../../src/interchange/external/store.js';
 import { evaluateServed } from '../../../src/nodes/served.js';
 import { createLogger } from '../../../src/shared/logger.js';
+import { emptyTables } from '../../support/empty-tables.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { addSiteNodes, bootInto } from '../../support/site-nodes.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -26,9 +27,13 @@ let database: TestDatabase;
 let db: Db;
 let root: string;
 let follower: Follower | undefined;
-beforeEach(async () => {
+beforeAll(async () => {
   database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
   db = openDb({ url: database.url, applicationName: 'test' });
+  await emptyTables(db.pool);
   await seedSystemDeployment(db);
   await db.pool.query(`INSERT INTO networks (id, name, subnet, dns) VALUES (1, 'moc', '192.168.10.0/24', '{}')`);
   // Our own DHCP server gives the addresses: both have to confirm.
@@ -42,7 +47,6 @@ afterEach(async () => {
   await follower?.close();
   follower = undefined;
   await db.close();
-  await database.drop();
   await rm(root, { recursive: true, force: true });
 });
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { openDb, withTransaction, type Db } from '../../../src/db/client.js';
 import { ensureSystem } from '../../../src/deployments/system.js';
@@ -7,14 +7,19 @@ import { allocateNodes } from '../../../src/nodes/allocate.js';
 import { createNode } from '../../../src/nodes/store.js';
 import { parseBarclamp } from '../../../src/roles/load.js';
 import { importBarclamps } from '../../../src/roles/store.js';
+import { emptyTables } from '../../support/empty-tables.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { eventsOf } from '../nodes/builders.js';
 
 let database: TestDatabase;
 let db: Db;
-beforeEach(async () => {
+beforeAll(async () => {
   database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
   db = openDb({ url: database.url, applicationName: 'test' });
+  await emptyTables(db.pool);
   await importBarclamps(db.pool, [
     parseBarclamp('barclamp: { name: crowbar }\nroles: [{ name: dhcp-database, jig: noop, flags: [bootstrap, service] }]', 'test'),
   ]);
@@ -22,7 +27,6 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await db.close();
-  await database.drop();
 });
 
 async function network(

@@ -1,18 +1,22 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { openDb, type Db } from '../../../src/db/client.js';
 import { ensureNetwork, RACK_NETWORK, reserveAddress } from '../../../src/networks/store.js';
+import { emptyTables } from '../../support/empty-tables.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { eventsOf } from '../nodes/builders.js';
 
 let database: TestDatabase;
 let db: Db;
-beforeEach(async () => {
+beforeAll(async () => {
   database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
   db = openDb({ url: database.url, applicationName: 'test' });
+  await emptyTables(db.pool);
 });
 afterEach(async () => {
   await db.close();
-  await database.drop();
 });
 
 describe('ensureNetwork', () => {

@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, it, expect } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { DhcpServer } from '../../../src/dhcp/server.js';
 import { openDb, type Db } from '../../../src/db/client.js';
@@ -10,6 +10,7 @@ import { ensureNetwork, RACK_NETWORK } from '../../../src/networks/store.js';
 import type { RackEvent } from '../../../src/simulator/rack-events.js';
 import { Rack } from '../../../src/simulator/rack.js';
 import { TftpServer } from '../../../src/tftp/server.js';
+import { emptyTables } from '../../support/empty-tables.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 import { TinySite } from './tiny-site.js';
@@ -26,9 +27,13 @@ let tftp: TftpServer;
 let rack: Rack | undefined;
 let events: RackEvent[];
 
-beforeEach(async () => {
+beforeAll(async () => {
   database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
   db = openDb({ url: database.url, applicationName: 'simulator-test', poolSize: 6, prismaPoolSize: 2 });
+  await emptyTables(db.pool);
   await ensureNetwork(db, RACK_NETWORK);
   home = await mkdtemp(path.join(tmpdir(), 'rack-'));
   await mkdir(path.join(home, 'loaders'));
@@ -60,7 +65,6 @@ afterEach(async () => {
   await tftp.close();
   await site.close();
   await db.close();
-  await database.drop();
   await rm(home, { recursive: true });
 });
 
