@@ -2,6 +2,7 @@
  * The engine without queue, workers and timers: a database of its own, and every step of the engine as a call that the
  * test makes. What runs when is the test's choice, so a history can be repeated.
  */
+import { afterAll, beforeAll, beforeEach } from '@jest/globals';
 import { openDb, type Db } from '../../src/db/client.js';
 import { ensureSystem } from '../../src/deployments/system.js';
 import { commitDeployment, createDeployment } from '../../src/deployments/verbs.js';
@@ -14,6 +15,7 @@ import { parseBarclamp } from '../../src/roles/load.js';
 import { importBarclamps } from '../../src/roles/store.js';
 import { startRuns, type StartAnswer } from '../../src/runs/start.js';
 import { emptyTables } from './empty-tables.js';
+import { present } from '../../src/shared/assert.js';
 import { createTestDatabase } from './postgres.js';
 
 export type DirectEngine = {
@@ -69,6 +71,27 @@ export async function openDirectEngine({ slots = 1000, poolSize = 10 } = {}): Pr
   };
   await engine.reset();
   return engine;
+}
+
+/** An engine for the tests of a file or of a `describe`: opened before them, as it was opened before each, closed after them. */
+export function useEngine(options: Parameters<typeof openDirectEngine>[0] = {}): DirectEngine {
+  let opened: DirectEngine | undefined;
+  const engine = (): DirectEngine => present(opened, 'engine: it is opened for tests, not for what stands around them');
+  beforeAll(async () => {
+    opened = await openDirectEngine(options);
+  });
+  beforeEach(() => engine().reset());
+  afterAll(() => opened?.close());
+  return {
+    get db() {
+      return engine().db;
+    },
+    get deploymentId() {
+      return engine().deploymentId;
+    },
+    reset: () => engine().reset(),
+    close: () => engine().close(),
+  };
 }
 
 /** A live worker; its heartbeat is of tomorrow. */

@@ -1,5 +1,5 @@
 /** Who is touched when a value changes: exactly those that read it (DESIGN rule 9), and what they are given. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { overlay } from '../../../src/attribs/overlay.js';
 import { sourcesOf, type Provenance } from '../../../src/attribs/provenance.js';
@@ -12,14 +12,9 @@ import { proposeNodeRole, setNodeRoleData, setSystemData } from '../../../src/no
 import { updateNode } from '../../../src/nodes/store.js';
 import type { JsonObject } from '../../../src/shared/json.js';
 import { startRuns } from '../../../src/runs/start.js';
-import { addMachines, addRoles, bind, call, commit, nodeRole, openDirectEngine, runsOf, unsound, type DirectEngine } from '../../support/direct-engine.js';
+import { addMachines, addRoles, bind, call, commit, nodeRole, useEngine, runsOf, unsound } from '../../support/direct-engine.js';
 
-let engine: DirectEngine;
-beforeAll(async () => {
-  engine = await openDirectEngine();
-});
-beforeEach(() => engine.reset());
-afterAll(() => engine.close());
+const engine = useEngine();
 
 /** Runs what can run until nothing can; `walls`: what the run of each role leaves. Answers the roles whose jig ran, in order. */
 async function drive(walls: Record<string, JsonObject> = {}): Promise<string[]> {

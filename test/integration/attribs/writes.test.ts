@@ -1,5 +1,5 @@
 /** A schema at every write: what is off it is refused at its door, and a run that leaves it fails for good. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { setDeploymentRoleData } from '../../../src/deployments/verbs.js';
 import type { Jig, JigContext, JigOutcome } from '../../../src/jigs/contract.js';
 import { bindRole } from '../../../src/noderoles/bind.js';
@@ -11,18 +11,13 @@ import { updateNode } from '../../../src/nodes/store.js';
 import { parseBarclamp } from '../../../src/roles/load.js';
 import { importBarclamps } from '../../../src/roles/store.js';
 import { createLogger } from '../../../src/shared/logger.js';
-import { addMachines, addRoles, bind, call, commit, nodeRole, openDirectEngine, runsOf, type DirectEngine } from '../../support/direct-engine.js';
+import { addMachines, addRoles, bind, call, commit, nodeRole, useEngine, runsOf } from '../../support/direct-engine.js';
 import { waitFor } from '../../support/wait-for.js';
 
-let engine: DirectEngine;
-beforeAll(async () => {
-  engine = await openDirectEngine();
-});
+const engine = useEngine();
 beforeEach(async () => {
-  await engine.reset();
   await engine.db.pool.query('TRUNCATE barclamps');
 });
-afterAll(() => engine.close());
 
 const attribs = [
   { name: 'port', schema: { type: 'integer' } },

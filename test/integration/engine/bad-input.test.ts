@@ -2,7 +2,7 @@
  * Issue 3, "Bad input": input that nobody should send, and what the engine answers to each. Nothing crashes, nothing is
  * lost, nothing runs twice. Edited jobs are in edited-jobs.test.ts, role files in test/unit/roles/barclamp.test.ts.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { explainNodeRole } from '../../../src/annealer/explain.js';
 import { withTransaction } from '../../../src/db/client.js';
 import { commitDeployment } from '../../../src/deployments/verbs.js';
@@ -13,28 +13,10 @@ import { settle } from '../../../src/noderoles/settle.js';
 import { Executor } from '../../../src/runs/execute.js';
 import { startRuns } from '../../../src/runs/start.js';
 import { createLogger } from '../../../src/shared/logger.js';
-import {
-  addMachines,
-  addRoles,
-  bind,
-  claimAndBegin,
-  commit,
-  driveToEnd,
-  nodeRole,
-  openDirectEngine,
-  runsOf,
-  stateOf,
-  unsound,
-  type DirectEngine,
-} from '../../support/direct-engine.js';
+import { addMachines, addRoles, bind, claimAndBegin, commit, driveToEnd, nodeRole, useEngine, runsOf, stateOf, unsound } from '../../support/direct-engine.js';
 import { done } from '../../support/outcomes.js';
 
-let engine: DirectEngine;
-beforeAll(async () => {
-  engine = await openDirectEngine();
-});
-beforeEach(() => engine.reset());
-afterAll(() => engine.close());
+const engine = useEngine();
 
 const DEEP = 10_000;
 const WIDE = 5_000;

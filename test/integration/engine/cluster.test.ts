@@ -1,5 +1,5 @@
 /** Rule 24 on the real functions: barriers of cluster roles, members that come and go, soft order, parents never committed. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createDeployment } from '../../../src/deployments/verbs.js';
 import { barrier } from '../../../src/roles/builtin/barrier.js';
 import { bindMany, bindRole } from '../../../src/noderoles/bind.js';
@@ -9,28 +9,10 @@ import { moveNodeRole } from '../../../src/noderoles/store.js';
 import { unbindNodeRole } from '../../../src/noderoles/unbind.js';
 import { withTransaction } from '../../../src/db/client.js';
 import type { JigContext } from '../../../src/jigs/contract.js';
-import {
-  addMachines,
-  addRoles,
-  bind,
-  claimAndBegin,
-  commit,
-  driveToEnd,
-  nodeRole,
-  openDirectEngine,
-  runsOf,
-  stateOf,
-  unsound,
-  type DirectEngine,
-} from '../../support/direct-engine.js';
+import { addMachines, addRoles, bind, claimAndBegin, commit, driveToEnd, nodeRole, useEngine, runsOf, stateOf, unsound } from '../../support/direct-engine.js';
 import { done, fail } from '../../support/outcomes.js';
 
-let engine: DirectEngine;
-beforeAll(async () => {
-  engine = await openDirectEngine();
-});
-afterAll(() => engine.close());
-beforeEach(() => engine.reset());
+const engine = useEngine();
 
 const settled = (...batch: Settlement[]) => settle(engine.db.pool, batch, 0);
 const barrierOf = async (role: string) =>

@@ -1,30 +1,13 @@
 /** The executor of a worker against the database, without a queue: what the handler of a job promises. */
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { claim } from '../../../src/noderoles/claim.js';
 import { cancelNodeRole } from '../../../src/noderoles/verbs.js';
 import type { Jig, JigContext, JigOutcome } from '../../../src/jigs/contract.js';
 import { Executor } from '../../../src/runs/execute.js';
 import { createLogger } from '../../../src/shared/logger.js';
-import {
-  addMachines,
-  addRoles,
-  bind,
-  call,
-  commit,
-  nodeRole,
-  openDirectEngine,
-  runsOf,
-  stateOf,
-  unsound,
-  type DirectEngine,
-} from '../../support/direct-engine.js';
+import { addMachines, addRoles, bind, call, commit, nodeRole, useEngine, runsOf, stateOf, unsound } from '../../support/direct-engine.js';
 
-let engine: DirectEngine;
-beforeAll(async () => {
-  engine = await openDirectEngine();
-});
-beforeEach(() => engine.reset());
-afterAll(() => engine.close());
+const engine = useEngine();
 
 /** `count` machines with one role each, whose jig is `run`; answers the noderoles, and handles the job of each. */
 async function deploy(run: (ctx: JigContext) => unknown, { count = 1, role = {}, abortGraceMs = 5000, leaseSeconds = 30 } = {}) {

@@ -2,7 +2,7 @@
  * The twelve ways in which the old engine failed (A1 to A12: one jig's ERROR that froze a node, waits that froze it, results of
  * another world, hooks that swallowed the next step ...), each as a scenario that now goes well.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import pino from 'pino';
 import { annealPass } from '../../../src/annealer/anneal.js';
 import { redeploy } from '../../../src/deployments/redeploy.js';
@@ -22,21 +22,15 @@ import {
   commit,
   driveToEnd,
   nodeRole,
-  openDirectEngine,
+  useEngine,
   runsOf,
   start,
   stateOf,
   unsound,
-  type DirectEngine,
 } from '../../support/direct-engine.js';
 import { done, fail, wait } from '../../support/outcomes.js';
 
-let engine: DirectEngine;
-beforeAll(async () => {
-  engine = await openDirectEngine({ slots: 2 });
-});
-afterAll(() => engine.close());
-beforeEach(() => engine.reset());
+const engine = useEngine({ slots: 2 });
 
 const settled = (...batch: Settlement[]) => settle(engine.db.pool, batch, 0);
 const node = (set: string, id: number) => engine.db.pool.query(`UPDATE nodes SET ${set} WHERE id = $1`, [id]);

@@ -1,5 +1,5 @@
 /** Nodes and noderoles that go (engine-rules 25 and the rows "unbind" and "node delete" of the table). */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { redeploy } from '../../../src/deployments/redeploy.js';
 import { commitDeployment } from '../../../src/deployments/verbs.js';
 import { claim } from '../../../src/noderoles/claim.js';
@@ -20,22 +20,16 @@ import {
   commit,
   driveToEnd,
   nodeRole,
-  openDirectEngine,
+  useEngine,
   runsOf,
   stateOf,
   unsound,
-  type DirectEngine,
 } from '../../support/direct-engine.js';
 
-let engine: DirectEngine;
-beforeAll(async () => {
-  engine = await openDirectEngine({ poolSize: 12 });
-});
+const engine = useEngine({ poolSize: 12 });
 beforeEach(async () => {
-  await engine.reset();
   await engine.db.pool.query('TRUNCATE boot_servers, dhcp_entries, leases, networks CASCADE');
 });
-afterAll(() => engine.close());
 
 const OP = { actor: 'op' };
 const remove = (nodeId: number, more = {}) => deleteNode(engine.db, nodeId, { ...OP, ...more });

@@ -1,14 +1,9 @@
 /** The retry policy of a role, as its barclamp says it: how often, after how long, and after what not at all. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { settle } from '../../../src/noderoles/settle.js';
-import { addMachines, addRoles, bind, claimAndBegin, commit, nodeRole, openDirectEngine, unsound, type DirectEngine } from '../../support/direct-engine.js';
+import { addMachines, addRoles, bind, claimAndBegin, commit, nodeRole, useEngine, unsound } from '../../support/direct-engine.js';
 
-let engine: DirectEngine;
-beforeAll(async () => {
-  engine = await openDirectEngine();
-});
-beforeEach(() => engine.reset());
-afterAll(() => engine.close());
+const engine = useEngine();
 
 /** Binds a role of this policy and fails its runs with the code until it is not tried again or was tried `times`; answers the pauses, seconds. */
 async function failUntilGivenUp(policy: Record<string, unknown>, { code = 'passing', times = 20 } = {}): Promise<{ id: number; pauses: number[] }> {

@@ -1,5 +1,5 @@
 /** Rolling changes as the engine carries them out: who goes first, how many at a time, when it stops. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { annealPass } from '../../../src/annealer/anneal.js';
 import { explainNodeRole } from '../../../src/annealer/explain.js';
 import { abortRollout, pauseRollout, removeRollout, resumeRollout, setRolloutPolicy, type RolloutPolicy } from '../../../src/deployments/rollouts.js';
@@ -8,14 +8,9 @@ import { settle, type Settlement } from '../../../src/noderoles/settle.js';
 import { retryNodeRole, setNodeRoleData } from '../../../src/noderoles/verbs.js';
 import type { Ring } from '../../../src/queue/jobs.js';
 import { startRuns } from '../../../src/runs/start.js';
-import { addMachines, addRoles, bind, commit, nodeRole, openDirectEngine, unsound, type DirectEngine } from '../../support/direct-engine.js';
+import { addMachines, addRoles, bind, commit, nodeRole, useEngine, unsound } from '../../support/direct-engine.js';
 
-let engine: DirectEngine;
-beforeAll(async () => {
-  engine = await openDirectEngine({ poolSize: 12 });
-});
-beforeEach(() => engine.reset());
-afterAll(() => engine.close());
+const engine = useEngine({ poolSize: 12 });
 
 const POLICY: RolloutPolicy = { canaries: null, limit: { count: 2 }, per: 'deployment', pause_above: 100, min_sample: 1 };
 const set = (policy: Partial<RolloutPolicy>) => setRolloutPolicy(engine.db, engine.deploymentId, { ...POLICY, ...policy }, 'test');

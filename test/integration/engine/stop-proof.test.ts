@@ -1,30 +1,12 @@
 /** What proves that a stopped run has stopped (rules 1, 17), and what does not. */
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { claim } from '../../../src/noderoles/claim.js';
 import { settle, type Settlement } from '../../../src/noderoles/settle.js';
 import { cancelNodeRole } from '../../../src/noderoles/verbs.js';
 import { agentPort, pollWork, renewWork } from '../../../src/runs/agent-work.js';
-import {
-  addMachines,
-  addRoles,
-  bind,
-  begin,
-  call,
-  claimAndBegin,
-  commit,
-  openDirectEngine,
-  runsOf,
-  stateOf,
-  unsound,
-  type DirectEngine,
-} from '../../support/direct-engine.js';
+import { addMachines, addRoles, bind, begin, call, claimAndBegin, commit, useEngine, runsOf, stateOf, unsound } from '../../support/direct-engine.js';
 
-let engine: DirectEngine;
-beforeAll(async () => {
-  engine = await openDirectEngine();
-});
-beforeEach(() => engine.reset());
-afterAll(() => engine.close());
+const engine = useEngine();
 
 async function oneRunning() {
   const roles = await addRoles(engine.db, { install: [] });

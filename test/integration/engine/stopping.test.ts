@@ -1,5 +1,5 @@
 /** How runs are stopped (engine-rules 1, 16, 17): against the database, with a real executor, without a queue. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Jig, JigContext, JigOutcome, StopContext, Stopped } from '../../../src/jigs/contract.js';
 import { claim } from '../../../src/noderoles/claim.js';
 import { cancelNodeRole, proposeNodeRole, retryNodeRole } from '../../../src/noderoles/verbs.js';
@@ -7,15 +7,10 @@ import type { RingRow } from '../../../src/noderoles/claim.js';
 import { Executor } from '../../../src/runs/execute.js';
 import { applyCancels } from '../../../src/runs/unabortable.js';
 import { createLogger } from '../../../src/shared/logger.js';
-import { addMachines, addRoles, bind, call, commit, nodeRole, openDirectEngine, stateOf, unsound, type DirectEngine } from '../../support/direct-engine.js';
+import { addMachines, addRoles, bind, call, commit, nodeRole, useEngine, stateOf, unsound } from '../../support/direct-engine.js';
 import { waitFor } from '../../support/wait-for.js';
 
-let engine: DirectEngine;
-beforeAll(async () => {
-  engine = await openDirectEngine();
-});
-beforeEach(() => engine.reset());
-afterAll(() => engine.close());
+const engine = useEngine();
 
 type Behaviour = { run: (ctx: JigContext) => unknown; onStop?: (ctx: StopContext) => Stopped | Promise<Stopped> };
 

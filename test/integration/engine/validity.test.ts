@@ -1,5 +1,5 @@
 /** Rule 16: what a boot and an installation end, on the real functions. Rule 8: what never comes to rest is given up. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { withTransaction } from '../../../src/db/client.js';
 import type { BootClass } from '../../../src/generated/prisma/enums.js';
 import { recordBoot } from '../../../src/nodes/boot.js';
@@ -16,21 +16,15 @@ import {
   commit,
   driveToEnd,
   nodeRole,
-  openDirectEngine,
+  useEngine,
   runsOf,
   start,
   stateOf,
   unsound,
-  type DirectEngine,
 } from '../../support/direct-engine.js';
 import { done } from '../../support/outcomes.js';
 
-let engine: DirectEngine;
-beforeAll(async () => {
-  engine = await openDirectEngine();
-});
-afterAll(() => engine.close());
-beforeEach(() => engine.reset());
+const engine = useEngine();
 
 async function deploy(roles: Record<string, string[]>, more: Record<string, Record<string, unknown>> = {}) {
   const roleIds = await addRoles(engine.db, roles, more);

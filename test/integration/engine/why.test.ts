@@ -3,7 +3,7 @@
  * holds that page true. PRYBAR_WRITE_DOCS=1 writes it anew.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { explainNodeRole } from '../../../src/annealer/explain.js';
 import { setCap } from '../../../src/annealer/caps.js';
 import { whyText } from '../../../src/cli/commands/why.js';
@@ -11,16 +11,11 @@ import { createLook } from '../../../src/cli/terminal/look.js';
 import { recallDeployment } from '../../../src/deployments/verbs.js';
 import { settle, type Settlement } from '../../../src/noderoles/settle.js';
 import { moveNodeRole } from '../../../src/noderoles/store.js';
-import { addMachines, addRoles, bind, claimAndBegin, commit, openDirectEngine, type DirectEngine } from '../../support/direct-engine.js';
+import { addMachines, addRoles, bind, claimAndBegin, commit, useEngine } from '../../support/direct-engine.js';
 
 const PAGE = 'docs/why.md';
 
-let engine: DirectEngine;
-beforeAll(async () => {
-  engine = await openDirectEngine();
-});
-afterAll(() => engine.close());
-beforeEach(() => engine.reset());
+const engine = useEngine();
 
 type Turn = { runId: number; fence: number };
 const settled = (...batch: Settlement[]) => settle(engine.db.pool, batch, 0);

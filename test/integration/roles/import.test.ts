@@ -1,20 +1,15 @@
 /** Barclamps into the database: what an import writes, what it refuses, what becomes of roles that are gone. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ensureSystem } from '../../../src/deployments/system.js';
 import { bindDiscoveryRoles } from '../../../src/noderoles/discovery.js';
 import { parseBarclamp } from '../../../src/roles/load.js';
 import { importBarclamps, type ImportOptions } from '../../../src/roles/store.js';
-import { addMachines, bind, openDirectEngine, type DirectEngine } from '../../support/direct-engine.js';
+import { addMachines, bind, useEngine } from '../../support/direct-engine.js';
 
-let engine: DirectEngine;
-beforeAll(async () => {
-  engine = await openDirectEngine();
-});
+const engine = useEngine();
 beforeEach(async () => {
-  await engine.reset();
   await engine.db.pool.query('TRUNCATE barclamps');
 });
-afterAll(() => engine.close());
 
 type Roles = Record<string, Record<string, unknown>>;
 const barclamp = (name: string, roles: Roles) =>
