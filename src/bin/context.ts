@@ -5,17 +5,15 @@ import { openDb, type Db } from '../db/client.js';
 import { assertNotPooled } from '../db/pooler.js';
 import { createVetoes } from '../hooks/veto.js';
 import type { VetoPort } from '../noderoles/vetoes.js';
-import type { BootTable } from '../nodes/boot-table.js';
 import { openQueueBackend, type QueueBackend } from '../queue/backend.js';
 import { Doorbell } from '../queue/produce.js';
 import { ConfigError } from '../shared/errors.js';
-import { rewriteEntries } from '../roles/builtin/dhcp-database.js';
 import { createLogger, type Logger } from '../shared/logger.js';
 import { roleHooks } from './role-hooks.js';
 import { ensureTables, MIGRATED_FLAG } from './tables.js';
 
-/** `db.vetoes`: bind and commit ask the roles wherever they are called with this database; `db.bootTable`: what a node boots is in the DHCP table at once. */
-export type Context = { config: Config; log: Logger; db: Db & { vetoes: VetoPort; bootTable: BootTable }; backend: QueueBackend; doorbell: Doorbell };
+/** `db.vetoes`: bind and commit ask the roles wherever they are called with this database. */
+export type Context = { config: Config; log: Logger; db: Db & { vetoes: VetoPort }; backend: QueueBackend; doorbell: Doorbell };
 
 /** A part of a process: what it started, it closes. */
 export type Part = { close(): Promise<void> };
@@ -28,7 +26,7 @@ export function openContext(name: string, config: Config, log: Logger = createLo
   const context: Context = {
     config,
     log,
-    db: { ...db, vetoes: createVetoes(() => hooks), bootTable: rewriteEntries },
+    db: { ...db, vetoes: createVetoes(() => hooks) },
     backend,
     doorbell: new Doorbell(backend),
   };

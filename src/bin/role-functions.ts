@@ -27,7 +27,7 @@ export async function openRoleFunctions(context: Context): Promise<{ functions: 
     installDeadlineSeconds: config.installDeadlineSeconds,
     bootDeadlineSeconds: config.bootDeadlineSeconds,
     armInstall,
-    setDesiredBootenv: (tx, wish) => setDesiredBootenv(tx, wish, db.bootTable),
+    setDesiredBootenv,
     waitingFor: (nodeId) => withTransaction(db.pool, async (tx) => (await evaluateServed(tx, nodeId)).waitingFor),
     afterCommit: () => notify(db.pool),
     hasBmc: async (nodeId) => (await db.prisma.bmc.count({ where: { nodeId } })) > 0,

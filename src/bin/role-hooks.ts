@@ -7,14 +7,13 @@ import { bindDiscoveryRoles } from '../noderoles/discovery.js';
 import { dhcpDatabaseHooks } from '../roles/builtin/dhcp-database.js';
 import { disarmInstall } from '../bootenvs/installs.js';
 import { setDesiredBootenv } from '../nodes/boot.js';
-import type { Tabled } from '../nodes/boot-table.js';
 import { managedNodeHooks } from '../roles/builtin/managed-node.js';
 import { osInstallHooks } from '../roles/builtin/os-install-stop.js';
 
-export function roleHooks({ db, doorbell }: { db: Db & Governed & Tabled; doorbell: Pick<Doorbell, 'kick'> }): ReadonlyMap<string, RoleHooks> {
+export function roleHooks({ db, doorbell }: { db: Db & Governed; doorbell: Pick<Doorbell, 'kick'> }): ReadonlyMap<string, RoleHooks> {
   return new Map([
     ['dhcp-database', dhcpDatabaseHooks],
-    ['provisioner-os-install', osInstallHooks({ disarmInstall, setDesiredBootenv: (tx, wish) => setDesiredBootenv(tx, wish, db.bootTable) })],
+    ['provisioner-os-install', osInstallHooks({ disarmInstall, setDesiredBootenv })],
     ['managed-node', managedNodeHooks({ pool: db.pool, bind: (nodeId) => bindDiscoveryRoles(db, nodeId), kick: () => doorbell.kick() })],
   ]);
 }

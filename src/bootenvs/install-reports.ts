@@ -7,7 +7,6 @@ import { withTransaction, type Db, type Tx } from '../db/client.js';
 import { nodeChanged, type DomainEvent } from '../events/events.js';
 import { notify, writeEvents } from '../events/outbox.js';
 import { recordBoot, setDesiredBootenv } from '../nodes/boot.js';
-import type { BootTable, Tabled } from '../nodes/boot-table.js';
 import type { PhaseSeen } from '../nodes/boot-phases.js';
 import { writePhases } from '../nodes/phase.js';
 import { isRowId, mayTell, noteOnTimeline, refusalEvents, recordTokenRefusal, TokenRefusedError, type TokenRefusal } from '../nodes/token-refusal.js';
@@ -81,7 +80,7 @@ export async function markWiping(
  * Exactly one of two racing callers completes; the other gets the same answer when it is the same source. Throws
  * TokenRefusedError.
  */
-export async function completeInstall(db: Db & Tabled, call: InstallCall): Promise<{ installId: number; diskToken: string }> {
+export async function completeInstall(db: Db, call: InstallCall): Promise<{ installId: number; diskToken: string }> {
   const key = isTokenText(call.token) ? await tokenKey(db.pool) : undefined;
   return decideUnderLock(db, call, 'bootenv-local', async (tx, { token, install }) => {
     if (key === undefined || !isTokenText(call.token)) return refusal(call, 'bootenv-local', 'no token');
@@ -96,14 +95,12 @@ export async function completeInstall(db: Db & Tabled, call: InstallCall): Promi
       };
     }
     if (install.status === 'abandoned') return refusal(call, 'bootenv-local', `install ${install.id} was abandoned`);
-    await complete(tx, call, { token, install }, { diskToken: answer.diskToken, bootTable: db.bootTable });
+    await complete(tx, call, { token, install }, answer.diskToken);
     return { granted: answer };
   });
 }
 
-type Completing = { diskToken: string; bootTable: BootTable | undefined };
-
-async function complete(tx: Tx, call: InstallCall, { token, install }: Held, { diskToken, bootTable }: Completing): Promise<void> {
+async function complete(tx: Tx, call: InstallCall, { token, install }: Held, diskToken: string): Promise<void> {
   const report = cleanReport(call.report);
   await tx.query('UPDATE installs SET source = $2, spec = spec || $3::jsonb WHERE id = $1', [install.id, call.source, JSON.stringify({ report })]);
   await tx.query('UPDATE node_tokens SET used_at = clock_timestamp(), used_from = $2 WHERE id = $1', [token.id, call.source]);
@@ -111,7 +108,7 @@ async function complete(tx: Tx, call: InstallCall, { token, install }: Held, { d
   await revokeTokens(tx, { nodeId: install.nodeId, kinds: ['disk', 'boot'] });
   await storeToken(tx, diskToken, { kind: 'disk', nodeId: install.nodeId, installId: install.id, ttlSeconds: DISK_TOKEN_SECONDS });
   const event = await advanceInstall(tx, install, { status: 'completed', detail: report });
-  await setDesiredBootenv(tx, { nodeId: install.nodeId, bootenv: 'local', reason: `install ${install.id} completed` }, bootTable);
+  await setDesiredBootenv(tx, { nodeId: install.nodeId, bootenv: 'local', reason: `install ${install.id} completed` });
   await writePhases(tx, await phaseOfNode(tx, install.nodeId, 'installed', install.bootenv));
   await writeEvents(tx, [event]);
 }

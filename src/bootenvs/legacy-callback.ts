@@ -6,7 +6,6 @@
 import { withTransaction, type Db, type Tx } from '../db/client.js';
 import { notify, writeEvents } from '../events/outbox.js';
 import { setDesiredBootenv } from '../nodes/boot.js';
-import type { BootTable, Tabled } from '../nodes/boot-table.js';
 import { writePhases } from '../nodes/phase.js';
 import { revokeTokens } from '../nodes/tokens.js';
 import { advanceInstall, lockInstall, lockNode } from './install-row.js';
@@ -25,7 +24,7 @@ type Caller = { mac: string; node_id: number; install_id: number };
  * Ends the open installation of the machine that the address is leased to, or reserved for. A second call finds none open and
  * does nothing. The system on the disk gets no token from it: whoever called has not shown to be the machine.
  */
-export async function completeByAddress(db: Db & Tabled, address: string): Promise<LegacyAnswer> {
+export async function completeByAddress(db: Db, address: string): Promise<LegacyAnswer> {
   const { rows } = await db.pool.query<Caller>(
     `SELECT c.mac, c.node_id, i.id AS install_id
        FROM (SELECT l.network_id, l.mac FROM leases l WHERE l.address = $1 AND l.state = 'active' AND l.expires_at > clock_timestamp()
@@ -38,12 +37,12 @@ export async function completeByAddress(db: Db & Tabled, address: string): Promi
   const [caller, other] = rows;
   // A lease of one machine and a reservation of another for the same address: nobody can say who called.
   if (caller === undefined || other !== undefined) return null;
-  const done = await withTransaction(db.pool, (tx) => complete(tx, caller, address, db.bootTable));
+  const done = await withTransaction(db.pool, (tx) => complete(tx, caller, address));
   if (done) notify(db.pool);
   return done ? { nodeId: caller.node_id, installId: caller.install_id } : null;
 }
 
-async function complete(tx: Tx, caller: Caller, address: string, bootTable: BootTable | undefined): Promise<boolean> {
+async function complete(tx: Tx, caller: Caller, address: string): Promise<boolean> {
   await lockNode(tx, caller.node_id);
   const install = await lockInstall(tx, caller.install_id);
   // `armed` counts as open: on a head node the site's own server hands out the kickstart, and Prybar sees none of it.
@@ -51,7 +50,7 @@ async function complete(tx: Tx, caller: Caller, address: string, bootTable: Boot
   await tx.query('UPDATE installs SET source = $2 WHERE id = $1', [install.id, address]);
   await revokeTokens(tx, { nodeId: install.nodeId, kinds: ['disk', 'boot', 'install'] });
   const event = await advanceInstall(tx, install, { status: 'completed', detail: { proof: 'none', called: '/boot-default/', address } });
-  await setDesiredBootenv(tx, { nodeId: install.nodeId, bootenv: 'local', reason: `install ${install.id} completed, ${UNPROVEN}` }, bootTable);
+  await setDesiredBootenv(tx, { nodeId: install.nodeId, bootenv: 'local', reason: `install ${install.id} completed, ${UNPROVEN}` });
   const { rows } = await tx.query<{ at: Date }>('SELECT clock_timestamp() AS at');
   const at = rows[0]?.at ?? new Date(0);
   await writePhases(tx, [{ mac: caller.mac, kind: 'installed-unproven', phase: 'installed', detail: `${install.bootenv}, ${UNPROVEN}`, at }]);

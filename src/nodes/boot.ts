@@ -8,37 +8,24 @@ import { withTransaction, type Db, type Tx } from '../db/client.js';
 import { nodeChanged, type NodeField } from '../events/events.js';
 import { notify, writeEvents } from '../events/outbox.js';
 import { NotFoundError } from '../shared/errors.js';
-import type { BootTable } from './boot-table.js';
 import { lockFact, raiseFact } from './facts.js';
 
 export { sweepAlive } from './alive.js';
 
 /**
  * What the node shall boot from now on. Raises the desired generation and tells so, unless it is that already: then
- * nothing changes and the present generation comes back. The caller commits and notifies. With `bootTable` the node's DHCP
- * entries carry the new generation in the same transaction.
+ * nothing changes and the present generation comes back. The caller commits and notifies. The node's DHCP entries carry the
+ * new generation with the same commit (prisma/functions/86_change_node.sql), so call it when every other lock is held.
  */
-export async function setDesiredBootenv(
-  tx: Tx,
-  wish: { nodeId: number; bootenv: string; reason: string },
-  bootTable?: BootTable,
-): Promise<{ generation: number }> {
-  const { rows } = await tx.query<{ bootenv: string; desired_gen: number }>('SELECT bootenv, desired_gen FROM nodes WHERE id = $1 FOR NO KEY UPDATE', [
+export async function setDesiredBootenv(tx: Tx, wish: { nodeId: number; bootenv: string; reason: string }): Promise<{ generation: number }> {
+  const { rows } = await tx.query<{ generation: number | null }>('SELECT set_desired_bootenv($1, $2, $3) AS generation', [
     wish.nodeId,
+    wish.bootenv,
+    wish.reason,
   ]);
-  const node = rows[0];
-  if (node === undefined) throw new NotFoundError('node', wish.nodeId);
-  if (node.bootenv === wish.bootenv) return { generation: node.desired_gen };
-  const updated = await tx.query<{ desired_gen: number; version: number }>(
-    `UPDATE nodes SET bootenv = $2, boot_reason = $3, desired_gen = desired_gen + 1, version = version + 1
-      WHERE id = $1 RETURNING desired_gen, version`,
-    [wish.nodeId, wish.bootenv, wish.reason],
-  );
-  const row = updated.rows[0];
-  if (row === undefined) throw new NotFoundError('node', wish.nodeId);
-  await bootTable?.(tx, [wish.nodeId]);
-  await writeEvents(tx, [nodeChanged(wish.nodeId, row.version, ['bootenv'])]);
-  return { generation: row.desired_gen };
+  const generation = rows[0]?.generation ?? undefined;
+  if (generation === undefined) throw new NotFoundError('node', wish.nodeId);
+  return { generation };
 }
 
 export type BootReport = {

@@ -4,14 +4,13 @@
  */
 import { pathKeys, valueAt } from '../attribs/names.js';
 import { problemsOfValue, refuseProblems } from '../attribs/schema.js';
-import { withTransaction, type Db, type Queryable, type Tx } from '../db/client.js';
-import { nodeChanged, type NodeField } from '../events/events.js';
+import { withTransaction, type Db, type Pool, type Queryable, type Tx } from '../db/client.js';
+import type { NodeField } from '../events/events.js';
 import { notify, writeEvents } from '../events/outbox.js';
 import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.js';
 import type { JsonObject } from '../shared/json.js';
 import { parseMac } from '../shared/mac.js';
 import { allocateNodes } from './allocate.js';
-import type { Tabled } from './boot-table.js';
 import { isUnicastMac } from './identity.js';
 import { insertNode, lockIdentity } from './insert.js';
 import { dragNodeRoles } from './move.js';
@@ -69,14 +68,15 @@ export type NodePatch = {
 
 /**
  * Changes what is given; what is already so changes nothing and makes no event. Returns the fields that changed. What DHCP sends
- * is in its table with the same commit, when the database comes with the table's writer.
+ * is in its table with the same commit. `actor` is who the audit names; without one it is not written. Throws NotFoundError,
+ * ConflictError `node-deleting`.
  */
-export async function updateNode(db: Tabled, nodeId: number, patch: NodePatch): Promise<NodeField[]> {
-  const changed = await withTransaction(db.pool, async (tx) => {
-    const fields = await applyPatch(tx, nodeId, patch);
-    if (fields.includes('dhcp_options')) await db.bootTable?.(tx, [nodeId]);
-    return fields;
-  });
+export async function updateNode(db: { pool: Pool }, nodeId: number, patch: NodePatch, actor?: string): Promise<NodeField[]> {
+  // One statement is one transaction: the machine is told what it boots a round trip after the operator asked for it.
+  const isOneStatement = patch.hint === undefined && patch.deploymentId === undefined;
+  const changed = isOneStatement
+    ? await changeNode(db.pool, nodeId, patch, actor)
+    : await withTransaction(db.pool, (tx) => applyPatch(tx, nodeId, patch, actor));
   if (changed.length > 0) notify(db.pool);
   return changed;
 }
@@ -92,49 +92,51 @@ export async function changeHint(db: Db, nodeId: number, change: (hint: JsonObje
   return changed;
 }
 
-async function applyPatch(tx: Tx, nodeId: number, patch: NodePatch): Promise<NodeField[]> {
+/** Moves the node and tells who reads its hint, which other code than the row's decides; then changes the row. */
+async function applyPatch(tx: Tx, nodeId: number, patch: NodePatch, actor?: string): Promise<NodeField[]> {
   // Deployments come before nodes in the lock order.
   if (patch.deploymentId !== undefined) {
     const { rowCount } = await tx.query('SELECT 1 FROM deployments WHERE id = $1 FOR SHARE', [patch.deploymentId]);
     if (rowCount === 0) throw new NotFoundError('deployment', patch.deploymentId);
   }
-  const { rows } = await tx.query<{
-    available: boolean;
-    description: string;
-    deployment_id: number;
-    deleting: boolean;
-    same_hint: boolean;
-    same_options: boolean;
-    discovery: string;
-    hint: string;
-  }>(
-    `SELECT available, description, deployment_id, deleting, hint = $2::jsonb AS same_hint, dhcp_options = $3::jsonb AS same_options,
-            discovery::text, hint::text FROM nodes WHERE id = $1 FOR NO KEY UPDATE`,
-    [nodeId, JSON.stringify(patch.hint ?? {}), JSON.stringify(patch.dhcpOptions ?? {})],
+  const { rows } = await tx.query<{ deployment_id: number; deleting: boolean; same_hint: boolean; discovery: string; hint: string }>(
+    'SELECT deployment_id, deleting, hint = $2::jsonb AS same_hint, discovery::text, hint::text FROM nodes WHERE id = $1 FOR NO KEY UPDATE',
+    [nodeId, JSON.stringify(patch.hint ?? {})],
   );
   const node = rows[0];
   if (node === undefined) throw new NotFoundError('node', nodeId);
-  if (node.deleting) throw new ConflictError('the node is being deleted', { code: 'node-deleting' });
-  if (patch.hint !== undefined && !node.same_hint) await refuseHint(tx, patch.hint as JsonObject);
-  const changed: NodeField[] = [];
-  if (patch.available !== undefined && patch.available !== node.available) changed.push('available');
-  if (patch.description !== undefined && patch.description !== node.description) changed.push('description');
-  if (patch.hint !== undefined && !node.same_hint) changed.push('hint');
-  if (patch.dhcpOptions !== undefined && !node.same_options) changed.push('dhcp_options');
-  if (patch.deploymentId !== undefined && patch.deploymentId !== node.deployment_id) {
+  refuseDeleting(node.deleting);
+  if (patch.deploymentId !== undefined && patch.deploymentId !== node.deployment_id)
     await dragNodeRoles(tx, { nodeId, from: node.deployment_id, to: patch.deploymentId });
-    changed.push('deployment');
+  if (patch.hint !== undefined && !node.same_hint) {
+    await refuseHint(tx, patch.hint as JsonObject);
+    await tellReaders(tx, nodeId, node, { discovery: node.discovery, hint: JSON.stringify(patch.hint) });
   }
-  if (changed.length === 0) return [];
-  const updated = await tx.query<{ version: number }>(
-    `UPDATE nodes SET available = coalesce($2, available), description = coalesce($3, description), hint = coalesce($4::jsonb, hint),
-            deployment_id = coalesce($5, deployment_id), dhcp_options = coalesce($6::jsonb, dhcp_options), version = version + 1
-      WHERE id = $1 RETURNING version`,
-    [nodeId, patch.available ?? null, patch.description ?? null, jsonOrNull(patch.hint), patch.deploymentId ?? null, jsonOrNull(patch.dhcpOptions)],
-  );
-  await writeEvents(tx, [nodeChanged(nodeId, updated.rows[0]?.version ?? 0, changed)]);
-  if (changed.includes('hint')) await tellReaders(tx, nodeId, node, { discovery: node.discovery, hint: JSON.stringify(patch.hint) });
-  return changed;
+  return changeNode(tx, nodeId, patch, actor);
+}
+
+async function changeNode(db: Queryable, nodeId: number, patch: NodePatch, actor: string | undefined): Promise<NodeField[]> {
+  const { rows } = await db.query<{ changed: NodeField[]; is_deleting: boolean }>({
+    name: 'change-node',
+    text: 'SELECT changed, is_deleting FROM change_node($1, $2, $3, $4, $5, $6, $7)',
+    values: [
+      nodeId,
+      patch.available ?? null,
+      patch.description ?? null,
+      jsonOrNull(patch.hint),
+      jsonOrNull(patch.dhcpOptions),
+      patch.deploymentId ?? null,
+      actor ?? null,
+    ],
+  });
+  const row = rows[0];
+  if (row === undefined) throw new NotFoundError('node', nodeId);
+  refuseDeleting(row.is_deleting);
+  return row.changed;
+}
+
+function refuseDeleting(isDeleting: boolean): void {
+  if (isDeleting) throw new ConflictError('the node is being deleted', { code: 'node-deleting' });
 }
 
 function jsonOrNull(value: object | undefined): string | null {

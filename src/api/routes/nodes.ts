@@ -7,7 +7,7 @@ import { createNode, updateNode } from '../../nodes/store.js';
 import { ValidationError } from '../../shared/errors.js';
 import { writeAudit } from '../audit.js';
 import { deletionSchema, nodeDeleteQuerySchema } from '../removal-schemas.js';
-import { deploymentId, nodeId, referenced } from '../lookup.js';
+import { deploymentId, idOfKey, nodeId, referenced } from '../lookup.js';
 import { defineRoute, type Route } from '../route.js';
 import * as s from '../schemas.js';
 import { readDeletion } from '../views/deletion.js';
@@ -112,16 +112,16 @@ function writeRoutes(db: Db): Route[] {
       answer: s.nodeSchema,
       refusals: [409],
       async handle({ params, body, actor }) {
-        const id = await nodeId(db, params.key);
+        const id = idOfKey(params.key) ?? (await nodeId(db, params.key));
         const deployment = body.deployment === undefined ? undefined : await referenced(db, 'deployment', 'deployment', body.deployment);
-        const changed = await updateNode(db, id, {
+        const patch = {
           ...(body.available === undefined ? {} : { available: body.available }),
           ...(body.description === undefined ? {} : { description: body.description }),
           ...(body.hint === undefined ? {} : { hint: body.hint }),
           ...(body.dhcp_options === undefined ? {} : { dhcpOptions: checkedOptions(body.dhcp_options) }),
           ...(deployment === undefined ? {} : { deploymentId: deployment }),
-        });
-        if (changed.length > 0) await writeAudit(db, { actor: actor.name, action: 'node.change', target: `node/${id}`, detail: { changed } });
+        };
+        await updateNode(db, id, patch, actor.name);
         return await readNode(db, id);
       },
     }),

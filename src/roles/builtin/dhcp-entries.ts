@@ -1,5 +1,6 @@
 /**
- * PURE: what the DHCP table must say about some nodes, and which of its rows that changes. A row that is right already is
+ * PURE: what the DHCP table must say about some nodes, and which of its rows that changes. prisma/functions/84_dhcp_entries.sql
+ * is the same rule in SQL, held against this one by a property test. A row that is right already is
  * left alone: rewriting it would make every boot server read it again for nothing.
  */
 
