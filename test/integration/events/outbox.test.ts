@@ -1,22 +1,26 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { openDb, withTransaction, type Db, type Tx } from '../../../src/db/client.js';
 import type { DomainEvent, PublishedEvent } from '../../../src/events/events.js';
 import { createEventFeed } from '../../../src/events/feed.js';
 import { notify, setCauseDepth, writeEvents } from '../../../src/events/outbox.js';
 import { readEvents } from '../../../src/events/read.js';
 import { sequence } from '../../../src/events/sequencer.js';
+import { emptyTables } from '../../support/empty-tables.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
 let database: TestDatabase;
 let db: Db;
-beforeEach(async () => {
+beforeAll(async () => {
   database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
   db = openDb({ url: database.url, applicationName: 'test' });
+  await emptyTables(db.pool);
 });
 afterEach(async () => {
   await db.close();
-  await database.drop();
 });
 
 const event = (subjectId: number): DomainEvent => ({

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { openDb, withTransaction, type Db } from '../../../src/db/client.js';
 import { nodeChanged, type NodeField } from '../../../src/events/events.js';
 import { writeEvents } from '../../../src/events/outbox.js';
@@ -6,6 +6,7 @@ import { createHookDispatcher, type HookDispatcher } from '../../../src/hooks/di
 import { allOk, type HookItem, type RoleHooks } from '../../../src/hooks/hooks.js';
 import { replayParked } from '../../../src/hooks/store.js';
 import { createLogger } from '../../../src/shared/logger.js';
+import { emptyTables } from '../../support/empty-tables.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 import { eventsOf } from '../nodes/builders.js';
@@ -13,14 +14,17 @@ import { eventsOf } from '../nodes/builders.js';
 let database: TestDatabase;
 let db: Db;
 const open: HookDispatcher[] = [];
-beforeEach(async () => {
+beforeAll(async () => {
   database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
   db = openDb({ url: database.url, applicationName: 'test' });
+  await emptyTables(db.pool);
 });
 afterEach(async () => {
   await Promise.all(open.splice(0).map((dispatcher) => dispatcher.close()));
   await db.close();
-  await database.drop();
 });
 
 function dispatcher(roles: Record<string, RoleHooks>, more: { hookTimeoutMs?: number } = {}): HookDispatcher {

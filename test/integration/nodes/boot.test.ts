@@ -1,9 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { openDb, withTransaction, type Db } from '../../../src/db/client.js';
 import { recordPowerLoss, sweepAlive } from '../../../src/nodes/alive.js';
 import { recordBoot, recordHeartbeat, setDesiredBootenv } from '../../../src/nodes/boot.js';
 import type { BootPhase } from '../../../src/nodes/boot-phases.js';
 import { createPhaseRecorder, recordPhases } from '../../../src/nodes/phase.js';
+import { emptyTables } from '../../support/empty-tables.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 import { bootedNode, eventsOf, machineMac, seedSystemDeployment } from './builders.js';
@@ -11,15 +12,18 @@ import { bootedNode, eventsOf, machineMac, seedSystemDeployment } from './builde
 let database: TestDatabase;
 let db: Db;
 let nodeId: number;
-beforeEach(async () => {
+beforeAll(async () => {
   database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
   db = openDb({ url: database.url, applicationName: 'test' });
+  await emptyTables(db.pool);
   await seedSystemDeployment(db);
   nodeId = await bootedNode(db, 1);
 });
 afterEach(async () => {
   await db.close();
-  await database.drop();
 });
 
 const boot = (bootId: string, bootClass: 'discovery' | 'installer' | 'installed') =>

@@ -1,21 +1,25 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { openDb, type Db } from '../../../src/db/client.js';
 import { reportFacts } from '../../../src/nodes/discover.js';
 import { recordPhases } from '../../../src/nodes/phase.js';
 import { createNode } from '../../../src/nodes/store.js';
+import { emptyTables } from '../../support/empty-tables.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { eventsOf, machineMac, machineUuid, report, seedSystemDeployment } from './builders.js';
 
 let database: TestDatabase;
 let db: Db;
-beforeEach(async () => {
+beforeAll(async () => {
   database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
   db = openDb({ url: database.url, applicationName: 'test', poolSize: 16 });
+  await emptyTables(db.pool);
   await seedSystemDeployment(db);
 });
 afterEach(async () => {
   await db.close();
-  await database.drop();
 });
 
 const count = async (table: string) => (await db.pool.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${table}`)).rows[0].n;

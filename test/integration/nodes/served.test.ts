@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { openDb, withTransaction, type Db } from '../../../src/db/client.js';
 import { createHookDispatcher, type HookDispatcher } from '../../../src/hooks/dispatch.js';
 import { setDesiredBootenv } from '../../../src/nodes/boot.js';
@@ -7,6 +7,7 @@ import { evaluateServed, publishServed } from '../../../src/nodes/served.js';
 import { createNode, updateNode } from '../../../src/nodes/store.js';
 import { dhcpDatabaseHooks } from '../../../src/roles/builtin/dhcp-database.js';
 import { createLogger } from '../../../src/shared/logger.js';
+import { emptyTables } from '../../support/empty-tables.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { eventsOf, machineMac, seedSystemDeployment } from './builders.js';
 
@@ -15,16 +16,19 @@ const SERVER = 'b6b9f7f6-40b5-4a7b-9f0e-7a8f4c9a0001';
 let database: TestDatabase;
 let db: Db;
 let hooks: HookDispatcher;
-beforeEach(async () => {
+beforeAll(async () => {
   database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
   db = openDb({ url: database.url, applicationName: 'test' });
+  await emptyTables(db.pool);
   await seedSystemDeployment(db);
   hooks = createHookDispatcher(db, { roles: new Map([['dhcp-database', dhcpDatabaseHooks]]), log: createLogger('test', 'silent') });
 });
 afterEach(async () => {
   await hooks.close();
   await db.close();
-  await database.drop();
 });
 
 const register = async (number: number) =>

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -11,6 +11,7 @@ import { setBmc } from '../../../src/power/bmcs.js';
 import { programAfter } from '../../../src/power/ipmi.js';
 import { openDriver } from '../../../src/power/drivers.js';
 import { openSecrets } from '../../../src/power/secrets.js';
+import { emptyTables } from '../../support/empty-tables.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { bootedNode, seedSystemDeployment } from '../nodes/builders.js';
 
@@ -64,9 +65,13 @@ let bmcSwitch: Switch;
 let locks: BmcLocks;
 let deps: PowerDeps;
 let nodeId: number;
-beforeEach(async () => {
+beforeAll(async () => {
   database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
   db = openDb({ url: database.url, applicationName: 'test' });
+  await emptyTables(db.pool);
   home = await mkdtemp(path.join(tmpdir(), 'prybar-power-'));
   bmcSwitch = new Switch();
   bmcSwitch.server.listen(0, '127.0.0.1');
@@ -85,7 +90,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await locks.close();
   await db.close();
-  await database.drop();
   bmcSwitch.server.closeAllConnections();
   bmcSwitch.server.close();
   await rm(home, { recursive: true, force: true });

@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { importInstalledBarclamps } from '../../../src/bin/barclamps.js';
 import { closeContext, openContext, type Context } from '../../../src/bin/context.js';
 import { roleCode } from '../../../src/bin/role-code.js';
@@ -10,19 +10,23 @@ import { openRoleFunctions, ROLES_WITH_FUNCTIONS } from '../../../src/bin/role-f
 import { loadConfig } from '../../../src/config/config.js';
 import { checkStoredRoles } from '../../../src/roles/check-stored.js';
 import { ConfigError } from '../../../src/shared/errors.js';
+import { emptyTables } from '../../support/empty-tables.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 
 let database: TestDatabase;
 let directory: string;
 let context: Context;
-beforeEach(async () => {
+beforeAll(async () => {
   database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'prybar-barclamps-'));
   context = openContext('test', loadConfig({ DATABASE_URL: database.url, PRYBAR_BARCLAMPS: directory, PRYBAR_HOME: directory, PRYBAR_LOG_LEVEL: 'silent' }));
+  await emptyTables(context.db.pool);
 });
 afterEach(async () => {
   await closeContext(context);
-  await database.drop();
   await rm(directory, { recursive: true });
 });
 
