@@ -222,13 +222,14 @@ async function fail(deps: Deps, req: IncomingMessage, res: ServerResponse, asked
 }
 
 function sendText(req: IncomingMessage, res: ServerResponse, status: number, text: string): void {
-  sendBytes(req, res, status, Buffer.from(text), 'text/plain; charset=utf-8');
+  sendBytes(req, res, status, text, 'text/plain; charset=utf-8');
 }
 
-function sendBytes(req: IncomingMessage, res: ServerResponse, status: number, body: Buffer, contentType: string): void {
+/** A text goes out in one piece with its header; bytes would be a second one. */
+function sendBytes(req: IncomingMessage, res: ServerResponse, status: number, body: Buffer | string, contentType: string): void {
   res.writeHead(status, {
     'Content-Type': contentType,
-    'Content-Length': body.length,
+    'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
   });

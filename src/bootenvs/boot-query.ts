@@ -8,12 +8,29 @@ export type BootSubject = {
   install: (InstallState & { spec: unknown }) | null;
   /** The network on which the address is leased to, or reserved for, this MAC; null when it is not. */
   network: { domain: string; dns: string[]; router: string | null } | null;
+  /** The address is nobody's here, and another server gives addresses on some of the networks. */
+  maybeElsewhere: boolean;
 };
 
+/** A row of boot_subjects (prisma/functions/84_boot_subjects.sql). Without a node all of its columns are null, and so on. */
 type Row = {
-  node: BootSubject['node'];
-  install: BootSubject['install'];
-  network: BootSubject['network'];
+  node_id: number | null;
+  name: string;
+  bootenv: string;
+  deleting: boolean;
+  arch: string;
+  uuid: string | null;
+  serial: string | null;
+  install_id: number | null;
+  install_bootenv: string;
+  install_status: InstallState['status'];
+  fetches: number;
+  spec: unknown;
+  network_id: number | null;
+  domain: string;
+  dns: string[];
+  router: string | null;
+  elsewhere: boolean;
 };
 
 export type BootQuestion = { mac: string; address: string };
@@ -36,25 +53,23 @@ export function readBootSubject(db: Queryable, mac: string, address: string): Pr
   return reader({ mac, address });
 }
 
-/** In the order of the questions. Indexes: nics.mac, installs(node_id, id), leases and reservations by address. */
+/** In the order of the questions. */
 export async function readBootSubjects(db: Queryable, asked: readonly BootQuestion[]): Promise<BootSubject[]> {
-  const { rows } = await db.query<Row>(
-    `SELECT CASE WHEN n.id IS NULL THEN NULL ELSE jsonb_build_object('id', n.id, 'name', n.name, 'bootenv', n.bootenv, 'deleting', n.deleting,
-              'arch', n.arch, 'uuid', n.uuid, 'serial', n.serial) END AS node,
-            CASE WHEN i.id IS NULL THEN NULL ELSE jsonb_build_object('id', i.id, 'bootenv', i.bootenv, 'status', i.status, 'fetches', i.fetches,
-              'spec', i.spec) END AS install,
-            CASE WHEN w.id IS NULL THEN NULL ELSE jsonb_build_object('domain', w.domain, 'dns', w.dns, 'router', w.router) END AS network
-       FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked(mac, address, position)
-       LEFT JOIN nics c ON c.mac = asked.mac
-       LEFT JOIN nodes n ON n.id = c.node_id
-       LEFT JOIN LATERAL (SELECT * FROM installs x WHERE x.node_id = n.id ORDER BY x.id DESC LIMIT 1) i ON true
-       LEFT JOIN LATERAL (
-         SELECT l.network_id FROM leases l WHERE l.address = asked.address AND l.mac = asked.mac AND l.state = 'active' AND l.expires_at > clock_timestamp()
-         UNION ALL SELECT r.network_id FROM reservations r WHERE r.address = asked.address AND r.mac = asked.mac LIMIT 1
-       ) held ON true
-       LEFT JOIN networks w ON w.id = held.network_id
-      ORDER BY asked.position`,
-    [asked.map(({ mac }) => mac), asked.map(({ address }) => address)],
-  );
-  return rows;
+  const { rows } = await db.query<Row>({
+    // Named: planned once for each connection.
+    name: 'boot-subjects',
+    text: 'SELECT * FROM boot_subjects($1, $2)',
+    values: [asked.map(({ mac }) => mac), asked.map(({ address }) => address)],
+  });
+  return rows.map(subjectOf);
+}
+
+function subjectOf(row: Row): BootSubject {
+  const { node_id: id, name, bootenv, deleting, arch, uuid, serial, install_id: installId, fetches, spec, domain, dns, router } = row;
+  return {
+    node: id === null ? null : { id, name, bootenv, deleting, arch, uuid, serial },
+    install: installId === null ? null : { id: installId, bootenv: row.install_bootenv, status: row.install_status, fetches, spec },
+    network: row.network_id === null ? null : { domain, dns, router },
+    maybeElsewhere: row.elsewhere,
+  };
 }

@@ -10,7 +10,7 @@ import { notify, writeEvents } from '../events/outbox.js';
 import type { Logger } from '../shared/logger.js';
 import { mintToken, revokeTokens } from '../nodes/tokens.js';
 import { readBootSubject, type BootSubject } from './boot-query.js';
-import { decideBootenv, type BootDecision, type BootWish } from './decide.js';
+import { decideBootenv, type BootDecision, type BootWish, type Catalog } from './decide.js';
 import type { BootenvRegistry, LoadedBootenv } from './registry.js';
 import { renderContext, TOKEN_PLACEHOLDER } from './render.js';
 import type { ScriptSubject } from './script-subject.js';
@@ -71,7 +71,7 @@ export async function offerScript(deps: OfferDeps, asker: Asker): Promise<Offer>
 /** The machine and its lease; where another server gives the addresses, what is seen on the segment stands for one. */
 async function readLeasedSubject({ db }: OfferDeps, asker: Asker): Promise<BootSubject> {
   const subject = await readBootSubject(db.pool, asker.mac, asker.address);
-  if (subject.network !== null || !(await witnessAddress(db, asker))) return subject;
+  if (!subject.maybeElsewhere || !(await witnessAddress(db, asker))) return subject;
   return readBootSubject(db.pool, asker.mac, asker.address);
 }
 
@@ -118,8 +118,15 @@ function wishOf({ node }: BootSubject): BootWish | null {
   return node === null ? null : { nodeId: node.id, bootenv: node.bootenv, deleting: node.deleting };
 }
 
-function catalogOf(registry: BootenvRegistry) {
-  return new Map([...registry.values()].map((loaded) => [loaded.name, { kind: loaded.definition.kind, available: loaded.available }] as const));
+const catalogs = new WeakMap<BootenvRegistry, Catalog>();
+
+/** Made once for each state of the registry. */
+function catalogOf(registry: BootenvRegistry): Catalog {
+  const known = catalogs.get(registry);
+  if (known !== undefined) return known;
+  const catalog = new Map([...registry.values()].map((loaded) => [loaded.name, { kind: loaded.definition.kind, available: loaded.available }] as const));
+  catalogs.set(registry, catalog);
+  return catalog;
 }
 
 function offer(answer: Offer['answer'], script: string, decision: BootDecision, reason: string): Offer {

@@ -95,6 +95,23 @@ describe('scripts', () => {
     expect(classes).toEqual(['installer', 'installer', 'installer', 'maintenance']);
   });
 
+  it('answers machines that ask together each with its own, and with what was committed before it asked', async () => {
+    const machines = await Promise.all(Array.from({ length: 12 }, () => nextMachine()));
+    const bootsOf = async ({ nodeId, mac, address }: (typeof machines)[number]) => {
+      const seen: string[] = [];
+      for (const bootenv of ['local', 'maintenance', 'local', 'discovery']) {
+        await fixture.db.pool.query('UPDATE nodes SET bootenv = $2 WHERE id = $1', [nodeId, bootenv]);
+        const { text } = await fixture.ask(address, scriptPath(mac));
+        const { rows } = await fixture.db.pool.query<{ name: string }>('SELECT name FROM nodes WHERE id = $1', [nodeId]);
+        expect(text).toContain(`${rows[0]?.name} `);
+        seen.push(text.includes('sanboot') ? 'local' : (/prybar\.class=(\w+)/.exec(text)?.[1] ?? ''));
+        if (!seen.at(-1)?.startsWith('local')) expect(await findToken(fixture.db, bootTokenOf(text), 'boot')).toMatchObject({ nodeId, mac, address });
+      }
+      return seen;
+    };
+    for (const seen of await Promise.all(machines.map(bootsOf))) expect(seen).toEqual(['local', 'maintenance', 'local', 'discovery']);
+  });
+
   it('boots the disk of a node that is to boot it', async () => {
     const machine = await nextMachine('local');
     expect((await fixture.ask(machine.address, scriptPath(machine.mac))).text).toContain('sanboot --no-describe --drive 0x80');
