@@ -8,8 +8,9 @@ import { withTransaction, type Db } from '../db/client.js';
 import { alarm } from '../events/events.js';
 import { notify, writeEvents } from '../events/outbox.js';
 import type { Logger } from '../shared/logger.js';
-import { mintToken, revokeTokens } from '../nodes/tokens.js';
+import { newToken } from '../nodes/tokens.js';
 import { readBootSubject, type BootSubject } from './boot-query.js';
+import { storeBootToken } from './boot-tokens.js';
 import { decideBootenv, type BootDecision, type BootWish, type Catalog } from './decide.js';
 import type { BootenvRegistry, LoadedBootenv } from './registry.js';
 import { renderContext, TOKEN_PLACEHOLDER } from './render.js';
@@ -78,32 +79,23 @@ async function readLeasedSubject({ db }: OfferDeps, asker: Asker): Promise<BootS
 type Kernel = { subject: BootSubject; decision: BootDecision; loaded: LoadedBootenv; scripted: ScriptSubject };
 
 async function kernelOffer(deps: OfferDeps, asker: Asker, { subject, decision, loaded, scripted }: Kernel): Promise<string> {
-  const render = (token: string) => {
-    const context = renderContext({
-      bootenv: loaded.name,
-      params: loaded.definition.params,
-      node: subject.node ?? { id: 0, name: asker.mac, arch: 'x86_64', uuid: null, serial: null },
-      mac: asker.mac,
-      baseUrl: deps.baseUrl,
-      network: subject.network ?? { domain: '', dns: [], router: null },
-      install: decision.installId === null ? null : subject.install,
-      bootToken: token,
-      installToken: null,
-    });
-    return FORMS[asker.form].kernel({ ...scripted, bootenv: loaded.definition, token, args: loaded.kernelArgs(context) });
-  };
-  // Rendered first with a stand-in of the same length: what does not render mints nothing.
-  const looked = render(TOKEN_PLACEHOLDER);
-  if (asker.look) return looked;
-  return render(await mintBootToken(deps, asker, { subject, decision }));
-}
-
-/** One boot, one token: a machine that asks for a script has left whatever it booted before. */
-async function mintBootToken(deps: OfferDeps, asker: Asker, { subject, decision }: Pick<Kernel, 'subject' | 'decision'>): Promise<string> {
-  return withTransaction(deps.db.pool, async (tx) => {
-    await revokeTokens(tx, { mac: asker.mac, kinds: ['boot'] });
-    return mintToken(tx, {
-      kind: 'boot',
+  const token = asker.look ? TOKEN_PLACEHOLDER : newToken();
+  const context = renderContext({
+    bootenv: loaded.name,
+    params: loaded.definition.params,
+    node: subject.node ?? { id: 0, name: asker.mac, arch: 'x86_64', uuid: null, serial: null },
+    mac: asker.mac,
+    baseUrl: deps.baseUrl,
+    network: subject.network ?? { domain: '', dns: [], router: null },
+    install: decision.installId === null ? null : subject.install,
+    bootToken: token,
+    installToken: null,
+  });
+  const script = FORMS[asker.form].kernel({ ...scripted, bootenv: loaded.definition, token, args: loaded.kernelArgs(context) });
+  // Stored last: what does not render leaves the token of the boot before as it is.
+  if (!asker.look) {
+    await storeBootToken(deps.db.pool, {
+      plain: token,
       nodeId: subject.node?.id ?? null,
       mac: asker.mac,
       address: asker.address,
@@ -111,7 +103,8 @@ async function mintBootToken(deps: OfferDeps, asker: Asker, { subject, decision 
       installId: decision.installId,
       ttlSeconds: decision.kind === 'installer' ? deps.installTokenSeconds : deps.bootTokenSeconds,
     });
-  });
+  }
+  return script;
 }
 
 function wishOf({ node }: BootSubject): BootWish | null {

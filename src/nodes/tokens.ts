@@ -53,9 +53,14 @@ export function isTokenText(plain: unknown): plain is string {
   return typeof plain === 'string' && TOKEN_TEXT.test(plain);
 }
 
+/** The text of a token that nobody has stored yet. */
+export function newToken(): string {
+  return randomBytes(32).toString('base64url');
+}
+
 /** Makes a new token in the caller's transaction and returns its text, which is never seen again. */
 export async function mintToken(tx: Tx, binding: TokenBinding): Promise<string> {
-  const plain = randomBytes(32).toString('base64url');
+  const plain = newToken();
   await storeToken(tx, plain, binding);
   return plain;
 }

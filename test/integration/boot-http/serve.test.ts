@@ -112,6 +112,13 @@ describe('scripts', () => {
     for (const seen of await Promise.all(machines.map(bootsOf))) expect(seen).toEqual(['local', 'maintenance', 'local', 'discovery']);
   });
 
+  it('netboot rule 18: leaves one token alive of a machine that asks several times at once', async () => {
+    const { mac, address } = await nextMachine();
+    const scripts = await Promise.all(Array.from({ length: 6 }, () => fixture.ask(address, scriptPath(mac))));
+    const found = await Promise.all(scripts.map(({ text }) => findToken(fixture.db, bootTokenOf(text), 'boot')));
+    expect(found.filter((token) => token !== null)).toHaveLength(1);
+  });
+
   it('boots the disk of a node that is to boot it', async () => {
     const machine = await nextMachine('local');
     expect((await fixture.ask(machine.address, scriptPath(machine.mac))).text).toContain('sanboot --no-describe --drive 0x80');
