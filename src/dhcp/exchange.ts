@@ -9,7 +9,7 @@ import type { Statement } from './answer.js';
 import { MessageType, OptionCode } from './codes.js';
 import type { Decision } from './decision.js';
 import { askedAddress } from './events.js';
-import { ownerOf, type Identity } from './identity.js';
+import { foundInUse, ownerOf, type Identity } from './identity.js';
 import type { LeaseStore } from './lease-store.js';
 import type { DhcpPacket } from './packet.js';
 import { UnknownQuota } from './quota.js';
@@ -142,11 +142,12 @@ export class Exchange {
     const { leases, book, counters, logger, monotonicMs } = this.#deps;
     const { situation, identity } = question;
     const { network, client } = situation;
+    book.dropOffer(network.id, ownerOf(identity));
     // A repeated DISCOVER that waited for the same probe comes here too.
     if (book.holderOf(address, monotonicMs())?.state !== 'declined') {
       counters.conflicts += 1;
       logger.warn({ mac: client.mac, address: formatIpv4(address), usedBy, network: network.name }, 'address is in use by a machine that never asked for it');
-      leases.decline({ ...identity, address, networkId: network.id }, QUARANTINE_SECONDS);
+      leases.decline({ ...foundInUse(usedBy), address, networkId: network.id }, QUARANTINE_SECONDS);
     }
     if (attempt >= OFFER_ATTEMPTS) return this.#speaker.ignore(situation, 'address-in-use');
     const decision = decide({ ...situation, knowledge: this.#knowledge() });

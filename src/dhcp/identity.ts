@@ -15,6 +15,21 @@ export type Identity = {
   readonly clientKey: string | null;
 };
 
+/** No client's key: those are hex or begin with `port:`. */
+const IN_USE = 'in-use';
+
+/**
+ * Whose the quarantine is of an address that a probe found in use: of the machine that answered for it, by its MAC when that is
+ * known (else empty), and as no client of ours. Who merely asked for an address is not to blame for what was found.
+ */
+export function foundInUse(usedBy: string): Identity {
+  return { mac: usedBy, clientKey: IN_USE };
+}
+
+export function isFoundInUse(identity: Identity): boolean {
+  return identity.clientKey === IN_USE;
+}
+
 /** RFC 2132 section 9.14: a type and at least one byte. */
 const MINIMUM_ID_BYTES = 2;
 

@@ -2,6 +2,7 @@
  * How many pool addresses machines unknown to Prybar hold: a flood of random MACs must not empty a pool that new machines need
  * (attack case 9). Reserved addresses are never concerned: the pool does not contain them.
  */
+import { isFoundInUse } from './identity.js';
 import type { LeaseBook } from './lease-book.js';
 import type { Network } from './network.js';
 
@@ -16,12 +17,12 @@ type Count = { used: number; countedAtMs: number };
 export class UnknownQuota {
   readonly #counts = new Map<number, Count>();
 
-  /** Leases, promises and quarantines of unknown machines on the network. Walks the book at most twice a second. */
+  /** Leases, promises and what was declined by unknown machines on the network; not what a probe found in use. Walks the book at most twice a second. */
   used(network: Network, book: LeaseBook, isKnown: IsKnown, nowMs: number): number {
     const count = this.#counts.get(network.id);
     if (count !== undefined && nowMs - count.countedAtMs < COUNT_MS && nowMs >= count.countedAtMs) return count.used;
     let used = 0;
-    for (const lease of book.held(network.id, nowMs)) if (!isKnown(network, lease.mac)) used += 1;
+    for (const lease of book.held(network.id, nowMs)) if (!isFoundInUse(lease) && !isKnown(network, lease.mac)) used += 1;
     for (const offer of book.promised(network.id, nowMs)) if (!isKnown(network, offer.mac)) used += 1;
     this.#counts.set(network.id, { used, countedAtMs: nowMs });
     return used;

@@ -105,8 +105,8 @@ describe('asking before offering', () => {
         const given = await offeredOn('10.201.8.8');
         expect(given).toMatch(/^10\.201\.(8|9|1[0-5])\.\d+$/);
         expect(given).not.toBe('10.201.8.8');
-        const { rows } = await pool.query(`SELECT state FROM leases WHERE address = '10.201.8.8'`);
-        expect(rows).toEqual([{ state: 'declined' }]);
+        const { rows } = await pool.query(`SELECT state, mac FROM leases WHERE address = '10.201.8.8'`);
+        expect(rows).toEqual([{ state: 'declined', mac: SQUATTER }]);
         expect(server.output()).toContain(`"usedBy":"${SQUATTER}"`);
       } finally {
         expect(await stopServer(server)).toMatchObject({ conflicts: 1, acks: 1 });

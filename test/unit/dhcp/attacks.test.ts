@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { composeAnswer, type Statement } from '../../../src/dhcp/answer.js';
 import { describeClient } from '../../../src/dhcp/client.js';
 import type { Decision } from '../../../src/dhcp/decision.js';
-import { ownerOf } from '../../../src/dhcp/identity.js';
+import { foundInUse, ownerOf } from '../../../src/dhcp/identity.js';
 import { LeaseBook } from '../../../src/dhcp/lease-book.js';
 import type { Network } from '../../../src/dhcp/network.js';
 import { buildNetworks } from '../../../src/dhcp/network-rows.js';
@@ -99,6 +99,20 @@ describe('taking what is another machine’s', () => {
       return decision.kind === 'ignore' ? decision.reason : decision.kind;
     });
     expect(kinds).toEqual(['decline', 'decline', 'decline', 'decline-flood', 'decline-flood']);
+  });
+
+  // The quarantine of a probe was written down as the asker's: a machine in a subnet of squatters was then no longer believed.
+  it('attack 10: an address that a probe found in use counts against nobody who asked for one', () => {
+    const network = testNetwork('authoritative', ['10.7.0.100', '10.7.0.150'], { unknown_quota: 1 });
+    const book = new LeaseBook();
+    for (const [index, usedBy] of [VICTIM, '', ''].entries())
+      book.put({ address: ip('10.7.0.100') + index, networkId: 1, ...foundInUse(usedBy), state: 'declined', expiresAtMs: 1000 });
+    const offer = decided({ type: 1, mac: THIEF }, book, network);
+    if (offer.kind !== 'offer') throw new Error(JSON.stringify(offer));
+    book.holdOffer({ address: offer.address, networkId: 1, mac: THIEF, clientKey: null, expiresAtMs: 1000 });
+    const decline = { type: 4, mac: THIEF, options: { 50: `@${formatIpv4(offer.address)}`, 54: OURS } };
+    expect(decided(decline, book, network)).toMatchObject({ kind: 'decline', isReserved: false });
+    expect(decided({ type: 4, mac: VICTIM, options: { 50: '@10.7.0.100', 54: OURS } }, book, network)).toEqual({ kind: 'ignore', reason: 'not-our-client' });
   });
 
   it('attack 13: a clone of a node’s MAC on another network gets neither its address nor its lease there', () => {
