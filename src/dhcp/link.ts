@@ -25,15 +25,16 @@ function networkOnLink(networks: readonly Network[], packet: DhcpPacket, heardAt
 }
 
 /**
- * A relay's own address need not be of the client's subnet: link selection names the subnet, or a network lists the relay. One
- * that is listed nowhere must at least have an address in a network of ours.
+ * A relay's own address need not be of the client's subnet: link selection names the subnet, or a network lists the relay. Naming
+ * a subnet makes nobody a relay of ours: its address must be one that a network lists, or of a network that lists none.
  */
 function networkBehindRelay(networks: readonly Network[], relayAddress: number, relay: Relay): Network | undefined {
-  const ofRelay = networkOfAddress(networks, relayAddress) ?? networks.find((network) => isListed(network, relayAddress));
-  if (ofRelay === undefined && relay.linkSelection === undefined) return undefined;
-  const network = relay.linkSelection === undefined ? ofRelay : networkOfAddress(networks, relay.linkSelection);
-  if (network === undefined) return undefined;
-  return network.relays.length === 0 ? (ofRelay === undefined ? undefined : network) : isListed(network, relayAddress) ? network : undefined;
+  const around = networkOfAddress(networks, relayAddress);
+  const listing = networks.find((network) => isListed(network, relayAddress));
+  const isOurs = listing !== undefined || around?.relays.length === 0;
+  if (!isOurs) return undefined;
+  const network = relay.linkSelection === undefined ? (around ?? listing) : networkOfAddress(networks, relay.linkSelection);
+  return network === undefined || network.relays.length === 0 || isListed(network, relayAddress) ? network : undefined;
 }
 
 function isListed(network: Network, relayAddress: number): boolean {

@@ -16,9 +16,9 @@ export type Relay = {
    */
   readonly circuitId: Buffer | undefined;
   readonly remoteId: Buffer | undefined;
-  /** The subnet to allocate from when it is not giaddr's: sub-option 5, else option 118 (RFC 3011). */
+  /** The subnet to allocate from when it is not giaddr's: sub-option 5, else option 118 (RFC 3011). Only beside a giaddr: see link.ts. */
   readonly linkSelection: number | undefined;
-  /** The address the client must see as the server's, so that renewals pass the relay. */
+  /** The address the client must see as the server's, so that renewals pass the relay. Only from a relay. */
   readonly serverIdentifierOverride: number | undefined;
   /** The reply goes to the UDP port the question came from, not to 67. The value of the sub-option is empty. */
   readonly wantsSourcePort: boolean;
@@ -49,7 +49,7 @@ export function readRelay(packet: DhcpPacket): Relay {
     circuitId: isRelayed ? subOptions.get(RelaySubOption.circuitId) : undefined,
     remoteId: isRelayed ? subOptions.get(RelaySubOption.remoteId) : undefined,
     linkSelection: addressIn(subOptions.get(RelaySubOption.linkSelection)) ?? subnetSelection,
-    serverIdentifierOverride: addressIn(subOptions.get(RelaySubOption.serverIdentifierOverride)),
+    serverIdentifierOverride: isRelayed ? addressIn(subOptions.get(RelaySubOption.serverIdentifierOverride)) : undefined,
     wantsSourcePort: subOptions.has(RelaySubOption.relaySourcePort),
   };
 }

@@ -142,6 +142,9 @@ function namedServer(options: Options): number {
 /** Option 61 is returned as sent (RFC 6842 section 3), option 82 too and last (RFC 3046 section 2.2; encode.ts puts it last). */
 function echoIdentity(options: Options, request: DhcpPacket, client: Client): void {
   if (client.clientId !== undefined) options.set(OptionCode.clientIdentifier, client.clientId);
+  // A DHCP proxy must discard an answer without the subnet it selected. RFC 3011 section 2.
+  const selected = request.options.get(OptionCode.subnetSelection);
+  if (selected?.length === 4 && request.relayIpAddress !== 0) options.set(OptionCode.subnetSelection, selected);
   const relayed = request.options.get(OptionCode.relayAgentInformation);
   if (relayed !== undefined) options.set(OptionCode.relayAgentInformation, relayed);
 }

@@ -48,7 +48,7 @@ describe('chooseDestination (RFC 2131 section 4.1)', () => {
 
 describe('readRelay', () => {
   it('reads link selection, server override and the older subnet selection', () => {
-    const relay = readRelay(request({ options: { 82: Buffer.from([5, 4, 10, 8, 0, 0, 11, 4, 10, 8, 0, 1]) } }));
+    const relay = readRelay(request({ giaddr: '10.7.0.1', options: { 82: Buffer.from([5, 4, 10, 8, 0, 0, 11, 4, 10, 8, 0, 1]) } }));
     expect(relay).toMatchObject({ linkSelection: ip('10.8.0.0'), serverIdentifierOverride: ip('10.8.0.1'), wantsSourcePort: false });
     expect(readRelay(request({ options: { 118: '@10.9.0.0' } })).linkSelection).toBe(ip('10.9.0.0'));
   });

@@ -5,6 +5,7 @@ import { LeaseBook } from '../../../src/dhcp/lease-book.js';
 import { UnknownQuota } from '../../../src/dhcp/quota.js';
 import { decide } from '../../../src/dhcp/respond.js';
 import { isKnownMachine } from '../../../src/dhcp/situation.js';
+import { uint32Bytes } from '../../../src/shared/bytes.js';
 import { ip, request, type RequestWords } from '../../support/dhcp-request.js';
 import { entry, knowledgeOf, situationOf } from '../../support/dhcp-situation.js';
 import { networkWith, testNetwork } from './network-fixture.js';
@@ -95,7 +96,21 @@ describe('relays that are answered', () => {
     expect(where('203.0.113.5', selecting(ip('10.8.0.0')))).toBe('unknown-network');
   });
 
-  it('allocates from the link that the relay selects (RFC 3527)', () => {
+  it('attack 12: a relay that the network around it does not list gets no other network by selecting its link', () => {
+    expect(where('10.7.0.9')).toBe('unknown-network');
+    expect(where('10.7.0.9', selecting(ip('10.8.0.0')))).toBe('unknown-network');
+    expect(where('10.7.0.9', { 118: uint32Bytes(ip('10.8.0.0')) })).toBe('unknown-network');
+    expect(where('203.0.113.5', { 118: uint32Bytes(ip('10.8.0.0')) })).toBe('unknown-network');
+  });
+
+  it('attack 12: a client on our own link selects no other by itself, and names no other server', () => {
+    const options = { 82: Buffer.concat([selecting(ip('10.8.0.0'))[82], Buffer.from([11, 4, 10, 8, 0, 1])]), 118: uint32Bytes(ip('10.8.0.0')) };
+    const situation = situationOf(request({ type: 1, options }), knowledgeOf(networks));
+    expect([situation.network.name, situation.serverId]).toEqual(['admin', ip('10.7.0.2')]);
+  });
+
+  it('allocates from the link that the relay selects (RFC 3527, RFC 3011)', () => {
+    expect(where('10.9.9.1', { 118: uint32Bytes(ip('10.8.0.0')) })).toBe('open');
     expect(where('10.9.9.1', selecting(ip('10.8.0.0')))).toBe('open');
     expect(where('10.9.9.1', selecting(ip('10.7.0.0')))).toBe('admin');
   });

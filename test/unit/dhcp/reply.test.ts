@@ -69,6 +69,12 @@ describe('buildReply', () => {
     expect(options.get(6)).toEqual(Buffer.from([9, 9, 9, 9]));
   });
 
+  it('returns the subnet that was selected, behind a relay alone (RFC 3011)', () => {
+    const selecting = (giaddr: string) => request({ type: 1, giaddr, options: { 118: '@10.7.0.0' } });
+    const echoed = (packet: DhcpPacket) => replyTo(packet).options.get(118);
+    expect([echoed(selecting('10.7.0.1')), echoed(selecting('0.0.0.0'))]).toEqual([Buffer.from([10, 7, 0, 0]), undefined]);
+  });
+
   it('echoes options 61 (RFC 6842) and 82 (RFC 3046) in every answer, a NAK too', () => {
     const packet = request({ type: 3, giaddr: '10.7.0.1', options: { 61: 'id', 82: Buffer.from([1, 1, 65]) } });
     for (const type of [2, 5, 6] as const) {
