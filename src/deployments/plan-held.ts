@@ -59,6 +59,6 @@ function parentWhy(index: PlanIndex, parent: PlanNodeRole, reasons: ReadonlyMap<
   if (above !== undefined) return above.why;
   if (reasons.has(parent.id) || parent.state === 'ACTIVE' || isUnderway(parent)) return undefined;
   if (parent.state === 'ERROR')
-    return `${index.name(parent)} is in ERROR${parent.error === null ? '' : ` (${parent.error})`} (prybar noderoles retry ${index.name(parent)})`;
+    return `${index.name(parent)} is in ERROR${parent.error === null ? '' : `: ${parent.error}`} (prybar noderoles retry ${index.name(parent)})`;
   return `${index.name(parent)} in ${index.deployment(parent.deploymentId).name} is proposed`;
 }

@@ -14,7 +14,8 @@ export function planWords(plan: Plan): PlanLine[] {
   const warn = (text: string) => lines.push({ tone: 'warn', text });
   const info = (text: string) => lines.push({ tone: 'info', text });
 
-  const fresh = plan.erases.filter((erase) => !erase.underway);
+  const fresh = plan.erases.filter((erase) => !erase.underway && !erase.held);
+  const later = plan.erases.filter((erase) => !erase.underway && erase.held);
   const underway = plan.erases.filter((erase) => erase.underway);
   const disks = (erases: typeof plan.erases) =>
     some(
@@ -26,15 +27,19 @@ export function planWords(plan: Plan): PlanLine[] {
     danger(
       `${machines(fresh.length)} will be reinstalled: ${fresh.length === 1 ? 'its disk is' : 'their disks are'} ERASED, and ${fresh.length === 1 ? 'it reboots' : 'they reboot'}: ${disks(fresh)}`,
     );
+  if (later.length > 0)
+    danger(
+      `${machines(later.length)} will be reinstalled as soon as nothing holds ${later.length === 1 ? 'it' : 'them'} back any more (see below), and ${later.length === 1 ? 'its disk is' : 'their disks are'} ERASED then: ${disks(later)}`,
+    );
   if (underway.length > 0)
     warn(
       `${machines(underway.length)} ${underway.length === 1 ? 'is' : 'are'} to be reinstalled already, by an earlier commit or a redeploy: ${disks(underway)}`,
     );
   if (plan.runs === 0) info('nothing will run');
   else info(`${count(plan.runs, 'noderole')} will run on ${count(plan.nodes.length, 'machine')}, in ${count(plan.waves.length, 'wave')}`);
-  for (const [reason, text] of RERUNS) {
+  for (const [reason, one, many] of RERUNS) {
     const found = gather(plan, reason);
-    if (found.length > 0) info(`${count(found.length, 'noderole')} ${found.length === 1 ? 'runs' : 'run'} again, ${text}: ${some(found)}`);
+    if (found.length > 0) info(`${count(found.length, 'noderole')} ${found.length === 1 ? `runs again, ${one}` : `run again, ${many}`}: ${some(found)}`);
   }
   const follow = names(plan.follow);
   if (follow.length > 0)
@@ -48,7 +53,8 @@ export function planWords(plan: Plan): PlanLine[] {
   if (plan.failed.length > 0)
     warn(`${count(plan.failed.length, 'noderole')} in ERROR ${plan.failed.length === 1 ? 'stays' : 'stay'} so until retried: ${some(plan.failed)}`);
   for (const { why, noderoles } of plan.held) warn(`${count(noderoles.length, 'noderole')} will wait, because ${why}: ${some(noderoles)}`);
-  if (plan.asleep.length > 0) info(`not alive now: ${some(plan.asleep)}`);
+  if (plan.asleep.length > 0)
+    info(`${machines(plan.asleep.length)} ${plan.asleep.length === 1 ? 'is' : 'are'} not alive and will be switched on for it: ${some(plan.asleep)}`);
   for (const { deployment, noderoles, nodes } of plan.affected)
     warn(
       `beyond this deployment: ${count(noderoles, 'noderole')} of ${deployment} on ${count(nodes, 'node')} ${noderoles === 1 ? 'stands' : 'stand'} below what runs`,
@@ -58,10 +64,10 @@ export function planWords(plan: Plan): PlanLine[] {
 }
 
 const RERUNS = [
-  ['data', 'because their data changed'],
-  ['wanted', 'because they read data of another role that changed'],
-  ['members', 'because the members of a cluster change'],
-  ['installed', 'because the system below them is installed anew'],
+  ['data', 'because its data changed', 'because their data changed'],
+  ['wanted', 'because it reads data of another role that changed', 'because they read data of another role that changed'],
+  ['members', 'because the members of a cluster change', 'because the members of a cluster change'],
+  ['installed', 'because the system below it is installed anew', 'because the system below them is installed anew'],
 ] as const;
 
 function durationWords({ duration: { seconds, unknownRoles } }: Plan): string {

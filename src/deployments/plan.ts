@@ -37,7 +37,7 @@ export type Plan = {
   /** ACTIVE noderoles below: they stay, and run again only when what they read of their parents changes. */
   follow: PlanGroup[];
   affected: PlanAffected[];
-  /** Nodes that are not alive and have work. */
+  /** Nodes that are not alive and have work: they are switched on for it. Those that cannot be hold it back. */
   asleep: string[];
   duration: PlanDuration;
   /** Noderoles by id, for tests and the hash. */
@@ -72,7 +72,15 @@ export function computePlan(snapshot: PlanSnapshot): Plan {
     failed: own.filter((nr) => nr.state === 'ERROR').map((nr) => index.name(nr)),
     follow: group(index, follow, () => 'wanted'),
     affected: affected(index, [...running, ...follow]),
-    asleep: busy
+    asleep: [
+      ...new Set(
+        running
+          .map((id) => index.get(id))
+          .filter((nr) => nr.state !== 'TRANSITION')
+          .map((nr) => nr.nodeId),
+      ),
+    ]
+      .map((id) => index.node(id))
       .filter((node) => !node.alive)
       .map((node) => node.name)
       .sort(byName),
