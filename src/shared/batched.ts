@@ -4,8 +4,9 @@ type Waiting<Question, Answer> = { question: Question; resolve: (answer: Answer)
 
 /**
  * A function of one question over a function of many. A question is answered by a call that begins after it was asked, never
- * by one under way, so nothing older than the question is told; one that comes alone waits for nobody. `answerAll` gives one
- * answer for each question in their order; when it rejects, so does each of its questions.
+ * by one under way, so nothing older than the question is told; one that comes alone waits for nobody. A second call, of
+ * `atOnce` at most, begins beside the first only when it would be full: two half batches cost more than one. `answerAll` gives
+ * one answer for each question in their order; when it rejects, so does each of its questions.
  */
 export function batched<Question, Answer>(
   answerAll: (questions: readonly Question[]) => Promise<readonly Answer[]>,
@@ -30,7 +31,7 @@ export function batched<Question, Answer>(
   }
 
   function start(): void {
-    while (running < limits.atOnce && waiting.length > 0) void run();
+    while (waiting.length > 0 && (running === 0 || (running < limits.atOnce && waiting.length >= limits.batchMax))) void run();
   }
 
   return (question) =>
