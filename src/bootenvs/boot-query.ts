@@ -6,8 +6,10 @@ import type { InstallState } from './decide.js';
 export type BootSubject = {
   node: { id: number; name: string; bootenv: string; deleting: boolean; arch: string; uuid: string | null; serial: string | null } | null;
   install: (InstallState & { spec: unknown }) | null;
-  /** The network on which the address is leased to, or reserved for, this MAC; null when it is not. */
+  /** The network on which the address is leased to, or reserved for, this MAC; null when it is not, or when the MAC is at home on another. */
   network: { domain: string; dns: string[]; router: string | null } | null;
+  /** Names of the networks where the MAC has its own address, when this one is leased to it on another; null otherwise. */
+  home: string | null;
   /** The address is nobody's here, and another server gives addresses on some of the networks. */
   maybeElsewhere: boolean;
 };
@@ -31,6 +33,7 @@ type Row = {
   dns: string[];
   router: string | null;
   elsewhere: boolean;
+  home: string | null;
 };
 
 export type BootQuestion = { mac: string; address: string };
@@ -70,6 +73,7 @@ function subjectOf(row: Row): BootSubject {
     node: id === null ? null : { id, name, bootenv, deleting, arch, uuid, serial },
     install: installId === null ? null : { id: installId, bootenv: row.install_bootenv, status: row.install_status, fetches, spec },
     network: row.network_id === null ? null : { domain, dns, router },
+    home: row.home,
     maybeElsewhere: row.elsewhere,
   };
 }

@@ -65,8 +65,14 @@ export async function offerScript(deps: OfferDeps, asker: Asker): Promise<Offer>
     const problem = loaded?.problems[0] ?? 'it is not in the catalog';
     return wait('bootenv', asker.form, { ...scripted, reason: `bootenv ${decision.bootenv} cannot be served: ${problem}` }, decision);
   }
-  if (subject.network === null) return wait('lease', asker.form, { ...scripted, reason: `address ${asker.address} is not leased to ${asker.mac}` }, decision);
+  if (subject.network === null) return wait('lease', asker.form, { ...scripted, reason: whyNotLeased(asker, subject) }, decision);
   return offer('boot', await kernelOffer(deps, asker, { subject, decision, loaded, scripted }), decision, decision.reason);
+}
+
+/** A lease elsewhere is no proof: who clones a MAC on another network gets one (netboot-rules 19, attack 13). */
+function whyNotLeased({ mac, address }: Asker, { home }: BootSubject): string {
+  if (home === null) return `address ${address} is not leased to ${mac}`;
+  return `${mac} is reserved on network ${home} and asks from ${address}, on another: boot it there, or delete that allocation`;
 }
 
 /** The machine and its lease; where another server gives the addresses, what is seen on the segment stands for one. */
