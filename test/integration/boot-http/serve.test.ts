@@ -124,7 +124,7 @@ describe('scripts', () => {
     expect((await fixture.ask(machine.address, scriptPath(machine.mac))).text).toContain('sanboot --no-describe --drive 0x80');
   });
 
-  it('answers 503, never an installer, when the database cannot be read (engine-rules 6)', async () => {
+  it('rule 6: answers 503, never an installer, when the database cannot be read', async () => {
     const db = openDb({ url: 'postgresql://nobody@127.0.0.1:1/none', applicationName: 'away', poolSize: 1 });
     const away = createBootHandler({
       db,

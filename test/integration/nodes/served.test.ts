@@ -183,7 +183,7 @@ describe('an admin node in ERROR', () => {
   });
 });
 
-describe('served (engine-rules 6)', () => {
+describe('rule 6: served', () => {
   it('says step by step what is missing, and wakes the run that waits when nothing is', async () => {
     const nodeId = await register(1);
     expect((await evaluateServed(db.pool, nodeId)).waitingFor.join()).toContain('no entry for');
@@ -202,7 +202,7 @@ describe('served (engine-rules 6)', () => {
     expect(await publishServed(db)).toBe(0);
   });
 
-  it('races 6 and 12: does not count a revision that an entry of an older generation reached', async () => {
+  it('race 6, race 12: does not count a revision that an entry of an older generation reached', async () => {
     const nodeId = await register(1);
     await hooks.drain();
     await serve(1);

@@ -98,8 +98,8 @@ describe('rule 7: what holds the node', () => {
   });
 });
 
-describe('rules 8 and 9: inputs', () => {
-  it('9: inputs are frozen at the start: a later change is not seen by the run, and makes it run again', async () => {
+describe('inputs', () => {
+  it('rule 9: inputs are frozen at the start: a later change is not seen by the run, and makes it run again', async () => {
     const { ids } = await deploy({ a: [] });
     const ring = (await claim(engine.db.pool, 1))[0];
     const answer = await start(engine.db, ring);
@@ -112,7 +112,7 @@ describe('rules 8 and 9: inputs', () => {
     expect(next.kind === 'run' && next.run.inputs.colour).toBe('blue');
   });
 
-  it('9: a change between claim and start is in the inputs, and does not make it run twice', async () => {
+  it('rule 9: a change between claim and start is in the inputs, and does not make it run twice', async () => {
     const { ids } = await deploy({ a: [] });
     const ring = (await claim(engine.db.pool, 1))[0];
     await setNodeRoleData(engine.db, ids.a, { colour: 'blue' }, 'test');
@@ -121,7 +121,7 @@ describe('rules 8 and 9: inputs', () => {
     expect(await stateOf(engine.db, ids.a)).toBe('ACTIVE');
   });
 
-  it('9: the same inputs as at the last success are skipped: no jig, the wall stays, children stay', async () => {
+  it('rule 9: the same inputs as at the last success are skipped: no jig, the wall stays, children stay', async () => {
     const { ids } = await deploy({ a: [], b: ['a'] });
     await driveToEnd(engine.db, () => ({ kind: 'done', wall: { v: 1 } }));
     await moveNodeRole(engine.db.pool, ids.a, { kind: 'poke' }, 'test');
@@ -159,7 +159,7 @@ describe('rules 8 and 9: inputs', () => {
     expect((await start(engine.db, (await claim(engine.db.pool, 1))[0])).kind).toBe('run');
   });
 
-  it('9: a parent that left ACTIVE before the start supersedes the run', async () => {
+  it('rule 9: a parent that left ACTIVE before the start supersedes the run', async () => {
     const { ids } = await deploy({ a: [], b: ['a'] });
     await settled([done((await claimAndBegin(engine.db)).get(ids.a)!)]);
     const ring = (await claim(engine.db.pool, 1))[0];
@@ -172,7 +172,7 @@ describe('rules 8 and 9: inputs', () => {
   });
 
   // Children kept what they had read from the old wall for ever: an address that changed was never seen by them.
-  it('8: a parent that leaves another wall makes the children that read the old one run again', async () => {
+  it('rule 8: a parent that leaves another wall makes the children that read the old one run again', async () => {
     const { ids } = await deploy({ a: [], b: ['a'], c: ['b'] });
     await driveToEnd(engine.db, () => ({ kind: 'done', wall: { v: 1 } }));
     await setNodeRoleData(engine.db, ids.a, { colour: 'blue' }, 'test');
@@ -185,7 +185,7 @@ describe('rules 8 and 9: inputs', () => {
     expect(await runsOf(engine.db, ids.c)).toHaveLength(1);
   });
 
-  it('8: a parent that leaves another wall while a child runs makes that child run once more', async () => {
+  it('rule 8: a parent that leaves another wall while a child runs makes that child run once more', async () => {
     const { ids } = await deploy({ a: [], b: ['a'] });
     await settled([done((await claimAndBegin(engine.db)).get(ids.a)!, { v: 1 })]);
     const child = (await claimAndBegin(engine.db)).get(ids.b)!;

@@ -10,7 +10,7 @@ import { useRig } from './rig.js';
 
 const { engine, settled, deploy } = useRig();
 
-describe('rules 1 and 21: work on the machine', () => {
+describe('work on the machine', () => {
   let id: number;
   let node: number;
   let turn: Turn;
@@ -30,20 +30,20 @@ describe('rules 1 and 21: work on the machine', () => {
   const finish = () => finishWork(engine.db, { nodeId: node, runId: turn.runId, fence: turn.fence, exitStatus: 0, wall: {} });
   const prove = () => call(engine.db, `prove_stopped(interval '2 seconds')`);
 
-  it('1: a cancelled step keeps the machine until its agent asks for more', async () => {
+  it('rule 1: a cancelled step keeps the machine until its agent asks for more', async () => {
     await cancelNodeRole(engine.db, id, 'test');
     expect(await prove()).toBe(0);
     expect(await pollWork(engine.db, { nodeId: node, bootId: `boot-${node}` })).toBe(null);
     expect(await prove()).toBe(1);
   });
 
-  it('1: or reports its result, which is kept as a late one', async () => {
+  it('rule 1: or reports its result, which is kept as a late one', async () => {
     await cancelNodeRole(engine.db, id, 'test');
     expect(await finish()).toBe('late');
     expect(await prove()).toBe(1);
   });
 
-  it('21: another boot id ends it as node-rebooted, which is no failure of the role, and proves the stop', async () => {
+  it('rule 21: another boot id ends it as node-rebooted, which is no failure of the role, and proves the stop', async () => {
     await engine.db.pool.query(`UPDATE node_status SET boot_id = 'another' WHERE node_id = $1`, [node]);
     expect(await call(engine.db, 'fence_lost_nodes()')).toBe(1);
     expect(await nodeRole(engine.db, id)).toMatchObject({ state: 'TODO', failures: 0 });
@@ -51,7 +51,7 @@ describe('rules 1 and 21: work on the machine', () => {
     expect((await runsOf(engine.db, id))[0]).toMatchObject({ outcome: 'node-rebooted' });
   });
 
-  it('21: a node that is not alive keeps its step until the agent lease is over, then it is node-lost', async () => {
+  it('rule 21: a node that is not alive keeps its step until the agent lease is over, then it is node-lost', async () => {
     await engine.db.pool.query('UPDATE nodes SET alive = false WHERE id = $1', [node]);
     expect(await call(engine.db, 'fence_lost_nodes()')).toBe(0);
     await engine.db.pool.query(`UPDATE agent_work SET lease_until = clock_timestamp() - interval '1 second'`);
@@ -61,7 +61,7 @@ describe('rules 1 and 21: work on the machine', () => {
     expect(await prove()).toBe(0);
   });
 
-  it('21: the same boot that comes back within the lease of the agent goes on with the step', async () => {
+  it('rule 21: the same boot that comes back within the lease of the agent goes on with the step', async () => {
     await engine.db.pool.query('UPDATE nodes SET alive = false WHERE id = $1', [node]);
     expect(await call(engine.db, 'fence_lost_nodes()')).toBe(0);
     // Nothing else is begun on it meanwhile.
@@ -74,7 +74,7 @@ describe('rules 1 and 21: work on the machine', () => {
   });
 
   // The run was looked up as waiting, and stopped although its result had come in between.
-  it('21: a result that comes first is not thrown away', async () => {
+  it('rule 21: a result that comes first is not thrown away', async () => {
     await engine.db.pool.query('UPDATE nodes SET alive = false WHERE id = $1', [node]);
     await engine.db.pool.query(`UPDATE agent_work SET lease_until = clock_timestamp() - interval '1 second'`);
     const tx = await engine.db.pool.connect();
@@ -97,7 +97,7 @@ describe('rules 1 and 21: work on the machine', () => {
   });
 
   // Work before run here, run before work in a cancel: one of the two was rolled back, and an agent's result with it.
-  it('21: a result and a cancel at once never deadlock', async () => {
+  it('rule 21: a result and a cancel at once never deadlock', async () => {
     const tx = await engine.db.pool.connect();
     try {
       await tx.query('BEGIN');

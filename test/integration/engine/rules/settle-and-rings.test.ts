@@ -161,7 +161,7 @@ describe('rule 3: counters', () => {
   });
 });
 
-describe('rules 4 and 5: rings', () => {
+describe('rings', () => {
   let ring: Ring;
   let id: number;
   beforeEach(async () => {
@@ -169,14 +169,14 @@ describe('rules 4 and 5: rings', () => {
     ring = (await claim(engine.db.pool, 1))[0]!;
   });
 
-  it('4: the same job started twice, one after the other and at once, runs once', async () => {
+  it('rule 4: the same job started twice, one after the other and at once, runs once', async () => {
     const answers = await Promise.all(Array.from({ length: 6 }, () => start(engine.db, ring)));
     expect(answers.filter((answer) => answer.kind === 'run')).toHaveLength(1);
     expect((await start(engine.db, ring)).kind).toBe('dropped');
     expect((await runsOf(engine.db, id))[0]).toMatchObject({ status: 'RUNNING', fence: 2 });
   });
 
-  it('4: what an executor writes under a fence that is no longer current changes nothing', async () => {
+  it('rule 4: what an executor writes under a fence that is no longer current changes nothing', async () => {
     const turn = await begin(engine.db, ring);
     await settled([{ ...done(turn), fence: turn.fence - 1 }]);
     expect(await stateOf(engine.db, id)).toBe('TRANSITION');
@@ -184,7 +184,7 @@ describe('rules 4 and 5: rings', () => {
     expect(await stateOf(engine.db, id)).toBe('ACTIVE');
   });
 
-  it('5: ringing again gives a new dispatch, so that the queue cannot take it for the old job', async () => {
+  it('rule 5: ringing again gives a new dispatch, so that the queue cannot take it for the old job', async () => {
     await engine.db.pool.query(`UPDATE runs SET rung_at = clock_timestamp() - interval '1 minute'`);
     const again: Ring[] = [];
     await annealPass(engine.db.pool, async (rings) => void again.push(...rings));
@@ -195,7 +195,7 @@ describe('rules 4 and 5: rings', () => {
 
   // The rule's text says that an old dispatch is dropped. It must not be while its fence is current: in a queue that is
   // slower than the sweep rings, every job would be old when it comes to the front, and nothing would ever start.
-  it('5: of two rings of one fence whichever comes first starts, the other is dropped', async () => {
+  it('rule 5: of two rings of one fence whichever comes first starts, the other is dropped', async () => {
     await engine.db.pool.query(`UPDATE runs SET rung_at = clock_timestamp() - interval '1 minute'`);
     const again: Ring[] = [];
     await annealPass(engine.db.pool, async (rings) => void again.push(...rings));
@@ -203,7 +203,7 @@ describe('rules 4 and 5: rings', () => {
     expect((await start(engine.db, again[0])).kind).toBe('dropped');
   });
 
-  it('5: a ring of an earlier turn is dropped after the run was woken', async () => {
+  it('rule 5: a ring of an earlier turn is dropped after the run was woken', async () => {
     const turn = await begin(engine.db, ring);
     await settled([wait(turn)]);
     await raise('k');
@@ -213,7 +213,7 @@ describe('rules 4 and 5: rings', () => {
     expect((await start(engine.db, rings[0])).kind).toBe('run');
   });
 
-  it('5: a run that is being stopped or has ended is not rung', async () => {
+  it('rule 5: a run that is being stopped or has ended is not rung', async () => {
     await begin(engine.db, ring);
     await cancelNodeRole(engine.db, id, 'test');
     await engine.db.pool.query(`UPDATE runs SET rung_at = NULL`);
