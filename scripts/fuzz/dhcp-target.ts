@@ -13,6 +13,7 @@ import { LeaseBook } from '../../src/dhcp/lease-book.js';
 import { parsePacket, type DhcpPacket } from '../../src/dhcp/packet.js';
 import { UnknownQuota } from '../../src/dhcp/quota.js';
 import { replyLimitBytes } from '../../src/dhcp/reply.js';
+import { ReplyTemplates } from '../../src/dhcp/reply-templates.js';
 import { decide } from '../../src/dhcp/respond.js';
 import { situate, type Knowledge, type Situation } from '../../src/dhcp/situation.js';
 import { subnetContains } from '../../src/shared/ipv4.js';
@@ -22,6 +23,8 @@ import type { Target } from './target.js';
 
 const LEASE_MS = 600_000;
 const SETTINGS: ServerSettings = { bootHost: undefined, bootHttpPort: 8191, loaders: DEFAULT_LOADERS, servesDns: false };
+/** The server's own way to the reply. */
+const TEMPLATES = new ReplyTemplates(SETTINGS);
 const HEARD = { localAddress: ENDPOINT, localPort: 67, sourceAddress: 0, sourcePort: 68 };
 
 export function dhcpTarget(random: Random): Target {
@@ -63,6 +66,8 @@ function answer(packet: DhcpPacket, receivedBytes: number, knowledge: Knowledge,
   const composed = composeAnswer(situation, statement, SETTINGS, true);
   assert.ok(composed.ok, 'the reply can be written');
   assertSound(composed.value.bytes, packet, reply, Math.max(replyLimitBytes(packet), 300), receivedBytes);
+  const sent = TEMPLATES.reply(situation, statement, true);
+  assert.ok(sent.ok && sent.value.bytes.equals(composed.value.bytes), 'a template gives the bytes that are built');
   const { address, port } = composed.value.destination;
   assert.ok(port > 0 && (address !== 0 || isBootServer), 'the reply goes somewhere');
   return true;

@@ -1,12 +1,13 @@
 /** What a message and its answer leave in the counters, the log and the boot timeline. */
 import type { Logger } from 'pino';
-import type { Answer, Statement } from './answer.js';
+import type { Statement } from './answer.js';
 import type { Client } from './client.js';
 import { MessageType, OptionCode } from './codes.js';
 import { countReason, type DhcpCounters } from './counters.js';
 import { askedAddress, describeStage, dhcpEvent, type DhcpEvent, type DhcpEventAbout, type DhcpEventKind } from './events.js';
 import type { Network } from './network.js';
 import type { DhcpPacket } from './packet.js';
+import type { Reply } from './reply-templates.js';
 import type { Situation } from './situation.js';
 
 export type AnnouncerDeps = {
@@ -41,7 +42,7 @@ export class Announcer {
   }
 
   /** A reply was sent. */
-  answered(situation: Situation, statement: Statement, { boot, leftOut, customCodes }: Answer): void {
+  answered(situation: Situation, statement: Statement, { boot, leftOut, customCodes }: Reply): void {
     const { counters } = this.#deps;
     const { packet } = situation;
     if (statement.type === MessageType.nak) {

@@ -1,10 +1,11 @@
 /**
  * Who is asking: hardware address, firmware, boot stage. RFC 4578, RFC 3004, UEFI 2.x section 24.7, https://ipxe.org/howto/dhcpd
  */
-import { formatMac } from '../shared/mac.js';
 import { architectures, OptionCode, type Firmware } from './codes.js';
+import { macText } from './mac-texts.js';
 import { malformed, readText, readUint16 } from './options.js';
 import type { DhcpPacket } from './packet.js';
+import { ReceivedOptions } from './received-options.js';
 
 /**
  * What the asking program is. One machine is several of these in one boot: its firmware (`pxe` or `http`), then `ipxe`,
@@ -12,20 +13,26 @@ import type { DhcpPacket } from './packet.js';
  */
 export type BootStage = 'pxe' | 'http' | 'ipxe' | 'other';
 
+/** What a request says about the program that sent it: the same object for the same words, so that it may key a map. */
+export type Program = {
+  /** First number of option 93, or the one in the vendor class, or undefined. */
+  readonly architecture: number | undefined;
+  readonly firmware: Firmware;
+  readonly stage: BootStage;
+  readonly vendorClass: string | undefined;
+};
+
 /** What a request says about its sender. Text is printable ASCII; compare `clientId` and `uuid` as bytes. */
-export type Client = {
+export type Client = Program & {
   /** chaddr, `hlen` bytes, lower case with colons; empty when hlen is 0. */
   readonly mac: string;
   /** Option 61, raw. */
   readonly clientId: Buffer | undefined;
   /** Option 97, raw, type byte included: echoed as it came. RFC 4578 section 2.3. */
   readonly uuid: Buffer | undefined;
-  /** First number of option 93, or the one in the vendor class, or undefined. */
-  readonly architecture: number | undefined;
-  readonly firmware: Firmware;
-  readonly stage: BootStage;
-  readonly vendorClass: string | undefined;
   readonly hostName: string | undefined;
+  /** Undefined when the options are not as a datagram has them, or are unusual. */
+  readonly program?: Program | undefined;
 };
 
 /** `PXEClient:Arch:00007:UNDI:003016`. PXE 2.1 section 2.2.1. */
@@ -33,19 +40,57 @@ const ARCHITECTURE_IN_CLASS = /^(?:PXE|HTTP)Client:Arch:(\d{5})/;
 
 /** Reads the identity of a request's sender. Never fails: what is malformed counts as absent. */
 export function describeClient(packet: DhcpPacket): Client {
+  const { options } = packet;
+  const known = options instanceof ReceivedOptions ? programOf(packet, options) : undefined;
+  const { architecture, firmware, stage, vendorClass } = known ?? readProgram(packet);
+  return {
+    mac: macText(packet.clientHardwareAddress, packet.hardwareLength),
+    clientId: options.get(OptionCode.clientIdentifier),
+    uuid: options.get(OptionCode.clientUuid),
+    architecture,
+    firmware,
+    stage,
+    vendorClass,
+    hostName: readText(options, OptionCode.hostName),
+    program: known,
+  };
+}
+
+/** Options of one machine or of one message, by code; all others are the program's own. */
+const NOT_THE_PROGRAMS = new Uint8Array(256);
+for (const code of [
+  OptionCode.hostName,
+  OptionCode.requestedIpAddress,
+  OptionCode.leaseTime,
+  OptionCode.messageType,
+  OptionCode.serverIdentifier,
+  OptionCode.message,
+  OptionCode.clientIdentifier,
+  OptionCode.relayAgentInformation,
+  OptionCode.clientUuid,
+  OptionCode.subnetSelection,
+])
+  NOT_THE_PROGRAMS[code] = 1;
+
+/** A rack sends the same words from every machine. Bounded: a flood may invent others. */
+const programs = new Map<string, Program>();
+const PROGRAMS_MAX = 1_024;
+
+function programOf(packet: DhcpPacket, options: ReceivedOptions): Program {
+  const words = options.textWithout(NOT_THE_PROGRAMS);
+  const known = programs.get(words);
+  if (known !== undefined) return known;
+  if (programs.size >= PROGRAMS_MAX) programs.clear();
+  const program = readProgram(packet);
+  programs.set(words, program);
+  return program;
+}
+
+function readProgram(packet: DhcpPacket): Program {
   const vendorClass = readText(packet.options, OptionCode.vendorClass);
   const architecture = readArchitecture(packet, vendorClass);
   const stage = bootStage(packet, vendorClass, architecture);
-  return {
-    mac: formatMac(packet.clientHardwareAddress, packet.hardwareLength),
-    clientId: packet.options.get(OptionCode.clientIdentifier),
-    uuid: packet.options.get(OptionCode.clientUuid),
-    architecture,
-    firmware: firmwareOf(architecture, stage),
-    stage,
-    vendorClass,
-    hostName: readText(packet.options, OptionCode.hostName),
-  };
+  return { architecture, firmware: firmwareOf(architecture, stage), stage, vendorClass };
 }
 
 /** Name of an architecture number for people, with the number when the registry does not have it. */

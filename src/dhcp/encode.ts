@@ -6,7 +6,7 @@ import { OptionCode } from './codes.js';
 import { CHADDR_BYTES, FILE_BYTES, OPTIONS_OFFSET, SNAME_BYTES, type DhcpPacket } from './packet.js';
 
 /** BOOTP's fixed size (RFC 951 section 3); old ROMs and relays drop what is shorter (RFC 1542 section 2.1). */
-const MINIMUM_BYTES = 300;
+export const MINIMUM_BYTES = 300;
 
 /** What every client must accept: a 576-byte IP datagram less 28 bytes of headers. RFC 2131 section 2. */
 export const DEFAULT_LIMIT_BYTES = 548;

@@ -4,7 +4,7 @@
  */
 import { printableText, uint16At, uint32At, uint32Bytes } from '../shared/bytes.js';
 import { OptionCode } from './codes.js';
-import type { Options } from './packet.js';
+import type { OptionView } from './received-options.js';
 
 /** The option is there but its length is not what its RFC says. */
 export const malformed = Symbol('malformed option');
@@ -13,28 +13,28 @@ export const malformed = Symbol('malformed option');
 export type ReadOption<T> = T | undefined | typeof malformed;
 
 /** An 8-bit number, length 1. */
-export function readUint8(options: Options, code: number): ReadOption<number> {
+export function readUint8(options: OptionView, code: number): ReadOption<number> {
   const value = options.get(code);
   if (value === undefined) return undefined;
   return value.length === 1 ? (value[0] ?? malformed) : malformed;
 }
 
 /** The first 16-bit number of a list (options 57 and 93), length a multiple of 2. */
-export function readUint16(options: Options, code: number): ReadOption<number> {
+export function readUint16(options: OptionView, code: number): ReadOption<number> {
   const value = options.get(code);
   if (value === undefined) return undefined;
   return value.length % 2 === 0 ? (uint16At(value, 0) ?? malformed) : malformed;
 }
 
 /** One address, length 4. RFC 2132 sections 9.1 and 9.7. */
-export function readAddress(options: Options, code: number): ReadOption<number> {
+export function readAddress(options: OptionView, code: number): ReadOption<number> {
   const value = options.get(code);
   if (value === undefined) return undefined;
   return value.length === 4 ? (uint32At(value, 0) ?? malformed) : malformed;
 }
 
 /** Text, made printable; the empty text is a value. See printableText. */
-export function readText(options: Options, code: number): string | undefined {
+export function readText(options: OptionView, code: number): string | undefined {
   const value = options.get(code);
   return value === undefined ? undefined : printableText(value);
 }

@@ -13,6 +13,7 @@
 import { err, ok, type Result } from '../shared/result.js';
 import { uint32At } from '../shared/bytes.js';
 import { OptionCode } from './codes.js';
+import { ReceivedOptions, type OptionView } from './received-options.js';
 
 /** Offsets and lengths of the fixed part, bytes. RFC 2131 figure 1. */
 const SNAME_OFFSET = 44;
@@ -50,7 +51,7 @@ export type DhcpPacket = {
   clientHardwareAddress: Buffer; // chaddr, 16 bytes
   serverName: Buffer; // sname, at most 64 bytes; empty when it held options
   bootFile: Buffer; // file, at most 128 bytes; empty when it held options
-  options: Options;
+  options: OptionView;
 };
 
 /** Why bytes are not a DHCP message. Expected from a network; counted, never thrown. */
@@ -72,6 +73,8 @@ export function parsePacket(bytes: Buffer): Result<DhcpPacket, ParseError> {
   const hasOptions = cookie !== 0;
   if (hasOptions && cookie !== MAGIC_COOKIE) return err('no-magic-cookie');
 
+  const usual = hasOptions ? ReceivedOptions.read(bytes, OPTIONS_OFFSET) : undefined;
+  if (usual !== undefined) return ok(packetOf(bytes, usual, false, false));
   const reader = new OptionReader();
   if (hasOptions && !reader.read(bytes, OPTIONS_OFFSET, bytes.length)) return err('option-truncated');
   const overload = reader.overload();
@@ -81,11 +84,15 @@ export function parsePacket(bytes: Buffer): Result<DhcpPacket, ParseError> {
   if (fileHolds && !reader.read(bytes, FILE_OFFSET, FILE_OFFSET + FILE_BYTES)) return err('option-truncated');
   if (snameHolds && !reader.read(bytes, SNAME_OFFSET, SNAME_OFFSET + SNAME_BYTES)) return err('option-truncated');
 
-  return ok({
-    op: bytes.readUInt8(0),
-    hardwareType: bytes.readUInt8(1),
-    hardwareLength,
-    hops: bytes.readUInt8(3),
+  return ok(packetOf(bytes, reader.join(), fileHolds, snameHolds));
+}
+
+function packetOf(bytes: Buffer, options: OptionView, fileHolds: boolean, snameHolds: boolean): DhcpPacket {
+  return {
+    op: bytes[0] ?? 0,
+    hardwareType: bytes[1] ?? 0,
+    hardwareLength: bytes[2] ?? 0,
+    hops: bytes[3] ?? 0,
     transactionId: bytes.readUInt32BE(4),
     secs: bytes.readUInt16BE(8),
     flags: bytes.readUInt16BE(10),
@@ -96,8 +103,8 @@ export function parsePacket(bytes: Buffer): Result<DhcpPacket, ParseError> {
     clientHardwareAddress: bytes.subarray(28, 28 + CHADDR_BYTES),
     serverName: snameHolds ? EMPTY : bytes.subarray(SNAME_OFFSET, SNAME_OFFSET + SNAME_BYTES),
     bootFile: fileHolds ? EMPTY : bytes.subarray(FILE_OFFSET, FILE_OFFSET + FILE_BYTES),
-    options: reader.join(),
-  });
+    options,
+  };
 }
 
 /**

@@ -83,5 +83,10 @@ export function quirkOf(client: Client, trace?: Trace): { firmware: Firmware | u
 }
 
 function isRaspberryPi(client: Client): boolean {
-  return RASPBERRY_PI_PREFIXES.has(client.mac.slice(0, 8)) || client.uuid?.subarray(1, 4).equals(RASPBERRY_PI_UUID) === true;
+  return RASPBERRY_PI_PREFIXES.has(client.mac.slice(0, 8)) || isKnownByUuid(client);
+}
+
+/** Whether a quirk is told by option 97: such a client is not like others of the same words and make. */
+export function isKnownByUuid({ uuid }: Client): boolean {
+  return uuid?.[1] === RASPBERRY_PI_UUID[0] && uuid?.subarray(1, 4).equals(RASPBERRY_PI_UUID) === true;
 }

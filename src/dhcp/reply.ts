@@ -94,16 +94,25 @@ export function replyLimitBytes(request: DhcpPacket): number {
 }
 
 /** RFC 2131 table 3: ciaddr is 0 in an OFFER, copied in an ACK. */
-function copiedClientAddress(request: DhcpPacket, type: MessageType | undefined): number {
+export function copiedClientAddress(request: DhcpPacket, type: MessageType | undefined): number {
   return type === MessageType.offer ? 0 : request.clientIpAddress;
 }
 
-/** T1 and T2 at one half and seven eighths. RFC 2131 section 4.4.5. */
 function addLeaseOptions(options: Options, leaseSeconds: number | undefined): void {
   if (leaseSeconds === undefined) return;
   options.set(OptionCode.leaseTime, uint32Bytes(leaseSeconds));
-  options.set(OptionCode.renewalTime, uint32Bytes(Math.floor(leaseSeconds / 2)));
-  options.set(OptionCode.rebindingTime, uint32Bytes(Math.floor((leaseSeconds * 7) / 8)));
+  options.set(OptionCode.renewalTime, uint32Bytes(renewalSeconds(leaseSeconds)));
+  options.set(OptionCode.rebindingTime, uint32Bytes(rebindingSeconds(leaseSeconds)));
+}
+
+/** T1. RFC 2131 section 4.4.5. */
+export function renewalSeconds(leaseSeconds: number): number {
+  return Math.floor(leaseSeconds / 2);
+}
+
+/** T2. RFC 2131 section 4.4.5. */
+export function rebindingSeconds(leaseSeconds: number): number {
+  return Math.floor((leaseSeconds * 7) / 8);
 }
 
 function addBootOptions(options: Options, boot: BootAnswer, request: DhcpPacket, client: Client): void {
@@ -128,10 +137,16 @@ function addLinkOptions(options: Options, network: Network): void {
 function addNetworkOptions(options: Options, content: ReplyContent, network: Network): void {
   if (content.nameServers.length > 0) options.set(OptionCode.domainNameServer, addressesBytes(content.nameServers));
   options.set(OptionCode.broadcastAddress, uint32Bytes(network.subnet.last));
-  const [label = '', ...rest] = (content.hostName ?? '').split('.');
+  const { label, domain } = machineName(content.hostName, network);
   if (label !== '') options.set(OptionCode.hostName, Buffer.from(label));
-  const domain = rest.length > 0 ? rest.join('.') : network.domain;
-  if (domain !== undefined) options.set(OptionCode.domainName, Buffer.from(domain));
+  if (domain !== '') options.set(OptionCode.domainName, Buffer.from(domain));
+}
+
+/** A full name as options 12 and 15; a machine without a domain of its own gets its network's. Empty text: no such option. */
+export function machineName(hostName: string | undefined, network: Network): { label: string; domain: string } {
+  const dot = hostName?.indexOf('.') ?? -1;
+  if (hostName === undefined || dot === -1) return { label: hostName ?? '', domain: network.domain ?? '' };
+  return { label: hostName.slice(0, dot), domain: hostName.slice(dot + 1) };
 }
 
 /** siaddr of a reply without a boot answer: an operator's option 66 when it is an address, for BOOTP clients. */

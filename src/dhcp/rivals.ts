@@ -51,7 +51,8 @@ export function readRival(bytes: Buffer, ownServerIds: readonly number[], from: 
 const PROBE_PREFIX = Buffer.from([0x02, 0x50, 0x52]);
 
 /** Whether a request is the probe of a Prybar server. */
-export const isRivalProbe = (packet: DhcpPacket): boolean => packet.hardwareLength === 6 && packet.clientHardwareAddress.subarray(0, 3).equals(PROBE_PREFIX);
+export const isRivalProbe = ({ hardwareLength, clientHardwareAddress: chaddr }: DhcpPacket): boolean =>
+  hardwareLength === 6 && PROBE_PREFIX.every((byte, index) => chaddr[index] === byte);
 
 /** The DISCOVER of a machine that does not exist: PXE firmware, so that proxies answer too; the broadcast flag, so that we hear it. */
 export function rivalProbe(): { mac: Buffer; message: Buffer } {

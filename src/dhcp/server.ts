@@ -77,6 +77,7 @@ export class DhcpServer {
   #exchange: Exchange | undefined;
   #sweepTimer: NodeJS.Timeout | undefined;
   #isClosing = false;
+  #lastSource = { text: '0.0.0.0', address: 0 };
 
   constructor(options: DhcpServerOptions) {
     this.#options = options;
@@ -216,11 +217,17 @@ export class DhcpServer {
       return countReason(this.#counters, silence);
     }
     try {
-      this.#exchange?.handle(parsed.value, { address: parseIpv4(from.address) ?? 0, port: from.port }, endpoint);
+      this.#exchange?.handle(parsed.value, { address: this.#source(from.address), port: from.port }, endpoint);
     } catch (error) {
       // A fault of ours, found by one packet; the next client must still be answered.
       this.#options.logger.error({ err: error, from: from.address }, 'packet handling failed');
     }
+  }
+
+  /** Most messages come from the relay, or the address 0.0.0.0, that the last one came from. */
+  #source(text: string): number {
+    if (text !== this.#lastSource.text) this.#lastSource = { text, address: parseIpv4(text) ?? 0 };
+    return this.#lastSource.address;
   }
 
   #alarm(alarm: DhcpAlarm): void {

@@ -30,6 +30,8 @@ export class SocketEndpoint implements Endpoint {
   /** All are heard; the last one sends. */
   #sockets: readonly Socket[];
   #handler: DatagramHandler | undefined;
+  /** A relay is answered many times in a row. */
+  #lastTarget = { address: LIMITED_BROADCAST, text: formatIpv4(LIMITED_BROADCAST) };
 
   constructor(name: string, place: Place, sockets: readonly Socket[], options: SocketEndpointOptions) {
     this.name = name;
@@ -56,7 +58,8 @@ export class SocketEndpoint implements Endpoint {
 
   send = (bytes: Buffer, to: Destination, done: (error: Error | null) => void): void => {
     if (to.address === LIMITED_BROADCAST && to.port === CLIENT_PORT && this.#sendFrame(bytes)) return done(null);
-    this.#sockets.at(-1)?.send(bytes, to.port, formatIpv4(to.address), done);
+    if (to.address !== this.#lastTarget.address) this.#lastTarget = { address: to.address, text: formatIpv4(to.address) };
+    this.#sockets.at(-1)?.send(bytes, to.port, this.#lastTarget.text, done);
   };
 
   refresh = async (): Promise<boolean> => {

@@ -4,7 +4,7 @@
  */
 import { AlarmBell, type DhcpAlarm } from './alarms.js';
 import { Announcer, type AnnouncerDeps } from './announce.js';
-import { composeAnswer, type ServerSettings, type Statement } from './answer.js';
+import type { ServerSettings, Statement } from './answer.js';
 import { MessageType } from './codes.js';
 import { countReason } from './counters.js';
 import type { NakReason } from './decision.js';
@@ -12,6 +12,7 @@ import type { Directory } from './directory.js';
 import type { Endpoint } from './endpoint.js';
 import { ownerOf } from './identity.js';
 import type { LeaseBook } from './lease-book.js';
+import { ReplyTemplates } from './reply-templates.js';
 import type { Situation } from './situation.js';
 
 export type SpeakerDeps = AnnouncerDeps & {
@@ -27,12 +28,14 @@ export class Speaker {
   readonly announcer: Announcer;
   readonly #deps: SpeakerDeps;
   readonly #bell: AlarmBell;
+  readonly #templates: ReplyTemplates;
   #isStopped = false;
 
   constructor(deps: SpeakerDeps) {
     this.#deps = deps;
     this.announcer = new Announcer(deps);
     this.#bell = new AlarmBell(deps.alarm);
+    this.#templates = new ReplyTemplates(deps.settings);
   }
 
   /** No reply is sent after this. */
@@ -43,9 +46,9 @@ export class Speaker {
   /** Sends an OFFER, an ACK, a NAK or a BOOTP reply. */
   reply(situation: Situation, endpoint: Endpoint, statement: Statement): void {
     if (this.#isStopped) return;
-    const { logger, counters, settings, directory } = this.#deps;
+    const { logger, counters, directory } = this.#deps;
     const { client } = situation;
-    const answer = composeAnswer(situation, statement, settings, directory.mayBoot());
+    const answer = this.#templates.reply(situation, statement, directory.mayBoot());
     if (!answer.ok) return logger.error({ mac: client.mac, reason: answer.error }, 'reply could not be written');
     const { bytes, leftOut, destination } = answer.value;
     if (leftOut.length > 0) logger.debug({ mac: client.mac, options: leftOut }, 'options left out: the client takes no more');
