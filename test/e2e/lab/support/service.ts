@@ -158,7 +158,10 @@ export async function startService(
     },
   });
   const ready = new Promise<void>((resolve, reject) => {
-    service.child.once('message', () => resolve());
+    // It also says when its code is loaded, which is before it listens.
+    service.child.on('message', (message) => {
+      if (typeof message === 'object' && 'kind' in message && message.kind === 'ready') resolve();
+    });
     service.child.once('exit', (code, signal) => reject(new Error(`the service ended (${signal ?? code}): ${service.output()}`)));
   });
   await ready;
