@@ -1,7 +1,8 @@
 -- Brings the entries of some nodes in the DHCP table to what is true now, as one revision, and returns it; null when nothing
 -- changed. src/roles/builtin/dhcp-entries.ts is the same rule as a pure function; a property test holds them against each
 -- other. Called by whatever changes what DHCP shows of a node, in its transaction and when every other lock is held: the
--- table's row is what everybody who changes the table waits for until the commit.
+-- table's row is what everybody who changes the table waits for until the commit. The nodes' locks, a key share at least, are
+-- among those: an entry refers to its node.
 CREATE OR REPLACE FUNCTION rewrite_dhcp_entries(p_nodes int[]) RETURNS bigint LANGUAGE plpgsql
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 DECLARE

@@ -36,6 +36,8 @@ async function refresh(items: HookItem[], ctx: HookContext): Promise<HookAnswer[
  * changes a node's boot has done so with its own commit: then there is nothing to do here.
  */
 export async function rewriteEntries(tx: Tx, nodeIds: readonly number[]): Promise<number | null> {
+  // Nodes before the table, as everybody: an entry refers to its node, and whoever deletes that has it and waits for the table.
+  await tx.query('SELECT 1 FROM nodes WHERE id = ANY($1::int[]) ORDER BY id FOR KEY SHARE', [nodeIds]);
   const { rows } = await tx.query<{ revision: number | null }>('SELECT rewrite_dhcp_entries($1) AS revision', [nodeIds]);
   return rows[0]?.revision ?? null;
 }
