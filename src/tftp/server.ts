@@ -14,7 +14,7 @@ import type { Content } from './content.js';
 import { bytesContent } from './content.js';
 import { DataPackets } from './data-packets.js';
 import { newCounters, type TftpCounters, type TftpEvent } from './events.js';
-import { largestBlock } from './mtu.js';
+import { largestBlock, readLink, type TftpLink } from './mtu.js';
 import { toNetascii } from './netascii.js';
 import { agreeOptions, type TransferLimits } from './options.js';
 import { encodeError, parseTftp, TFTP_ERROR, type Request } from './packet.js';
@@ -40,7 +40,7 @@ export type TftpServerOptions = {
   onEvent?: (event: TftpEvent) => void;
   /** Whose address it is, for the timeline. */
   macOf?: (address: string) => Promise<string | null>;
-  /** `maxBlockBytes` is that of each interface's MTU unless given. */
+  /** `maxBlockBytes` is that of the path to the client unless given: see mtu.ts. */
   limits?: Partial<TransferLimits & { maxTransfers: number; maxTransfersPerAddress: number }>;
 };
 
@@ -93,14 +93,14 @@ export class TftpServer {
     let port = this.#options.port;
     try {
       for (const address of this.#options.addresses) {
-        const maxBlockBytes = this.#options.limits?.maxBlockBytes ?? (await largestBlock(address));
+        const link = await readLink(address);
         const socket = createSocket('udp4');
         this.#sockets.push(socket);
         socket.bind(port, address);
         await once(socket, 'listening');
         socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
         port = socket.address().port;
-        socket.on('message', (bytes, from) => void this.#receive({ socket, address, maxBlockBytes }, bytes, from));
+        socket.on('message', (bytes, from) => void this.#receive({ socket, address, link }, bytes, from));
         socket.on('error', (err) => this.#options.log.error({ err, address }, 'tftp socket failed'));
       }
     } catch (error) {
@@ -127,7 +127,7 @@ export class TftpServer {
   }
 
   /** Never rejects: a datagram is not worth a process. */
-  async #receive(local: { socket: Socket; address: string; maxBlockBytes: number }, bytes: Buffer, from: RemoteInfo): Promise<void> {
+  async #receive(local: { socket: Socket; address: string; link: TftpLink }, bytes: Buffer, from: RemoteInfo): Promise<void> {
     const request = parseTftp(bytes);
     if (request === undefined || from.port === 0) {
       this.#counters.malformed += 1;
@@ -151,7 +151,8 @@ export class TftpServer {
       return;
     }
     try {
-      await this.#read({ request, file, from, localAddress: local.address, maxBlockBytes: local.maxBlockBytes, refuse });
+      const maxBlockBytes = this.#options.limits?.maxBlockBytes ?? largestBlock(local.link, from.address);
+      await this.#read({ request, file, from, localAddress: local.address, maxBlockBytes, refuse });
     } catch (err) {
       this.#counters.failed += 1;
       refuse(TFTP_ERROR.notDefined, 'not available now, ask again');

@@ -133,6 +133,21 @@ describe('TFTP server', () => {
     socket.close();
   });
 
+  it('netboot rule 3: answers from the address that was asked, and grants what the MTU of its link carries whole', async () => {
+    const two = new TftpServer({ addresses: ['127.0.0.1', '127.0.0.2'], port: 0, root: path.join(directory, 'loaders'), log: createLogger('test', 'silent') });
+    const listening = await two.start();
+    const socket = await openClient();
+    for (const address of ['127.0.0.2', '127.0.0.1']) {
+      socket.send(request('even', { blksize: 65_464 }), listening, address);
+      const answer = await next(socket);
+      // The loopback's MTU is 65,536 on Linux.
+      expect([answer?.from.address, answer?.bytes.toString()]).toEqual([address, '\u0000\u0006blksize\u000065464\u0000']);
+      socket.send(Buffer.from('\u0000\u0005\u0000\u0000enough\u0000'), answer?.from.port ?? 0, address);
+    }
+    socket.close();
+    await two.close();
+  });
+
   it('netboot rule 3: takes an ERROR after the OACK for a size probe, not for a failure', async () => {
     const before = server.counters();
     const socket = await openClient();
