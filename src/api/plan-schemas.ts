@@ -60,6 +60,11 @@ export type CommitRequest = NonNullable<z.input<typeof commitRequestSchema>>;
 /** `stop`: what runs is cancelled as well. */
 export const recallRequestSchema = request({ stop: z.boolean().optional() }).optional();
 
+/** `force`: breaks off even a step that must not be. */
+export const proposeRequestSchema = request({ force: z.boolean().optional() }).optional();
+/** `proposed`: how many noderoles left their state. */
+export const proposeResultSchema = answer({ proposed: z.int(), deployment: deploymentSchema });
+
 /** `noderoles`: how many left PROPOSED; `data`: containers whose data changed; `unbound`: noderoles that were gone. */
 const head = { revision: z.int(), author: z.string(), comment: z.string(), at: z.iso.datetime(), noderoles: z.int(), data: z.int(), unbound: z.int() };
 export const revisionHeadSchema = answer(head);

@@ -72,6 +72,8 @@ export function createClient(options: ClientOptions) {
       plan: (key: Key, body?: p.PlanRequest, call?: CallOptions) => write('POST', `/deployments/${segment(key)}/plan`, p.planSchema, body, call),
       commit: (key: Key, body?: p.CommitRequest, call?: CallOptions) => write('PUT', `/deployments/${segment(key)}/commit`, s.commitResultSchema, body, call),
       recall: (key: Key, body?: { stop?: boolean }, call?: CallOptions) => write('PUT', `/deployments/${segment(key)}/recall`, s.deploymentSchema, body, call),
+      propose: (key: Key, body?: { force?: boolean }, call?: CallOptions) =>
+        write('PUT', `/deployments/${segment(key)}/propose`, p.proposeResultSchema, body, call),
       revisions: (key: Key, query?: PageQuery, call?: CallOptions) =>
         get(`/deployments/${segment(key)}/revisions`, s.pageOf(p.revisionHeadSchema), call, query),
       revision: (key: Key, revision: number, call?: CallOptions) => get(`/deployments/${segment(key)}/revisions/${revision}`, p.revisionSchema, call),

@@ -78,7 +78,7 @@ function refuse({ name, system, children, live, needed }: Found): void {
     });
   if (live.length > 0)
     throw new ConflictError(
-      `deployment '${name}' has ${live.length} noderoles that are committed or still being stopped (${some(live)}); take them back first: prybar noderoles propose ${live[0]}`,
+      `deployment '${name}' has ${live.length} noderoles that are committed or still being stopped (${some(live)}); take them back first: prybar deployments propose ${name}`,
       { code: 'deployment-live' },
     );
   if (needed.length > 0)

@@ -1,8 +1,9 @@
-/** `/deployments/:key/plan`, `commit`, `recall`, `rollback` and the history: what a commit would do, does, and did. */
+/** `/deployments/:key/plan`, `commit`, `recall`, `propose`, `rollback` and the history: what a commit would do, does, and did. */
 import { z } from 'zod';
 import type { Db } from '../../db/client.js';
 import { commitDeployment } from '../../deployments/commit.js';
 import { readPlan } from '../../deployments/plan-read.js';
+import { proposeDeployment } from '../../deployments/propose.js';
 import { recallDeployment } from '../../deployments/recall.js';
 import { diffRevisions, listRevisions, readRevision } from '../../deployments/revisions.js';
 import { rollBack } from '../../deployments/rollback.js';
@@ -67,6 +68,22 @@ function commitRoutes(db: Db & Governed): Route[] {
         const id = await deploymentId(db, params.key);
         await recallDeployment(db, id, actor.name, { stop: body?.stop });
         return await readDeployment(db, id);
+      },
+    }),
+    defineRoute({
+      method: 'put',
+      path: '/deployments/:key/propose',
+      scope: 'operator',
+      tag,
+      summary: 'Take all its noderoles back to PROPOSED, to change them or to delete it; what runs is stopped',
+      params: byKey,
+      body: p.proposeRequestSchema,
+      answer: p.proposeResultSchema,
+      refusals: [409],
+      async handle({ params, body, actor }) {
+        const id = await deploymentId(db, params.key);
+        const proposed = await proposeDeployment(db, id, actor.name, { force: body?.force });
+        return { proposed, deployment: await readDeployment(db, id) };
       },
     }),
     defineRoute({

@@ -191,6 +191,22 @@ export function addDeployments(program: Command, cli: Cli): void {
         LOOK_FOR_DEPLOYMENTS,
       ),
     );
+  deployments
+    .command('propose')
+    .description('take all noderoles of a deployment back to PROPOSED, to change them or to delete it; what runs is stopped')
+    .argument('<deployment>', 'id or name')
+    .option('--force', 'break off even a step that must not be, such as a firmware update')
+    .action((key: string, options: { force?: true }, command: Command) =>
+      cli.run(
+        command,
+        async ({ client, output, signal }) => {
+          const done = await client().deployments.propose(key, options.force === true ? { force: true } : undefined, { signal });
+          output.print(done, () => `${done.deployment.name}: ${countText(done.proposed, 'noderole')} taken back to PROPOSED`);
+          output.hint(`next: prybar plan ${key}, or prybar deployments delete ${key}`);
+        },
+        LOOK_FOR_DEPLOYMENTS,
+      ),
+    );
   addWatch(deployments, cli);
   deployments
     .command('delete')

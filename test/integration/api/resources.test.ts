@@ -50,6 +50,7 @@ describe('resources', () => {
         ['delete', 'nope'],
         ['put', 'nope/commit'],
         ['put', 'nope/recall'],
+        ['put', 'nope/propose'],
         ['get', 'nope/matrix'],
       ] as const)
         problem((await as()[method](`${API}/deployments/${path}`).expect(404)).body, 'not-found');

@@ -133,6 +133,7 @@ export const deployment: Deployment = {
   counts: counts({ ACTIVE: 1, ERROR: 1 }),
   nodes: 2,
 };
+export const proposed = { proposed: 3, deployment };
 
 export const deploymentRole = {
   id: 5,

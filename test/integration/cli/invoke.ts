@@ -73,6 +73,7 @@ function fillFleet({ answers }: StubApi): void {
     deployment: answer.deployment,
   });
   put('PUT /api/v2/deployments/demo/recall', answer.deployment);
+  put('PUT /api/v2/deployments/demo/propose', answer.proposed);
   put('POST /api/v2/deployments/demo/plan', answer.plan);
   put('POST /api/v2/batch', answer.batch);
   put('GET /api/v2/deployments/demo/revisions', answer.page([answer.revisionHead]));

@@ -61,6 +61,7 @@ const COMMANDS: [string, string[], unknown][] = [
   ['deployments resume', ['demo'], answer.deployment],
   ['deployments power-on', ['demo', 'never'], answer.deployment],
   ['deployments recall', ['demo'], answer.deployment],
+  ['deployments propose', ['demo'], answer.proposed],
   ['deployments watch', ['demo'], answer.deployment],
   ['deployments delete', ['demo'], NOTHING],
   ['rollout show', ['demo'], answer.rollout],

@@ -130,6 +130,9 @@ describe('the command line and the real server', () => {
   it('recall and delete what was made', async () => {
     expect(await prybar(['noderoles', 'propose', 'app@n1'])).toMatchObject({ exitCode: 0 });
     expect(await prybar(['deployments', 'recall', 'shop'])).toMatchObject({ exitCode: 0 });
+    expect((await prybar(['deployments', 'delete', 'shop'])).stderr).toContain('prybar deployments propose shop');
+    expect((await prybar(['deployments', 'propose', 'shop'])).stdout).toBe('shop: 1 noderole taken back to PROPOSED\n');
+    expect(await prybar(['deployments', 'delete', 'shop'])).toMatchObject({ exitCode: 0 });
     expect(await prybar(['deployments', 'delete', 'empty'])).toMatchObject({ exitCode: 0, stdout: '' });
     expect((await prybar(['deployments', 'show', 'empty'])).exitCode).toBe(1);
   });

@@ -2,6 +2,7 @@
 import { afterAll, beforeEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { commitDeployment } from '../../../src/deployments/commit.js';
 import { readPlan } from '../../../src/deployments/plan-read.js';
+import { proposeDeployment } from '../../../src/deployments/propose.js';
 import { recallDeployment } from '../../../src/deployments/recall.js';
 import { redeploy } from '../../../src/deployments/redeploy.js';
 import { deleteDeployment } from '../../../src/deployments/remove.js';
@@ -233,6 +234,34 @@ describe('revisions', () => {
     expect(after.rows[0]?.n).toBe((before.rows[0]?.n ?? 0) + 1);
     expect([await stateOf(engine.db, os), await stateOf(engine.db, web)]).toEqual(['ACTIVE', 'ACTIVE']);
     expect(await unsound(engine.db)).toEqual([]);
+  });
+
+  it('takes a whole deployment back to PROPOSED: what runs is stopped, what stands on it elsewhere stays, and it can be deleted', async () => {
+    const below = (await createDeployment(engine.db, { name: 'below', parentId: engine.deploymentId, actor: 'anna' })).id;
+    const os = await bind(engine, role('os'), node(0));
+    const web = (await bindRole(engine.db, { roleId: role('web'), nodeId: node(0), deploymentId: below, actor: 'anna' })).nodeRoleId;
+    await commitDeployment(engine.db, below, 'anna', { withParents: true });
+    await driveToEnd(engine.db);
+    const other = await bind(engine, role('other'), node(1));
+    await commit();
+    const turn = (await claimAndBegin(engine.db)).get(other);
+    await pool().query(`UPDATE runs SET unabortable = 'flashing' WHERE id = $1`, [turn?.runId]);
+    await expect(proposeDeployment(engine.db, engine.deploymentId, 'anna')).rejects.toMatchObject({
+      code: 'unabortable',
+      message: expect.stringContaining('flashing'),
+    });
+    expect(await stateOf(engine.db, os)).toBe('ACTIVE');
+    expect(await proposeDeployment(engine.db, engine.deploymentId, 'anna', { force: true })).toBe(2);
+    expect([await stateOf(engine.db, os), await stateOf(engine.db, other), await stateOf(engine.db, web)]).toEqual(['PROPOSED', 'PROPOSED', 'ACTIVE']);
+    expect((await pool().query('SELECT status FROM runs WHERE id = $1', [turn?.runId])).rows).toEqual([{ status: 'STOPPING' }]);
+    expect(await proposeDeployment(engine.db, engine.deploymentId, 'anna')).toBe(0);
+    expect(await unsound(engine.db)).toEqual([]);
+    await expect(deleteDeployment(engine.db, engine.deploymentId, 'anna', { recursive: true })).rejects.toMatchObject({
+      code: 'deployment-live',
+      message: expect.stringContaining('prybar deployments propose below'),
+    });
+    const system = (await pool().query<{ id: number }>('SELECT id FROM deployments WHERE system')).rows[0]?.id ?? 0;
+    await expect(proposeDeployment(engine.db, system, 'anna')).rejects.toMatchObject({ code: 'deployment-system' });
   });
 
   it('deletes a deployment only when nothing stands on it, and a whole tree on demand, or nothing of it', async () => {
