@@ -8,7 +8,8 @@ import { kickAfter } from '../api/kick.js';
 import { createNodeRouter } from '../api/routes/node.js';
 import { createWorkWake } from '../api/work-wake.js';
 import { createLeaseLookup } from '../bootenvs/leased.js';
-import { openLiveRegistry, type LiveRegistry } from '../bootenvs/live-registry.js';
+import { lateRegistry, type LateRegistry } from '../bootenvs/late-registry.js';
+import { openLiveRegistry } from '../bootenvs/live-registry.js';
 import { depsAt, factsOfOffer, type OfferDeps } from '../bootenvs/offer.js';
 import { createRenderedFiles } from '../bootenvs/rendered-files.js';
 import { BOOT_SERVER_OPTIONS, limitServer } from '../boot-http/limits.js';
@@ -47,15 +48,16 @@ export async function startBoot(context: Context): Promise<Part> {
     for (const part of started.reverse()) await part.close();
   };
   try {
-    const registry = await openLiveRegistry({ home: context.config.home, pool: db.pool, log: log.child({ service: 'bootenvs' }) });
+    const registry = lateRegistry(() => openLiveRegistry({ home: context.config.home, pool: db.pool, log: log.child({ service: 'bootenvs' }) }));
     started.push(registry);
     const deps = bootDeps(context, registry, macOf, files);
     started.push(await startTftp(context, phases, deps));
     started.push(await startHttp(context, phases, deps));
     started.push(await startDns(context));
-    started.push(await startExternal(context));
-    // DHCP last: nobody is sent to a server that does not answer yet.
+    // DHCP last of the servers: nobody is sent to one that does not listen yet.
     started.push(await startDhcp(context, phases));
+    await registry.open();
+    started.push(await startExternal(context));
     return { close };
   } catch (error) {
     await close();
@@ -99,10 +101,10 @@ function raiseAlarm(db: Context['db'], event: DomainEvent, log: Context['log']):
 type MacOf = ReturnType<typeof createLeaseLookup>;
 /** What the servers of files share. */
 type Files = { cache: FileCache; transfers: LiveTransfers };
-type BootDeps = OfferDeps & Files & { macOf: MacOf };
+type BootDeps = OfferDeps & Files & { macOf: MacOf; bootenvsRead: Promise<void> };
 
 /** What scripts and other rendered files are made from. */
-function bootDeps({ db, config, log }: Context, registry: LiveRegistry, macOf: MacOf, files: Files): BootDeps {
+function bootDeps({ db, config, log }: Context, registry: LateRegistry, macOf: MacOf, files: Files): BootDeps {
   return {
     db,
     home: config.home,
@@ -111,6 +113,7 @@ function bootDeps({ db, config, log }: Context, registry: LiveRegistry, macOf: M
     // Several networks: as DHCP, which names the address that it heard the machine at.
     ...(config.interfaces.length === 0 ? {} : { baseUrlAt: (address: string) => `http://${address}:${config.bootHttpPort}` }),
     registry: () => registry.current(),
+    bootenvsRead: registry.ready,
     bootTokenSeconds: BOOT_TOKEN_SECONDS,
     installTokenSeconds: config.installDeadlineSeconds + BOOT_TOKEN_SECONDS,
     macOf,
@@ -129,6 +132,7 @@ async function startTftp({ db, config, log }: Context, phases: PhaseRecorder, de
     log: log.child({ service: 'tftp' }),
     macOf: deps.macOf,
     async virtualFiles(name, { address, localAddress }) {
+      await deps.bootenvsRead;
       const file = await createRenderedFiles(depsAt(deps, localAddress)).text(name, { address, look: false });
       // The same step as over HTTP: what reads the timeline asks what was decided, not how it travelled.
       if (file?.mac && file.offer) {
@@ -187,9 +191,11 @@ async function startHttp(context: Context, phases: PhaseRecorder, deps: BootDeps
     .use(createNodeRouter({ db, config, log, wakeWork: createWorkWake(db), closing: closing.signal }));
   const answerBy = (handler: BootHandler) => (req: IncomingMessage, res: ServerResponse) => {
     kickAfter(() => context.doorbell.kick(), req, res);
-    void handler(req, res).then((answered) => {
-      if (!answered) nodes(req, res);
-    });
+    void deps.bootenvsRead
+      .then(() => handler(req, res))
+      .then((answered) => {
+        if (!answered) nodes(req, res);
+      });
   };
   const server = createServer(BOOT_SERVER_OPTIONS, answerBy(boot));
   limitServer(server);
