@@ -26,7 +26,7 @@ export function openContext(name: string, config: Config, log: Logger = createLo
   const context: Context = {
     config,
     log,
-    db: { ...db, vetoes: createVetoes(() => hooks) },
+    db: Object.assign(db, { vetoes: createVetoes(() => hooks) }),
     backend,
     doorbell: new Doorbell(backend),
   };

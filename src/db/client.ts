@@ -43,16 +43,21 @@ export function createPool(url: string, max: number, applicationName: string): P
   return pool;
 }
 
-/** Opens both clients. Connections are made on first use; `assertReachable` tells early. */
+/**
+ * Opens both clients. Connections are made on first use, and so is the Prisma client, which takes longer than all else that a
+ * boot server opens at its start: extend what this returns by Object.assign, for a spread would make it. `assertReachable` tells early.
+ */
 export function openDb(options: { url: string; applicationName: string; poolSize?: number; prismaPoolSize?: number }): Db {
   const pool = createPool(options.url, options.poolSize ?? 10, options.applicationName);
-  const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: options.url, max: options.prismaPoolSize ?? 5 }) });
+  let prisma: PrismaClient | undefined;
   return {
     pool,
-    prisma,
+    get prisma() {
+      return (prisma ??= new PrismaClient({ adapter: new PrismaPg({ connectionString: options.url, max: options.prismaPoolSize ?? 5 }) }));
+    },
     url: options.url,
     async close() {
-      await prisma.$disconnect();
+      await prisma?.$disconnect();
       await pool.end();
     },
   };
