@@ -4,12 +4,14 @@
  */
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { announceServer, joinBootServers, leaveBootServers, readPeers, reportServing, SERVER_LEASE_SECONDS, type BootServer } from './boot-server-row.js';
+import type { BootServer } from './boot-server-row.js';
 import { withDeadline } from './deadline.js';
-import { encodeOptions } from './named-options.js';
+import { readTableHint } from './hints.js';
 import type { Network } from './network.js';
-import { readNetworks } from './read-table.js';
+import { readChanges, readNetworks } from './read-table.js';
+import { ServingReport } from './serving-report.js';
 import type { DhcpEntry } from './situation.js';
+import { readEntryRecords } from './table-records.js';
 
 export type DirectoryDeps = {
   readonly pool: Pool;
@@ -22,49 +24,34 @@ export type DirectoryDeps = {
   readonly pollMs?: number;
 };
 
-/** The table's counters beside each changed entry; `mac` is null when none changed. */
-type TableRow = (EntryRow | { mac: null }) & { revision: string; networks_revision: string };
-
-type EntryRow = {
-  mac: string;
-  node_id: number;
-  hostname: string;
-  bootenv: string;
-  boot_local: boolean;
-  options: unknown;
-  deleted: boolean;
-};
-
 /** The revision is a hint away at best; without NOTIFY a change is served this late at worst. */
 const POLL_MS = 250;
-const HEARTBEAT_MS = 5_000;
 const QUERY_TIMEOUT_MS = 3_000;
+/** The first reading brings every machine there is. */
+const FIRST_TIMEOUT_MS = 30_000;
 
-const FOLLOW = `
-  SELECT t.revision, t.networks_revision, e.mac, e.node_id, e.hostname, e.bootenv, e.boot_local, e.options, e.deleted
-    FROM dhcp_table t LEFT JOIN dhcp_entries e ON e.revision > $1::bigint
-   WHERE t.id = 1 ORDER BY e.revision`;
+/** Before the first reading. */
+const NOTHING = -1n;
 
 export class Directory {
   readonly #deps: DirectoryDeps;
+  readonly #report: ServingReport;
   readonly #entries = new Map<string, DhcpEntry>();
   #networks: readonly Network[] = [];
   #problems: ReadonlySet<string> = new Set();
-  #revision = -1n;
-  #networksRevision = -1n;
-  #hasPeers = false;
-  #peerIds: readonly number[] = [];
-  #leaseEndsAtMs = 0;
-  #heartbeatAtMs = 0;
+  #revision = NOTHING;
+  #networksRevision = NOTHING;
   #isDegraded = false;
   #isClosed = false;
-  #hasJoined = false;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
+  #reporting: Promise<void> | undefined;
   #isKicked = false;
 
   constructor(deps: DirectoryDeps) {
     this.#deps = deps;
+    const networkIds = (): number[] => this.#networks.filter((network) => network.mode !== 'off').map((network) => network.id);
+    this.#report = new ServingReport({ ...deps, serving: () => ({ revision: this.#revision, networkIds: networkIds() }) });
   }
 
   /**
@@ -72,10 +59,12 @@ export class Directory {
    * nothing must not answer.
    */
   async start(): Promise<void> {
-    await this.#ask(joinBootServers(this.#deps.pool, this.#deps.server));
-    this.#hasJoined = true;
-    await this.#follow();
-    await this.#ask(announceServer(this.#deps.pool));
+    const joined = this.#report.join();
+    joined.catch(() => undefined); // awaited below
+    await this.#follow(FIRST_TIMEOUT_MS);
+    await joined;
+    await this.#report.send();
+    await this.#report.announce();
     this.#schedule();
   }
 
@@ -90,17 +79,17 @@ export class Directory {
 
   /** Addresses of the DHCP servers of this Prybar, ours included, as of the last heartbeat. */
   peerIds(): readonly number[] {
-    return this.#peerIds;
+    return this.#report.peerIds();
   }
 
   /** Whether another DHCP server answers from the same tables. */
   hasPeers(): boolean {
-    return this.#hasPeers;
+    return this.#report.hasPeers();
   }
 
   /** Another server has come: the next look reports, and learns of it. */
   meetPeers(): void {
-    this.#heartbeatAtMs = -Infinity;
+    this.#report.makeDue();
     this.kick();
   }
 
@@ -111,7 +100,7 @@ export class Directory {
 
   /** Whether boot files other than local ones may be given: our report still stands (engine-rules 6). */
   mayBoot(): boolean {
-    return this.#deps.monotonicMs() < this.#leaseEndsAtMs;
+    return this.#report.isInForce();
   }
 
   /** True while the database does not answer and memory does. */
@@ -119,7 +108,20 @@ export class Directory {
     return this.#isDegraded;
   }
 
-  /** Looks for a new revision at once: the hint that one may be there. Safe at any rate. */
+  /**
+   * A hint of a new revision. It brings the entries of a small change along: when that is the revision after ours it is taken as
+   * it is, without a query; otherwise what is missing is read.
+   */
+  hear(payload: string): void {
+    const hint = readTableHint(payload);
+    const isNext = hint !== undefined && this.#running === undefined && hint.revision === this.#revision + 1n;
+    if (this.#isClosed || !isNext) return this.kick();
+    this.#apply(hint.records);
+    this.#revision = hint.revision;
+    this.#reportSoon();
+  }
+
+  /** Looks for a new revision at once. Safe at any rate. */
   kick(): void {
     if (this.#isClosed) return;
     if (this.#running !== undefined) {
@@ -135,9 +137,9 @@ export class Directory {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     await this.#running;
-    if (!this.#hasJoined) return;
+    await this.#reporting;
     try {
-      await this.#ask(leaveBootServers(this.#deps.pool, this.#deps.server));
+      await this.#report.leave();
     } catch (error) {
       // The row's lease ends by itself; whoever waits for us waits that much longer.
       this.#deps.logger.warn({ err: error }, 'could not leave the boot servers');
@@ -152,16 +154,26 @@ export class Directory {
   async #tick(): Promise<void> {
     do {
       this.#isKicked = false;
-      this.#running = this.#followSafely();
+      this.#running = this.#safely(() => this.#follow(QUERY_TIMEOUT_MS));
       await this.#running;
     } while (this.#isKicked && !this.#isClosed);
     this.#running = undefined;
+    this.#reportSoon();
     this.#schedule();
   }
 
-  async #followSafely(): Promise<void> {
+  /** Who waits for the revision that is served now hears of it; what changes meanwhile is the next report's. */
+  #reportSoon(): void {
+    if (this.#reporting !== undefined || this.#isClosed || this.#isDegraded || !this.#report.isDue()) return;
+    this.#reporting = this.#safely(() => this.#report.send()).finally(() => {
+      this.#reporting = undefined;
+      this.#reportSoon();
+    });
+  }
+
+  async #safely(ask: () => Promise<void>): Promise<void> {
     try {
-      await this.#follow();
+      await ask();
       if (this.#isDegraded) this.#deps.logger.info({ revision: this.#revision.toString() }, 'database is back');
       this.#isDegraded = false;
     } catch (error) {
@@ -170,74 +182,42 @@ export class Directory {
     }
   }
 
-  /** What has changed, read in one statement and so from one moment: an entry costs its row, the networks are read when they moved. */
-  async #follow(): Promise<void> {
+  /** Reads what has changed: an entry costs its row, the networks are read when they moved. */
+  async #follow(timeoutMs: number): Promise<void> {
     const before = this.#revision;
-    const { rows } = await this.#ask(this.#deps.pool.query<TableRow>({ name: 'dhcp-follow', text: FOLLOW, values: [before.toString()] }));
-    const revision = BigInt(rows[0]?.revision ?? 0);
-    const networksRevision = BigInt(rows[0]?.networks_revision ?? 0);
-    const isRestored = revision < before; // an older database was put in place: start anew
-    const haveNetworksMoved = networksRevision !== this.#networksRevision || isRestored;
-    if (isRestored) {
+    const isFirst = before === NOTHING;
+    const ask = <T>(query: Promise<T>): Promise<T> => withDeadline(query, timeoutMs, 'a query of the DHCP directory');
+    // At the start both are needed, and neither waits for the other.
+    const networks = isFirst ? ask(this.#loadNetworks()) : Promise.resolve();
+    const [changes] = await Promise.all([ask(readChanges(this.#deps.pool, before)), networks]);
+    if (changes.revision < before) {
+      // An older database was put in place: start anew.
       this.#entries.clear();
-      this.#revision = -1n;
-      this.#networksRevision = -1n;
-      return this.#follow();
+      this.#revision = NOTHING;
+      return this.#follow(FIRST_TIMEOUT_MS);
     }
-    for (const row of rows) this.#apply(row);
-    // Committed before they were counted, or read once more by the next look.
-    if (haveNetworksMoved) await this.#loadNetworks();
-    this.#revision = revision;
-    this.#networksRevision = networksRevision;
-    if (revision !== before || this.#deps.monotonicMs() - this.#heartbeatAtMs >= HEARTBEAT_MS) await this.#report();
+    for (const records of changes.records) this.#apply(records);
+    if (changes.networksRevision !== this.#networksRevision) await ask(this.#loadNetworks());
+    this.#revision = changes.revision;
   }
 
-  #apply(row: TableRow): void {
-    if (row.mac === null) return; // the table's row alone: no entry has changed
-    if (row.deleted) this.#entries.delete(row.mac);
-    else this.#entries.set(row.mac, this.#entryOfRow(row));
-  }
-
-  #entryOfRow(row: EntryRow): DhcpEntry {
-    const { options, problems } = encodeOptions(row.options);
-    for (const reason of problems) this.#deps.logger.warn({ mac: row.mac, nodeId: row.node_id, reason }, 'option left out');
-    return {
-      mac: row.mac,
-      nodeId: row.node_id,
-      hostName: row.hostname,
-      bootenv: row.bootenv,
-      bootLocal: row.boot_local,
-      options,
-    };
+  #apply(text: string): void {
+    const { logger } = this.#deps;
+    const { records, unreadable } = readEntryRecords(text);
+    for (const row of unreadable) logger.error({ row: row.slice(0, 100) }, 'entry of the DHCP table left out');
+    for (const { mac, entry, problems } of records) {
+      for (const reason of problems) logger.warn({ mac, nodeId: entry?.nodeId, reason }, 'option left out');
+      if (entry === undefined) this.#entries.delete(mac);
+      else this.#entries.set(mac, entry);
+    }
   }
 
   async #loadNetworks(): Promise<void> {
-    const { pool, logger } = this.#deps;
-    const built = await this.#ask(readNetworks(pool));
-    // Networks are read again with every change of the table; a problem is news once.
-    for (const problem of built.problems) if (!this.#problems.has(problem)) logger.warn({ reason: problem }, 'network setting left out');
+    const built = await readNetworks(this.#deps.pool);
+    // Networks are read again with every change of them; a problem is news once.
+    for (const problem of built.problems) if (!this.#problems.has(problem)) this.#deps.logger.warn({ reason: problem }, 'network setting left out');
     this.#problems = new Set(built.problems);
     this.#networks = built.networks;
-  }
-
-  /** The lease counts from before the report was sent: ours must never outlive the row's. */
-  async #report(): Promise<void> {
-    const { pool, server, monotonicMs, counters } = this.#deps;
-    const sentAtMs = monotonicMs();
-    const networkIds = this.#networks.filter((network) => network.mode !== 'off').map((network) => network.id);
-    const heartbeat = { revision: this.#revision, networkIds, counters: counters() };
-    if (!(await this.#ask(reportServing(pool, server, heartbeat)))) {
-      await this.#ask(joinBootServers(pool, server));
-      await this.#ask(reportServing(pool, server, heartbeat));
-    }
-    const peers = await this.#ask(readPeers(pool, server));
-    this.#peerIds = peers.addresses;
-    this.#hasPeers = peers.others > 0;
-    this.#heartbeatAtMs = sentAtMs;
-    this.#leaseEndsAtMs = sentAtMs + SERVER_LEASE_SECONDS * 1000;
-  }
-
-  #ask<T>(query: Promise<T>): Promise<T> {
-    return withDeadline(query, QUERY_TIMEOUT_MS, 'a query of the DHCP directory');
+    this.#networksRevision = built.revision;
   }
 }

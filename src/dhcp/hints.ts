@@ -6,11 +6,13 @@ import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
 import { withDeadline } from './deadline.js';
 
-/** Payload: the new revision, or `join` when a server has come. */
+/** Payload: the new revision, with the entries of a small change (readTableHint); or `join` when a server has come. */
 export const TABLE_CHANNEL = 'prybar_dhcp';
 /** Payload: id of the server that wrote, a space, addresses with commas between them. */
 export const LEASES_CHANNEL = 'prybar_leases';
 
+/** ASCII 29, between the revision and the entries: 20261121180065_dhcp_hint_entries writes it. */
+const RECORDS_FOLLOW = '\u001d';
 /** A notification holds less than 8,000 bytes (PostgreSQL manual, NOTIFY); an address takes 16 at most. */
 const ADDRESSES_A_HINT = 400;
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -116,6 +118,12 @@ export class Hints {
     const [serverId, addresses = ''] = payload.split(' ');
     if (serverId !== this.#deps.serverId && addresses !== '') this.#deps.onLeases(addresses.split(','));
   }
+}
+
+/** The revision of a hint that brings its entries along, and their text for readEntryRecords; undefined for one that does not. */
+export function readTableHint(payload: string): { readonly revision: bigint; readonly records: string } | undefined {
+  const end = payload.indexOf(RECORDS_FOLLOW);
+  return end > 0 && /^\d+$/.test(payload.slice(0, end)) ? { revision: BigInt(payload.slice(0, end)), records: payload.slice(end + 1) } : undefined;
 }
 
 /** Tells the other servers which leases were written. Safe to repeat; a hint that is lost costs one refused REQUEST. */

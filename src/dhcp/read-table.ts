@@ -1,17 +1,48 @@
 /** Reads what a DHCP server knows besides its leases: for the server itself, and for whoever asks what it would answer. */
 import type { Pool } from 'pg';
 import { encodeOptions } from './named-options.js';
-import { buildNetworks, NETWORK_COLUMNS, type BuiltNetworks, type NetworkRow, type RangeRow, type ReservationRow } from './network-rows.js';
+import { buildNetworks, NETWORK_COLUMNS, type BuiltNetworks, type NetworkRow, type RangeRow } from './network-rows.js';
 import type { DhcpEntry } from './situation.js';
+import { ENTRY_RECORDS, readReservationRecords, RESERVATION_RECORDS } from './table-records.js';
 
-/** Every network with its ranges and reservations. */
-export async function readNetworks(pool: Pool): Promise<BuiltNetworks> {
-  const [networks, ranges, reservations] = await Promise.all([
-    pool.query<NetworkRow>(`SELECT ${NETWORK_COLUMNS} FROM networks ORDER BY id`),
-    pool.query<RangeRow>('SELECT network_id, name, first_address, last_address FROM network_ranges ORDER BY id'),
-    pool.query<ReservationRow>('SELECT network_id, address, mac, unmanaged, hostname FROM reservations'),
-  ]);
-  return buildNetworks(networks.rows, ranges.rows, reservations.rows);
+/** In texts of a thousand machines each: one of 100,000 would hold up the packets that come while it is read. */
+const FOLLOW = `
+  SELECT t.revision, t.networks_revision, c.records
+    FROM dhcp_table t LEFT JOIN (
+      SELECT ${ENTRY_RECORDS} AS records FROM dhcp_entries e WHERE e.revision > $1::bigint GROUP BY e.node_id / 1000) c ON true
+   WHERE t.id = 1`;
+
+/** The table's counters beside what has changed since a revision; `records` is null when nothing has. */
+type FollowRow = { revision: string | number; networks_revision: string | number; records: string | null };
+
+/** What has changed, read in one statement and so from one moment: texts for readEntryRecords. */
+export type Changes = { readonly revision: bigint; readonly networksRevision: bigint; readonly records: readonly string[] };
+
+/** Every entry whose revision is above the given one; all of them above -1. Uses `dhcp_entries_revision_idx`. */
+export async function readChanges(pool: Pool, after: bigint): Promise<Changes> {
+  const { rows } = await pool.query<FollowRow>({ name: 'dhcp-follow', text: FOLLOW, values: [after.toString()] });
+  return {
+    revision: BigInt(rows[0]?.revision ?? 0),
+    networksRevision: BigInt(rows[0]?.networks_revision ?? 0),
+    records: rows.flatMap(({ records }) => records ?? []),
+  };
+}
+
+const NETWORKS = `
+  SELECT 'revision' AS kind, 0 AS network_id, networks_revision::text AS body FROM dhcp_table WHERE id = 1
+   UNION ALL SELECT 'network', n.id, to_json(n)::text FROM (SELECT ${NETWORK_COLUMNS} FROM networks) n
+   UNION ALL SELECT 'range', r.network_id, to_json(r)::text FROM (SELECT network_id, name, first_address, last_address FROM network_ranges ORDER BY id) r
+   UNION ALL SELECT 'reservations', network_id, ${RESERVATION_RECORDS} FROM reservations GROUP BY network_id, id / 1000`;
+
+type NetworkPart = { kind: 'revision' | 'network' | 'range' | 'reservations'; network_id: number; body: string };
+
+/** Every network with its ranges and reservations, in one statement; `revision` is what counts their changes. */
+export async function readNetworks(pool: Pool): Promise<BuiltNetworks & { readonly revision: bigint }> {
+  const { rows } = await pool.query<NetworkPart>({ name: 'dhcp-networks', text: NETWORKS });
+  const bodiesOf = <T>(kind: NetworkPart['kind']): T[] => rows.filter((row) => row.kind === kind).map((row): T => JSON.parse(row.body));
+  const networks = bodiesOf<NetworkRow>('network').sort((one, other) => one.id - other.id);
+  const reservations = rows.filter((row) => row.kind === 'reservations').flatMap((row) => readReservationRecords(row.network_id, row.body));
+  return { ...buildNetworks(networks, bodiesOf<RangeRow>('range'), reservations), revision: BigInt(bodiesOf<number>('revision')[0] ?? 0) };
 }
 
 type EntryRow = { mac: string; node_id: number; hostname: string; bootenv: string; boot_local: boolean; options: unknown };

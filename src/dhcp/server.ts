@@ -89,7 +89,7 @@ export class DhcpServer {
       pool,
       logger,
       serverId: server.id,
-      onTable: (payload) => (payload === JOIN_HINT ? this.#directory.meetPeers() : this.#directory.kick()),
+      onTable: (payload) => (payload === JOIN_HINT ? this.#directory.meetPeers() : this.#directory.hear(payload)),
       onLeases: (addresses) => this.#leases.relearn(addresses.flatMap((address) => parseIpv4(address) ?? [])),
       onConnected: () => this.#onConnected(),
     });
@@ -109,8 +109,8 @@ export class DhcpServer {
     this.#endpoints = await openEndpoints(this.#options.sockets);
     this.#serverIds.push(...new Set(this.#endpoints.map((endpoint) => endpoint.address).filter((address) => address !== 0)));
     try {
-      await this.#directory.start();
-      await this.#leases.load();
+      // Both are heard of before anything is closed again: neither may go on behind a server that has failed.
+      for (const read of await Promise.allSettled([this.#directory.start(), this.#leases.load()])) if (read.status === 'rejected') throw read.reason;
       this.#hints.start();
     } catch (error) {
       await this.close();
