@@ -72,8 +72,8 @@ export async function bridgeDatabase(url: string): Promise<{ url: string; close:
   const bridge = createServer((inner) => {
     const outer = createConnection({ host: target.hostname, port: Number(target.port || '5432') });
     inner.pipe(outer).pipe(inner);
-    inner.on('error', () => outer.destroy());
-    outer.on('error', () => inner.destroy());
+    // A pipe whose end is gone reads no more, and would never see that its beginning has gone too.
+    for (const [one, other] of [[inner, outer] as const, [outer, inner] as const]) one.on('error', () => undefined).on('close', () => other.destroySoon());
   });
   bridge.listen(join(folder, '.s.PGSQL.5432'));
   await once(bridge, 'listening');
