@@ -10,7 +10,7 @@ import { prybarHome } from './project.mjs';
 import { run, step } from './step.mjs';
 
 /** @typedef {'redis-server' | 'grub-mkimage' | 'ipxe' | 'busybox' | 'ipmitool' | 'kea-dhcp4' | 'dhcpd' | 'tftpd-hpa' | 'atftpd' | 'nginx' | 'wrk' | LabToolName} ToolName */
-/** @typedef {'dhclient' | 'dhcpcd' | 'perfdhcp' | 'nmap' | 'scapy' | 'dhcrelay' | 'atftp' | 'tftp' | 'curl' | 'dnsmasq' | 'dig' | 'kdig' | 'dnsperf' | 'qemu' | 'ovmf' | 'ipxe-qemu' | 'grub-modules'} LabToolName independent clients and emulated machines of test/e2e/lab */
+/** @typedef {'dhclient' | 'dhcpcd' | 'perfdhcp' | 'nmap' | 'scapy' | 'dhcrelay' | 'atftp' | 'tftp' | 'curl' | 'dnsmasq' | 'dig' | 'kdig' | 'dnsperf' | 'qemu' | 'qemu-arm' | 'ovmf' | 'ovmf-ia32' | 'aavmf' | 'ipxe-qemu' | 'grub-modules'} LabToolName independent clients and emulated machines of test/e2e/lab */
 /** @typedef {{ path: string, env: NodeJS.ProcessEnv }} Tool `path`: the program, for ipxe the folder of loaders; `env`: to run it with */
 
 const SYSTEM_BINARIES = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin', '/usr/local/sbin'];
@@ -57,7 +57,10 @@ const TOOLS = {
   dnsmasq: { package: 'dnsmasq-base', file: 'usr/sbin/dnsmasq' },
   dnsperf: { package: 'dnsperf', file: 'usr/bin/dnsperf' },
   qemu: { package: 'qemu-system-x86', file: 'usr/bin/qemu-system-x86_64' },
+  'qemu-arm': { package: 'qemu-system-arm', file: 'usr/bin/qemu-system-aarch64' },
   ovmf: { package: 'ovmf', file: 'usr/share/OVMF/OVMF_CODE_4M.fd' },
+  'ovmf-ia32': { package: 'ovmf-ia32', file: 'usr/share/OVMF/OVMF32_CODE_4M.secboot.fd' },
+  aavmf: { package: 'qemu-efi-aarch64', file: 'usr/share/AAVMF/AAVMF_CODE.fd' },
   'grub-modules': { package: 'grub-efi-amd64-bin', file: 'usr/lib/grub/x86_64-efi/moddep.lst' },
   'ipxe-qemu': { package: 'ipxe-qemu', file: 'usr/lib/ipxe/qemu/pxe-virtio.rom' },
 };

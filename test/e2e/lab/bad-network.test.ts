@@ -32,7 +32,7 @@ beforeAll(async () => {
       loader = addLoader(site.home, 'loader', 173_791);
       await addNetwork(site.pool, { id: 1, name: 'lan', subnet: '10.77.0.0/24', pool: ['10.77.0.100', '10.77.0.199'] });
     },
-    whyNoTap,
+    { unless: whyNoTap },
   );
   if (lan === undefined) return;
   ({ world, site } = lan);

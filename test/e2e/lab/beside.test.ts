@@ -8,15 +8,13 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ensureTools } from '../../../scripts/lib/debian-tools.mjs';
 import { snippetFor } from '../../../src/interchange/snippets.js';
-import { waitFor } from '../../support/wait-for.js';
 import { startIn, type Background } from './support/command.js';
 import { powerOn, whyNoEmulator, type EmulatedMachine } from './support/emulator.js';
 import { addDiscoveryImage } from './support/images.js';
 import { addNetwork, copyLoader, leasesOf, openSite, startService, type Site } from './support/service.js';
+import { BOOT_MS, timelineOf, waitForBoot } from './support/timeline.js';
 import { whyNoWorld, World, type Port } from './support/world.js';
 
-/** Seconds of a busy machine; an idle one needs 6 and 13. */
-const BOOT_MS = 180_000;
 const PLACE = { host: '10.77.0.1', httpPort: 8191, tftpPort: 69 };
 
 let reason: string | undefined;
@@ -81,8 +79,7 @@ async function startDhcpd(): Promise<Background> {
 }
 
 async function kindsOf(mac: string): Promise<string[]> {
-  const { rows } = await site.pool.query<{ kind: string }>('SELECT kind FROM boot_events WHERE mac = $1 ORDER BY at, id', [mac]);
-  return rows.map((row) => row.kind);
+  return (await timelineOf(site, mac)).map((step) => step.kind);
 }
 
 describe('a server that points at Prybar', () => {
@@ -96,12 +93,9 @@ describe('a server that points at Prybar', () => {
       if (reason !== undefined) return;
       other = name === 'dnsmasq' ? await startDnsmasq() : await startDhcpd();
       machine = await powerOn(world, { firmware, mac, segment: 'lan' });
-      const kinds = await waitFor(async () => ((await kindsOf(mac)).includes('http-kernel') ? kindsOf(mac) : undefined), {
-        what: `${mac} to fetch its kernel`,
-        timeoutMs: BOOT_MS,
-        everyMs: 250,
-      }).catch(async (error: unknown) => {
-        throw new Error(`${String(error)}\n${machine?.console().slice(-3000) ?? ''}\n${(await kindsOf(mac)).join(' ')}\n${other?.output().slice(-2500) ?? ''}`);
+      const isThere = async () => ((await kindsOf(mac)).includes('http-kernel') ? kindsOf(mac) : undefined);
+      const kinds = await waitForBoot({ site, machine, mac }, `${mac} to fetch its kernel`, isThere).catch((error: unknown) => {
+        throw new Error(`${String(error)}\n${other?.output().slice(-2500) ?? ''}`);
       });
       expect(kinds).toEqual(expect.arrayContaining(['http-script', 'http-kernel', ...(firmware === 'uefi' ? ['tftp-done'] : [])]));
       expect(kinds.filter((kind) => ['dhcp-offer', 'dhcp-ack', 'dhcp-proxy-offer'].includes(kind))).toEqual([]);

@@ -9,12 +9,11 @@ import type { Background } from './support/command.js';
 import { powerOn, whyNoEmulator, type EmulatedMachine } from './support/emulator.js';
 import { addDiscoveryImage } from './support/images.js';
 import { addNetwork, copyLoader, leasesOf, openSite, startService, type Site } from './support/service.js';
+import { BOOT_MS, inOrder, timelineOf, waitForBoot } from './support/timeline.js';
 import { whyNoWorld, World } from './support/world.js';
 
 const SERVER = '10.77.0.1';
 const MACHINES = { bios: '52:54:00:77:00:01', uefi: '52:54:00:77:00:02' } as const;
-/** Seconds of a busy machine; an idle one needs 6 and 13. */
-const BOOT_MS = 180_000;
 
 let world: World | undefined;
 let site: Site;
@@ -45,13 +44,6 @@ afterAll(async () => {
   await site?.close();
 });
 
-type Step = { kind: string; text: string };
-
-async function timelineOf(mac: string): Promise<Step[]> {
-  const { rows } = await site.pool.query<Step>(`SELECT kind, detail->>'text' AS text FROM boot_events WHERE mac = $1 ORDER BY at, id`, [mac]);
-  return rows;
-}
-
 async function nodeOf(mac: string): Promise<{ id: number; name: string } | undefined> {
   const { rows } = await site.pool.query<{ id: number; name: string }>('SELECT n.id, n.name FROM nodes n JOIN nics c ON c.node_id = n.id WHERE c.mac = $1', [
     mac,
@@ -81,11 +73,10 @@ describe('machines that are switched on together', () => {
     async (firmware) => {
       if (world === undefined) return;
       const mac = MACHINES[firmware];
-      await waitFor(() => nodeOf(mac), { what: `${mac} to be a node`, timeoutMs: BOOT_MS, everyMs: 250 }).catch(async (error: unknown) => {
-        const console = machines.get(mac)?.console().slice(-4000);
-        throw new Error(`${String(error)}\n${console}\n${JSON.stringify(await timelineOf(mac), null, 1)}\n${service.output().slice(-2000)}`);
-      });
-      const kinds = await waitFor(async () => inOrder(await timelineOf(mac), STEPS[firmware]), { what: 'the timeline to be written' });
+      const machine = machines.get(mac);
+      if (machine === undefined) throw new Error(`${mac} was not switched on`);
+      await waitForBoot({ site, machine, mac }, `${mac} to be a node`, () => nodeOf(mac));
+      const kinds = await waitFor(async () => inOrder(await timelineOf(site, mac), STEPS[firmware]), { what: 'the timeline to be written' });
       expect(kinds).toEqual(STEPS[firmware]);
     },
     BOOT_MS + 30_000,
@@ -94,17 +85,10 @@ describe('machines that are switched on together', () => {
   it('netboot rule 5: firmware, loader and ramdisk of a machine had one address and one lease', async () => {
     if (world === undefined) return;
     for (const mac of Object.values(MACHINES)) {
-      const acks = (await timelineOf(mac)).filter((step) => step.kind === 'dhcp-ack').map((step) => step.text.split(',')[0]);
+      const acks = (await timelineOf(site, mac)).filter((step) => step.kind === 'dhcp-ack').map((step) => step.text.split(',')[0]);
       expect(acks.length).toBeGreaterThanOrEqual(2);
       expect(new Set(acks).size).toBe(1);
       expect(await leasesOf(site.pool, mac)).toEqual([{ address: expect.stringMatching(/^10\.77\.0\.1/), mac, state: 'active' }]);
     }
   });
 });
-
-/** The wanted kinds, if they are there in this order; undefined while one is missing. */
-function inOrder(steps: readonly Step[], wanted: readonly string[]): string[] | undefined {
-  const found: string[] = [];
-  for (const { kind } of steps) if (kind === wanted[found.length]) found.push(kind);
-  return found.length === wanted.length ? found : undefined;
-}

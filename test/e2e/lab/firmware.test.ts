@@ -11,10 +11,8 @@ import { biosDisk, BOOTED, uefiDisk } from './support/disks.js';
 import { powerOn, whyNoEmulator, type EmulatedMachine, type MachineWords } from './support/emulator.js';
 import { addDiscoveryImage } from './support/images.js';
 import { addNetwork, copyLoader, openSite, startService, type Site } from './support/service.js';
+import { BOOT_MS, timelineOf, waitForBoot } from './support/timeline.js';
 import { whyNoWorld, World } from './support/world.js';
-
-/** Of a busy machine. */
-const BOOT_MS = 180_000;
 
 let world: World | undefined;
 let site: Site;
@@ -60,27 +58,13 @@ async function switchOn(words: MachineWords): Promise<EmulatedMachine> {
   return machine;
 }
 
-type Step = { kind: string; text: string; ms: number };
-
-async function timelineOf(mac: string): Promise<Step[]> {
-  const { rows } = await site.pool.query<Step>(
-    `SELECT kind, detail->>'text' AS text, (extract(epoch FROM at) * 1000)::float8 AS ms FROM boot_events WHERE mac = $1 ORDER BY at, id`,
-    [mac],
-  );
-  return rows;
-}
-
 /** Milliseconds from the first step of one kind to the next one of another; undefined until both are there. */
 async function between(mac: string, from: string, to: string): Promise<number | undefined> {
-  const steps = await timelineOf(mac);
+  const steps = await timelineOf(site, mac);
   const begin = steps.findIndex((step) => step.kind === from);
   const end = steps.find((step, index) => index > begin && step.kind === to);
   const first = steps[begin];
   return first === undefined || end === undefined ? undefined : end.ms - first.ms;
-}
-
-async function explain(error: unknown, mac: string, machine: EmulatedMachine): Promise<never> {
-  throw new Error(`${String(error)}\n${machine.console().slice(-4000)}\n${JSON.stringify(await timelineOf(mac), null, 1)}\n${service.output().slice(-2000)}`);
 }
 
 describe('the waits of iPXE', () => {
@@ -92,9 +76,7 @@ describe('the waits of iPXE', () => {
       for (const segment of ['loud', 'quiet'] as const) {
         const mac = macs[segment];
         const machine = await switchOn({ firmware: 'bios', mac, segment });
-        await waitFor(() => between(mac, 'dhcp-discover', 'http-script'), { what: `the script of ${segment}`, timeoutMs: BOOT_MS, everyMs: 200 }).catch(
-          (error: unknown) => explain(error, mac, machine),
-        );
+        await waitForBoot({ site, machine, mac }, `the script of ${segment}`, () => between(mac, 'dhcp-discover', 'http-script'));
         await machine.powerOff();
       }
       const script = {
@@ -127,16 +109,12 @@ describe('a machine on the second network, whose first card is dead', () => {
             [mac],
           )
         ).rows;
-      const found = await waitFor(async () => ((await nics()).length === 2 ? nics() : undefined), {
-        what: 'a node with two cards',
-        timeoutMs: BOOT_MS,
-        everyMs: 250,
-      }).catch((error: unknown) => explain(error, mac, machine));
+      const found = await waitForBoot({ site, machine, mac }, 'a node with two cards', async () => ((await nics()).length === 2 ? nics() : undefined));
       expect(found).toEqual([
         { mac: '52:54:00:77:02:01', boot: false },
         { mac, boot: true },
       ]);
-      expect((await timelineOf('52:54:00:77:02:01')).length).toBe(0);
+      expect((await timelineOf(site, '52:54:00:77:02:01')).length).toBe(0);
     },
     BOOT_MS + 30_000,
   );
@@ -160,12 +138,10 @@ describe('into the own disk', () => {
       const folder = path.join(site.home, `disk-${firmware}`);
       const disk = firmware === 'bios' ? biosDisk(folder) : await uefiDisk(folder);
       const machine = await switchOn({ firmware, mac, segment: 'quiet', disk });
-      await waitFor(() => machine.console().includes(BOOTED), { what: `${firmware} to boot its disk`, timeoutMs: BOOT_MS, everyMs: 250 }).catch(
-        (error: unknown) => explain(error, mac, machine),
-      );
+      await waitForBoot({ site, machine, mac }, `${firmware} to boot its disk`, () => machine.console().includes(BOOTED));
       // The timeline is written in batches.
-      await waitFor(async () => (await timelineOf(mac)).some((step) => step.kind === 'http-script'), { what: 'the script in the timeline' });
-      expect((await timelineOf(mac)).map((step) => step.kind)).not.toContain('http-kernel');
+      await waitFor(async () => (await timelineOf(site, mac)).some((step) => step.kind === 'http-script'), { what: 'the script in the timeline' });
+      expect((await timelineOf(site, mac)).map((step) => step.kind)).not.toContain('http-kernel');
     },
     BOOT_MS + 30_000,
   );

@@ -1,16 +1,14 @@
 /** Mode proxy beside a DHCP server of somebody else: dnsmasq gives the addresses and says nothing of booting, Prybar says what to boot. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ensureTools } from '../../../scripts/lib/debian-tools.mjs';
-import { waitFor } from '../../support/wait-for.js';
 import { startIn, type Background } from './support/command.js';
 import { powerOn, whyNoEmulator, type EmulatedMachine } from './support/emulator.js';
 import { addDiscoveryImage } from './support/images.js';
 import { addNetwork, copyLoader, leasesOf, openSite, startService, type Site } from './support/service.js';
+import { BOOT_MS, timelineOf, waitForBoot } from './support/timeline.js';
 import { whyNoWorld, World } from './support/world.js';
 
 const MACHINES = { bios: '52:54:00:77:01:01', uefi: '52:54:00:77:01:02' } as const;
-/** Seconds of a busy machine; an idle one needs 6 and 13. */
-const BOOT_MS = 180_000;
 
 let world: World | undefined;
 let site: Site;
@@ -48,8 +46,7 @@ afterAll(async () => {
 });
 
 async function kindsOf(mac: string): Promise<string[]> {
-  const { rows } = await site.pool.query<{ kind: string }>('SELECT kind FROM boot_events WHERE mac = $1 ORDER BY at, id', [mac]);
-  return rows.map((row) => row.kind);
+  return (await timelineOf(site, mac)).map((step) => step.kind);
 }
 
 describe('mode proxy', () => {
@@ -60,12 +57,9 @@ describe('mode proxy', () => {
       const mac = MACHINES[firmware];
       const machine = await powerOn(world, { firmware, mac, segment: 'lan' });
       machines.push(machine);
-      const kinds = await waitFor(async () => ((await kindsOf(mac)).includes('http-kernel') ? kindsOf(mac) : undefined), {
-        what: `${mac} to fetch its kernel`,
-        timeoutMs: BOOT_MS,
-        everyMs: 250,
-      }).catch(async (error: unknown) => {
-        throw new Error(`${String(error)}\n${machine.console().slice(-3000)}\n${(await kindsOf(mac)).join(' ')}\n${other.output().slice(-1500)}`);
+      const isThere = async () => ((await kindsOf(mac)).includes('http-kernel') ? kindsOf(mac) : undefined);
+      const kinds = await waitForBoot({ site, machine, mac }, `${mac} to fetch its kernel`, isThere).catch((error: unknown) => {
+        throw new Error(`${String(error)}\n${other.output().slice(-1500)}`);
       });
       expect(kinds).toEqual(expect.arrayContaining(['dhcp-discover', 'dhcp-offer', 'http-script', ...(firmware === 'uefi' ? ['tftp-done'] : [])]));
       expect(kinds).not.toContain('dhcp-ack');

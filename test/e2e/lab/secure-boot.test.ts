@@ -4,11 +4,11 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { ensureLoaders } from '../../../scripts/lib/loaders.mjs';
-import { waitFor } from '../../support/wait-for.js';
 import type { Background } from './support/command.js';
 import { powerOn, whyNoEmulator, type EmulatedMachine } from './support/emulator.js';
 import { addDiscoveryImage } from './support/images.js';
 import { addNetwork, copyLoader, openSite, startService, type Site } from './support/service.js';
+import { timelineOf, waitForBoot } from './support/timeline.js';
 import { whyNoWorld, World } from './support/world.js';
 
 /** Of a busy machine. */
@@ -20,7 +20,7 @@ let service: Background;
 let machine: EmulatedMachine | undefined;
 
 beforeAll(async () => {
-  const reason = (await whyNoWorld()) ?? (await whyNoEmulator());
+  const reason = (await whyNoWorld()) ?? (await whyNoEmulator('uefi-secure'));
   if (reason !== undefined) {
     process.stderr.write(`left out: Secure Boot ${reason}\n`);
     return;
@@ -56,16 +56,11 @@ afterAll(async () => {
   await site?.close();
 });
 
-const timelineOf = async (mac: string) =>
-  (await site.pool.query<{ kind: string; text: string }>(`SELECT kind, detail->>'text' AS text FROM boot_events WHERE mac = $1 ORDER BY at, id`, [mac])).rows;
-
 async function bootSecurely(mac: string, segment: string, until: () => Promise<boolean>, what: string): Promise<void> {
   if (world === undefined) return;
-  const booted = await powerOn(world, { firmware: 'uefi', secureBoot: true, mac, segment, memoryMb: 512 });
+  const booted = await powerOn(world, { firmware: 'uefi-secure', mac, segment, memoryMb: 512 });
   machine = booted;
-  await waitFor(until, { what, timeoutMs: BOOT_MS, everyMs: 500 }).catch(async (error: unknown) => {
-    throw new Error(`${String(error)}\n${booted.console().slice(-4000)}\n${JSON.stringify(await timelineOf(mac), null, 1)}\n${service.output().slice(-2000)}`);
-  });
+  await waitForBoot({ site, machine: booted, mac }, what, until, BOOT_MS);
 }
 
 describe('netboot rule 14: Secure Boot', () => {
@@ -77,11 +72,11 @@ describe('netboot rule 14: Secure Boot', () => {
         mac,
         'plain',
         async () =>
-          (await timelineOf(mac)).some((step) => step.kind === 'tftp-done' && step.text.includes('snponly.efi')) &&
+          (await timelineOf(site, mac)).some((step) => step.kind === 'tftp-done' && step.text.includes('snponly.efi')) &&
           /Access Denied|Security Violation/i.test(machine?.console() ?? ''),
         'the loader to be refused',
       );
-      if (world !== undefined) expect((await timelineOf(mac)).map((step) => step.kind)).not.toContain('http-script');
+      if (world !== undefined) expect((await timelineOf(site, mac)).map((step) => step.kind)).not.toContain('http-script');
     },
     BOOT_MS + 30_000,
   );
@@ -90,9 +85,9 @@ describe('netboot rule 14: Secure Boot', () => {
     'shim, GRUB and a signed kernel boot with the option of the network',
     async () => {
       const mac = '52:54:00:77:05:02';
-      await bootSecurely(mac, 'secure', async () => (await timelineOf(mac)).some((step) => step.kind === 'facts'), 'the agent to post its facts');
+      await bootSecurely(mac, 'secure', async () => (await timelineOf(site, mac)).some((step) => step.kind === 'facts'), 'the agent to post its facts');
       if (world === undefined) return;
-      const kinds = (await timelineOf(mac)).map((step) => step.kind);
+      const kinds = (await timelineOf(site, mac)).map((step) => step.kind);
       for (const kind of ['tftp-done', 'http-script', 'facts']) expect(kinds).toContain(kind);
       expect(await site.pool.query(`SELECT 1 FROM nics WHERE mac = $1`, [mac])).toMatchObject({ rowCount: 1 });
     },

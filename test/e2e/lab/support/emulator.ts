@@ -1,16 +1,16 @@
 /**
  * Machines emulated by QEMU, always in software (`-accel tcg`: /dev/kvm may be there and not start a guest). They live in the
- * switch's namespace with one tap each on a segment. BIOS boots by iPXE in the network card's ROM; UEFI by OVMF's own PXE.
+ * switch's namespace with one tap each on a segment. What they are made of: boards.ts.
  */
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { ensureTools } from '../../../../scripts/lib/debian-tools.mjs';
+import { boardOf, ensureBoards, type Firmware } from './boards.js';
 import { runIn, startIn, type Background } from './command.js';
 import type { World } from './world.js';
 
 export type MachineWords = {
-  firmware: 'bios' | 'uefi';
+  firmware: Firmware;
   mac: string;
   /** Segment the card is on. */
   segment: string;
@@ -19,8 +19,8 @@ export type MachineWords = {
   /** Words of a `-drive` that tell the disk; boots after the network. */
   disk?: string;
   memoryMb?: number;
-  /** UEFI with Secure Boot on and Microsoft's keys enrolled, as machines are sold. */
-  secureBoot?: boolean;
+  /** UEFI that boots by HTTP and not by PXE; `trusted`: the certificates in DER that it takes for HTTPS. */
+  httpBoot?: { trusted: readonly Buffer[] };
 };
 
 export type EmulatedMachine = {
@@ -37,20 +37,20 @@ export function whyNoTap(): string | undefined {
   return existsSync('/dev/net/tun') ? undefined : 'needs /dev/net/tun';
 }
 
-/** Why nothing can be emulated here, or undefined. */
-export async function whyNoEmulator(): Promise<string | undefined> {
+/** Why none of these can be emulated here, or undefined. */
+export async function whyNoEmulator(...firmwares: readonly Firmware[]): Promise<string | undefined> {
   const noTap = whyNoTap();
   if (noTap !== undefined) return noTap;
-  return ensureTools(['qemu', 'ovmf', 'ipxe-qemu']).then(
+  return ensureBoards(firmwares.length === 0 ? ['bios', 'uefi'] : firmwares).then(
     () => undefined,
-    (error: unknown) => `needs QEMU, OVMF and iPXE's ROMs (${error instanceof Error ? error.message : String(error)})`,
+    (error: unknown) => `needs QEMU and its firmware (${error instanceof Error ? error.message : String(error)})`,
   );
 }
 
 /** Powers a machine on. */
 export async function powerOn(world: World, words: MachineWords): Promise<EmulatedMachine> {
-  const tools = await ensureTools(['qemu', 'ovmf', 'ipxe-qemu']);
   const folder = mkdtempSync(path.join(tmpdir(), 'prybar-machine-'));
+  const board = await boardOf(words.firmware, folder);
   const cards: string[][] = [];
   if (words.deadFirstCard !== undefined) cards.push(await card(world, 'unplugged', words.deadFirstCard, words.firmware, undefined));
   cards.push(await card(world, words.segment, words.mac, words.firmware, 1));
@@ -58,16 +58,15 @@ export async function powerOn(world: World, words: MachineWords): Promise<Emulat
   const serial = path.join(folder, 'serial');
   const disk = words.disk === undefined ? [] : ['-drive', `if=none,id=disk0,${words.disk}`, '-device', 'virtio-blk-pci,drive=disk0,bootindex=2,serial=LABDISK'];
   const command = [
-    ...[tools.qemu.path, '-machine', 'q35,graphics=off', '-accel', 'tcg,thread=multi,tb-size=128', '-cpu', 'max', '-m', String(words.memoryMb ?? 384)],
-    ...['-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'none', '-serial', `file:${serial}`],
+    ...[board.program, ...board.words, '-accel', 'tcg,thread=multi,tb-size=128', '-m', String(words.memoryMb ?? 384)],
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-serial', `file:${serial}`],
     ...['-uuid', uuid, '-smbios', `type=1,manufacturer=Lab,product=${words.firmware},serial=SN${words.mac.slice(-2)},uuid=${uuid}`],
-    ...romFolders(tools.qemu.path),
-    ...(words.firmware === 'uefi' ? uefi(folder, tools.ovmf.path, words.secureBoot === true) : []),
+    ...(words.httpBoot === undefined ? [] : httpBoot(folder, words.httpBoot.trusted)),
     ...cards.flat(),
     ...disk,
     ...['-device', 'virtio-rng-pci', '-boot', 'reboot-timeout=3000'],
   ];
-  const emulator: Background = startIn(world.switchNs, command, { env: tools.qemu.env });
+  const emulator: Background = startIn(world.switchNs, command, { env: board.env });
   return {
     console: () => (existsSync(serial) ? plain(readFileSync(serial, 'latin1')) : '') + emulator.output(),
     isRunning: () => emulator.child.exitCode === null && emulator.child.signalCode === null,
@@ -84,26 +83,28 @@ async function card(world: World, segment: string, mac: string, firmware: Machin
   const name = `tap${lastTap}`;
   if (segment === 'unplugged') await runIn(world.switchNs, ['ip', 'tuntap', 'add', 'dev', name, 'mode', 'tap']);
   else await world.addTap(name, segment);
-  const rom = firmware === 'uefi' || bootIndex === undefined ? ',romfile=' : '';
+  const rom = firmware !== 'bios' || bootIndex === undefined ? ',romfile=' : '';
   const order = bootIndex === undefined ? '' : `,bootindex=${bootIndex}`;
   return ['-netdev', `tap,id=net${lastTap},ifname=${name},script=no,downscript=no`, '-device', `virtio-net-pci,netdev=net${lastTap},mac=${mac}${order}${rom}`];
 }
 
-function uefi(folder: string, code: string, isSecure: boolean): string[] {
-  const edition = isSecure ? '.ms' : '';
-  const variables = path.join(folder, 'vars.fd');
-  copyFileSync(path.join(path.dirname(code), `OVMF_VARS_4M${edition}.fd`), variables);
-  const firmware = isSecure ? path.join(path.dirname(code), 'OVMF_CODE_4M.ms.fd') : code;
-  // Only the firmware's own system management mode may write the keys.
-  const guard = isSecure ? ['-global', 'driver=cfi.pflash01,property=secure,value=on', '-global', 'ICH9-LPC.disable_s3=1'] : [];
-  return [...guard, '-drive', `if=pflash,format=raw,readonly=on,file=${firmware}`, '-drive', `if=pflash,format=raw,file=${variables}`];
-}
+/** EFI_CERT_X509_GUID {a5c059a1-94e4-4aa7-87b5-ab155c2bf072}, as it lies in memory. UEFI 2.10 section 32.4.1. */
+const X509_GUID = Buffer.from('a159c0a5e494a74a87b5ab155c2bf072', 'hex');
 
-/** An unpacked QEMU looks for its ROMs where the system's would be. */
-function romFolders(program: string): string[] {
-  const root = path.resolve(path.dirname(program), '../..');
-  if (root === '/') return [];
-  return ['usr/share/qemu', 'usr/share/seabios', 'usr/lib/ipxe/qemu'].flatMap((folder) => ['-L', path.join(root, folder)]);
+/** OVMF's switches (OvmfPkg/README, "Network Support" and "HTTPS Boot"): no PXE, and the authorities of HTTPS as signature lists. */
+function httpBoot(folder: string, trusted: readonly Buffer[]): string[] {
+  const noPxe = ['IPv4', 'IPv6'].flatMap((version) => ['-fw_cfg', `name=opt/org.tianocore/${version}PXESupport,string=n`]);
+  if (trusted.length === 0) return noPxe;
+  const lists = trusted.map((certificate) => {
+    const head = Buffer.alloc(28 + 16); // list type, three sizes, and an owner nobody asks for
+    X509_GUID.copy(head);
+    head.writeUInt32LE(head.length + certificate.length, 16);
+    head.writeUInt32LE(16 + certificate.length, 24);
+    return Buffer.concat([head, certificate]);
+  });
+  const file = path.join(folder, 'cacerts');
+  writeFileSync(file, Buffer.concat(lists));
+  return [...noPxe, '-fw_cfg', `name=etc/edk2/https/cacerts,file=${file}`];
 }
 
 /** Text of a serial console without what moves the cursor. */
