@@ -22,7 +22,7 @@ import { notify, writeEvents } from '../events/outbox.js';
 import { phaseOfDhcp } from '../nodes/boot-phases.js';
 import { reportTransfers } from '../nodes/transfer-report.js';
 import { LiveTransfers } from '../nodes/transfers.js';
-import { createPhaseRecorder, type PhaseRecorder } from '../nodes/phase.js';
+import { createPhaseRecorder, type PhaseRecorder } from '../nodes/phase-recorder.js';
 import { reportServer } from '../nodes/server-report.js';
 import { ConfigError } from '../shared/errors.js';
 import { FileCache } from '../shared/file-cache.js';
@@ -76,7 +76,7 @@ async function startDhcp({ db, config, log }: Context, phases: PhaseRecorder): P
     servesDns: config.dnsAddresses.length > 0 && config.dnsPort === 53,
     minSecs: config.dhcpMinSecs,
     onAlarm: ({ code, networkId, message, mac }) => raiseAlarm(db, alarm('network', networkId, code, message, { mac }), log),
-    wantsEvents: () => !phases.isFull(),
+    wantsEvents: (mac) => phases.wants(mac),
     onEvent: (event) =>
       phases.record({
         mac: event.mac,

@@ -14,8 +14,8 @@ export type AnnouncerDeps = {
   readonly logger: Logger;
   readonly counters: DhcpCounters;
   readonly emit: (event: DhcpEvent) => void;
-  /** False while events would be forgotten. */
-  readonly wantsEvents: () => boolean;
+  /** False while events of this machine would be left out. */
+  readonly wantsEvents: (mac: string) => boolean;
   readonly now: () => Date;
 };
 
@@ -38,7 +38,7 @@ export class Announcer {
   asked(situation: Situation): void {
     const type = situation.packet.options.get(OptionCode.messageType)?.[0];
     const kind = type === undefined ? 'dhcp-bootp' : EVENT_OF_TYPE.get(type);
-    if (kind !== undefined) this.#event(situation, kind, { address: askedAddress(situation.packet), detail: describeStage(situation.client) });
+    if (kind !== undefined) this.#event(situation, kind, () => ({ address: askedAddress(situation.packet), detail: describeStage(situation.client) }));
   }
 
   /** A reply was sent. */
@@ -47,17 +47,17 @@ export class Announcer {
     const { packet } = situation;
     if (statement.type === MessageType.nak) {
       counters.naks += 1;
-      return this.#event(situation, 'dhcp-nak', { address: askedAddress(packet), detail: statement.message });
+      return this.#event(situation, 'dhcp-nak', () => ({ address: askedAddress(packet), detail: statement.message }));
     }
     if (statement.type === MessageType.offer) counters.offers += 1;
     if (statement.type === MessageType.ack) counters.acks += 1;
-    this.#event(situation, statement.type === MessageType.offer ? 'dhcp-offer' : 'dhcp-ack', {
+    this.#event(situation, statement.type === MessageType.offer ? 'dhcp-offer' : 'dhcp-ack', () => ({
       address: statement.address === 0 ? packet.clientIpAddress : statement.address,
       detail: typeof boot === 'string' ? boot : boot?.bootFile,
       bootFile: typeof boot === 'string' ? undefined : boot?.bootFile,
       leftOut,
       ownOptions: customCodes,
-    });
+    }));
   }
 
   /** A message gets no answer. */
@@ -66,15 +66,15 @@ export class Announcer {
     counters.ignored += 1;
     countReason(counters, reason);
     logger.debug({ mac: client.mac, xid: packet.transactionId, reason }, 'message ignored');
-    if (!wantsEvents()) return;
+    if (!wantsEvents(client.mac)) return void (counters.eventsLeftOut += 1);
     emit(dhcpEvent('dhcp-ignored', now(), packet, client, { address: askedAddress(packet), detail: reason, network: network?.name }));
   }
 
-  #event({ packet, client, network }: Situation, kind: DhcpEventKind, about: DhcpEventAbout): void {
-    if (!this.#deps.wantsEvents()) {
+  #event({ packet, client, network }: Situation, kind: DhcpEventKind, about: () => DhcpEventAbout): void {
+    if (!this.#deps.wantsEvents(client.mac)) {
       this.#deps.counters.eventsLeftOut += 1;
       return;
     }
-    this.#deps.emit(dhcpEvent(kind, this.#deps.now(), packet, client, { network: network.name, ...about }));
+    this.#deps.emit(dhcpEvent(kind, this.#deps.now(), packet, client, { network: network.name, ...about() }));
   }
 }

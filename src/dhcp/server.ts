@@ -47,8 +47,8 @@ export type DhcpServerOptions = {
   readonly onAlarm?: (alarm: DhcpAlarm) => void;
   /** Called in the turn a packet is handled; must return at once. What it throws is logged. */
   readonly onEvent?: (event: DhcpEvent) => void;
-  /** Asked before an event is made; false saves the work of one that would be forgotten. */
-  readonly wantsEvents?: () => boolean;
+  /** Asked before an event of a machine is made; false saves the work of one that would be left out. */
+  readonly wantsEvents?: (mac: string) => boolean;
   readonly pollMs?: number;
   /** Wall clock, for events only. */
   readonly now?: () => Date;

@@ -39,14 +39,3 @@ export function phaseOfDhcp(client: { ipxe: boolean; vendorClass: string | null 
   if (client.ipxe) return 'ipxe';
   return /^(PXE|HTTP)Client/.test(client.vendorClass ?? '') ? 'dhcp' : null;
 }
-
-/** The newest phase of each MAC in a batch; of two at the same instant the later in the batch. */
-export function latestPhases(seen: readonly PhaseSeen[]): Map<string, { phase: BootPhase; detail: string; at: Date }> {
-  const latest = new Map<string, { phase: BootPhase; detail: string; at: Date }>();
-  for (const item of seen) {
-    if (item.phase === null) continue;
-    const known = latest.get(item.mac);
-    if (known === undefined || item.at.getTime() >= known.at.getTime()) latest.set(item.mac, { phase: item.phase, detail: item.detail, at: item.at });
-  }
-  return latest;
-}

@@ -3,7 +3,8 @@ import { openDb, withTransaction, type Db } from '../../../src/db/client.js';
 import { recordPowerLoss, sweepAlive } from '../../../src/nodes/alive.js';
 import { recordBoot, recordHeartbeat, setDesiredBootenv } from '../../../src/nodes/boot.js';
 import type { BootPhase } from '../../../src/nodes/boot-phases.js';
-import { createPhaseRecorder, recordPhases } from '../../../src/nodes/phase.js';
+import { recordPhases } from '../../../src/nodes/phase.js';
+import { createPhaseRecorder } from '../../../src/nodes/phase-recorder.js';
 import { emptyTables } from '../../support/empty-tables.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -115,6 +116,11 @@ describe('boot phases', () => {
     expect(await phase()).toBe('tftp');
     expect((await eventsOf(db, 'boot-phase')).map((event) => event.data.phase)).toEqual(['tftp']);
     expect((await db.pool.query('SELECT 1 FROM boot_events')).rowCount).toBe(5);
+  });
+
+  it('keeps the later of two steps at one instant, and does not let one that says nothing of the phase decide', async () => {
+    await recordPhases(db, [step('script', 1000), step('kernel', 1000), step(null, 2000)]);
+    expect(await phase()).toBe('kernel');
   });
 
   it('writes a row without a node for a MAC nobody knows', async () => {

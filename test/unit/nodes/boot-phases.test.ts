@@ -1,16 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { latestPhases, phaseOfDhcp, type PhaseSeen } from '../../../src/nodes/boot-phases.js';
-
-const seen = (ms: number, phase: PhaseSeen['phase']): PhaseSeen => ({ mac: 'aa:00:00:00:00:01', kind: 'k', phase, detail: '', at: new Date(ms) });
-
-describe('latestPhases', () => {
-  it('keeps the newest step of a MAC, whatever the order in the batch', () => {
-    expect(latestPhases([seen(2, 'tftp'), seen(1, 'dhcp')]).get('aa:00:00:00:00:01')?.phase).toBe('tftp');
-  });
-  it('keeps the later of two at one instant', () =>
-    expect(latestPhases([seen(1, 'script'), seen(1, 'kernel')]).get('aa:00:00:00:00:01')?.phase).toBe('kernel'));
-  it('leaves out what says nothing about the phase', () => expect(latestPhases([seen(1, null)]).size).toBe(0));
-});
+import { phaseOfDhcp } from '../../../src/nodes/boot-phases.js';
 
 describe('phaseOfDhcp', () => {
   it.each([
