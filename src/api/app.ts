@@ -24,6 +24,7 @@ import { bootAuthorityRoutes } from './routes/boot-authority.js';
 import { bootRoutes } from './routes/boot.js';
 import { bootenvRoutes } from './routes/bootenvs.js';
 import { dhcpAskRoutes } from './routes/dhcp-ask.js';
+import { dhcpImportRoutes } from './routes/dhcp-import.js';
 import { capRoutes } from './routes/caps.js';
 import { externalRoutes } from './routes/external.js';
 import { deploymentPlanRoutes } from './routes/deployment-plan.js';
@@ -116,6 +117,7 @@ function apiRoutes(deps: ApiDeps, closing: AbortSignal): Route[] {
     ...nodePowerRoutes(deps),
     ...bootRoutes(deps),
     ...dhcpAskRoutes(deps),
+    ...dhcpImportRoutes(deps),
     ...networkRoutes(deps),
     ...allocationRoutes(deps),
     ...dnsRoutes(deps),

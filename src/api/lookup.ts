@@ -1,5 +1,6 @@
 /** Objects are addressed by id or by name: a key of digits alone is an id, because names may not be numbers. */
 import type { Db } from '../db/client.js';
+import { networkId } from '../networks/read.js';
 import { NotFoundError, ValidationError } from '../shared/errors.js';
 
 const LARGEST_ID = 2_147_483_647;
@@ -91,4 +92,16 @@ async function knownNames(db: Db, kind: Kind): Promise<string> {
     .join(', ');
   if (names === '') return `there is none yet`;
   return `there are: ${names}${rows.length > NAMES_SHOWN ? ' ...' : ''}`;
+}
+
+/** Id of the network that a body's field `network` names. Throws ValidationError, as `referenced`. */
+export async function referencedNetwork(db: Db, key: string): Promise<number> {
+  try {
+    return await networkId(db.pool, key);
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+    const { rows } = await db.pool.query<{ name: string }>('SELECT name FROM networks ORDER BY name LIMIT 12');
+    const message = `no network '${key}'; there are: ${rows.map((row) => row.name).join(', ') || 'none yet'}`;
+    throw new ValidationError(`network: ${message}`, [{ field: 'network', message }], { cause: error });
+  }
 }

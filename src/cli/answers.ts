@@ -27,6 +27,7 @@ export type Why = Answer<Client['nodeRoles']['why']>;
 export type BulkResult = Answer<Client['nodeRoles']['retryAll']>;
 export type Run = Answer<Client['runs']['list']>['items'][number];
 export type RunDetail = Answer<Client['runs']['get']>;
+export type DhcpImported = Answer<Client['dhcp']['import']>;
 export type ExternalServer = Answer<Client['externalServers']['list']>['items'][number];
 export type Snippet = Answer<Client['externalServers']['snippet']>;
 export type Caps = Answer<Client['caps']['list']>;

@@ -2,6 +2,7 @@
 import { bootAuthoritySchema, transferSchema, type TransferQuery } from '../api/transfer-schemas.js';
 import { bootDoctorSchema, bootTimelineSchema, unknownMachineSchema, type BootTimelineQuery, type UnknownQuery } from '../api/boot-schemas.js';
 import { dhcpExplainedSchema, reactionSchema, type DhcpAsk, type DhcpExplain } from '../api/dhcp-ask-schemas.js';
+import { dhcpImportedSchema, type DhcpImport } from '../api/dhcp-import-schemas.js';
 import * as d from '../api/dns-schemas.js';
 import { externalServerListSchema, snippetSchema, type ExternalServerQuery, type SnippetServerName } from '../api/external-schemas.js';
 import * as net from '../api/network-schemas.js';
@@ -26,6 +27,8 @@ export function bootServices({ get, write, remove }: Verbs) {
     dhcp: {
       /** What we would answer to a client; nothing is promised. */
       ask: (body: DhcpAsk, call?: CallOptions) => write('POST', '/dhcp/ask', reactionSchema, body, call),
+      /** Takes over the reservations and leases of another server; `applied` tells whether it was written. */
+      import: (body: DhcpImport, call?: CallOptions) => write('POST', '/dhcp/import', dhcpImportedSchema, body, call),
       explain: (body: DhcpExplain, call?: CallOptions) => write('POST', '/dhcp/explain', dhcpExplainedSchema, body, call),
     },
     networks: {

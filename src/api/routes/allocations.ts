@@ -3,9 +3,8 @@ import type { Db } from '../../db/client.js';
 import { createAllocation, deleteAllocation, listAllocations, readAllocation } from '../../networks/allocations.js';
 import { listLeases, releaseLease } from '../../networks/leases.js';
 import { networkId } from '../../networks/read.js';
-import { NotFoundError, ValidationError } from '../../shared/errors.js';
 import { writeAudit } from '../audit.js';
-import { nodeId, referenced } from '../lookup.js';
+import { nodeId, referenced, referencedNetwork } from '../lookup.js';
 import * as n from '../network-schemas.js';
 import { pageWindow, toPage } from '../paging.js';
 import { defineRoute, type Route } from '../route.js';
@@ -110,16 +109,4 @@ function leaseRoutes(db: Db): Route[] {
       },
     }),
   ];
-}
-
-/** The network that a body's field names: it is the body that is wrong, not the address. */
-async function referencedNetwork(db: Db, key: string): Promise<number> {
-  try {
-    return await networkId(db.pool, key);
-  } catch (error) {
-    if (!(error instanceof NotFoundError)) throw error;
-    const { rows } = await db.pool.query<{ name: string }>('SELECT name FROM networks ORDER BY name LIMIT 12');
-    const message = `no network '${key}'; there are: ${rows.map((row) => row.name).join(', ') || 'none yet'}`;
-    throw new ValidationError(`network: ${message}`, [{ field: 'network', message }], { cause: error });
-  }
 }

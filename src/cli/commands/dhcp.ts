@@ -10,6 +10,7 @@ import { CliError, ExitCode } from '../failure.js';
 import { oneOf, wholeNumber } from '../listing.js';
 import type { Cli, Session } from '../session.js';
 import { explainedText, reactionText } from '../terminal/dhcp-words.js';
+import { addImport } from './dhcp-import.js';
 
 type AskOptions = {
   mac: string;
@@ -170,5 +171,6 @@ export function addDhcp(program: Command, cli: Cli): Command {
   addAsk(dhcp, cli);
   addExplain(dhcp, cli);
   addCheck(dhcp, cli);
+  addImport(dhcp, cli);
   return dhcp;
 }

@@ -557,3 +557,13 @@ export const reaction = {
   reply: null,
 };
 export const explained = { packets: [], verdicts: [{ mac: '52:54:00:00:00:02', text: 'it has its lease', packet: 4, offset: null }] };
+
+export const imported = {
+  format: 'dnsmasq',
+  applied: false,
+  counts: { reservations: 1, leases: 0, exists: 0, ended: 0, skipped: 0 },
+  items: [
+    { line: 1, kind: 'reservation', action: 'create', mac: '52:54:00:cc:00:11', address: '10.162.230.21', hostname: 'node21', network: 'ses', node: null },
+  ],
+  problems: [{ line: 2, message: '10.162.231.22 is in no network of Prybar', fix: 'prybar networks create NAME 10.162.231.0/24', blocking: false }],
+};

@@ -58,6 +58,7 @@ function fillFleet({ answers }: StubApi): void {
   put('GET /api/v2/boot/transfers', answer.page([answer.bootTransfer]));
   put('POST /api/v2/dhcp/ask', answer.reaction);
   put('POST /api/v2/dhcp/explain', answer.explained);
+  put('POST /api/v2/dhcp/import', answer.imported);
   put('GET /api/v2/boot/unknown', answer.page([answer.unknownMachine]));
   put('GET /api/v2/deployments', answer.page([answer.deployment]));
   put('POST /api/v2/deployments', answer.deployment);

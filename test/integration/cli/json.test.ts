@@ -41,6 +41,7 @@ const COMMANDS: [string, string[], unknown][] = [
   ['boot ca', [], answer.bootAuthority],
   ['boot transfers', ['--state', 'running', '--protocol', 'tftp'], answer.page([answer.bootTransfer])],
   ['dhcp ask', ['--mac', '52:54:00:00:00:02', '--arch', '7'], answer.reaction],
+  ['dhcp import', [path.resolve('test/fixtures/import/dnsmasq.hosts'), '--dry-run'], answer.imported],
   ['dhcp explain', [path.resolve('test/fixtures/packets/ovmf-boot.pcap')], answer.explained],
   ['boot unknown', ['--search', '00:99'], answer.page([answer.unknownMachine])],
   ['deployments list', ['--all'], answer.page([answer.deployment])],
