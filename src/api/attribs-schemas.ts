@@ -20,6 +20,8 @@ export const BUCKETS = [
   'node.hint',
 ] as const;
 export const bucketSchema = z.enum(BUCKETS);
+/** Notes are free JSON by path: they need no attrib, no commit, and count for nothing. */
+const notesBucket = z.literal('notes');
 
 /** An attrib in a path: `port`, `database/port`, `cpu/count`; a slash is written %2F. */
 export const attribNameSchema = z
@@ -70,6 +72,8 @@ export const attribListSchema = answer({
   wanted: z.array(attribSchema),
   /** The data of each bucket that counts or is proposed, low to high. */
   buckets: z.record(z.string(), jsonObject),
+  /** What people noted of it. */
+  notes: jsonObject.optional(),
 });
 export type AttribList = z.infer<typeof attribListSchema>;
 
@@ -91,11 +95,12 @@ export type AttribOne = z.infer<typeof attribOneSchema>;
 
 const flag = z.union([z.boolean(), z.enum(['true', 'false'])]).transform((value) => value === true || value === 'true');
 
-/** `bucket`: what that bucket says, instead of the value that counts; `user`: what a person proposed, else committed. */
-export const attribQuerySchema = request({ explain: flag.optional(), bucket: z.union([bucketSchema, z.literal('user')]).optional() });
+/** `bucket`: what that bucket says, instead of the value that counts; `user`: what a person proposed, else committed; `notes`: what people noted. */
+export const attribQuerySchema = request({ explain: flag.optional(), bucket: z.union([bucketSchema, z.literal('user'), notesBucket]).optional() });
 export type AttribQuery = z.input<typeof attribQuerySchema>;
 
-export const attribPutQuerySchema = request({ bucket: z.literal('user').optional() });
+export const attribPutQuerySchema = request({ bucket: z.union([z.literal('user'), notesBucket]).optional() });
+export type AttribPutQuery = z.input<typeof attribPutQuerySchema>;
 export const attribPutSchema = request({ value: jsonSchema });
 export type AttribPut = z.input<typeof attribPutSchema>;
 

@@ -190,6 +190,10 @@ export function createClient(options: ClientOptions) {
       set: (of: AttribsOf, name: string, value: a.AttribPut['value'], call?: CallOptions) =>
         write('PUT', `${attribsPath(of)}/${segment(name)}`, a.attribOneSchema, { value }, call),
       unset: (of: AttribsOf, name: string, call?: CallOptions) => remove(`${attribsPath(of)}/${segment(name)}`, call),
+      /** Free JSON that counts for nothing. */
+      note: (of: AttribsOf, name: string, value: a.AttribPut['value'], call?: CallOptions) =>
+        write('PUT', `${attribsPath(of)}/${segment(name)}?bucket=notes`, a.attribOneSchema, { value }, call),
+      removeNote: (of: AttribsOf, name: string, call?: CallOptions) => remove(`${attribsPath(of)}/${segment(name)}?bucket=notes`, call),
       inputs: (run: number, query?: a.RunInputsQuery, call?: CallOptions) => get(`/runs/${segment(run)}/inputs`, a.runInputsSchema, call, query),
     },
   };

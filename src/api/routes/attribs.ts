@@ -1,6 +1,7 @@
 /** `/{node_roles,deployment_roles,nodes}/.../attribs`: values, where they came from, and proposing new ones; what a run was given. */
 import { z } from 'zod';
 import { pathKeys, withoutValueAt, withValueAt } from '../../attribs/names.js';
+import { changeNotes } from '../../attribs/notes.js';
 import type { Db } from '../../db/client.js';
 import { setDeploymentRoleData } from '../../deployments/verbs.js';
 import { setNodeRoleData } from '../../noderoles/verbs.js';
@@ -11,7 +12,7 @@ import { writeAudit } from '../audit.js';
 import { nodeId, nodeRoleId } from '../lookup.js';
 import { defineRoute, type Route } from '../route.js';
 import * as s from '../schemas.js';
-import { listAttribs, ownName, readAttrib, readInputs, readSubject, type SubjectKind } from '../views/attribs.js';
+import { listAttribs, ownName, readAttrib, readInputs, readNote, readSubject, type SubjectKind } from '../views/attribs.js';
 import { readDeploymentRole } from '../views/deployment-role.js';
 
 const tag = 'attribs';
@@ -100,20 +101,31 @@ function containerRoutes(db: Db, { kind, path, what, idOf, write }: Container): 
       params: one,
       query: a.attribQuerySchema,
       answer: a.attribOneSchema,
-      handle: async ({ params, query }) => readAttrib(db, kind, await idOf(db, params.key), params.attrib, query),
+      async handle({ params, query }) {
+        const id = await idOf(db, params.key);
+        return query.bucket === 'notes' ? readNote(db, kind, id, params.attrib) : readAttrib(db, kind, id, params.attrib, query);
+      },
     }),
     defineRoute({
       method: 'put',
       path: `${path}/:key/attribs/:attrib`,
       scope: 'operator',
       tag,
-      summary: kind === 'node' ? 'Give a node a hint; it counts at once' : `Propose a value for an attrib of ${what}; it counts from the next commit on`,
+      summary:
+        kind === 'node'
+          ? 'Give a node a hint; it counts at once. With bucket=notes: note something, which counts for nothing'
+          : `Propose a value for an attrib of ${what}; it counts from the next commit on. With bucket=notes: note something, which counts for nothing`,
       params: one,
       query: a.attribPutQuerySchema,
       body: a.attribPutSchema,
       answer: a.attribOneSchema,
-      async handle({ params, body, actor }) {
+      async handle({ params, query, body, actor }) {
         const id = await idOf(db, params.key);
+        if (query.bucket === 'notes') {
+          await readSubject(db, kind, id);
+          await changeNotes(db, kind, id, (notes) => withValueAt(notes, pathKeys(params.attrib), body.value), actor.name);
+          return readNote(db, kind, id, params.attrib);
+        }
         await write(db, id, params.attrib, (said, keys) => withValueAt(said, keys, body.value), actor.name);
         return readAttrib(db, kind, id, params.attrib, {});
       },
@@ -126,8 +138,13 @@ function containerRoutes(db: Db, { kind, path, what, idOf, write }: Container): 
       summary:
         kind === 'node' ? 'Take a hint back; it counts at once' : `Propose that nobody says this attrib of ${what} here; it counts from the next commit on`,
       params: one,
-      async handle({ params, actor }) {
+      query: a.attribPutQuerySchema,
+      async handle({ params, query, actor }) {
         const id = await idOf(db, params.key);
+        if (query.bucket === 'notes') {
+          await readNote(db, kind, id, params.attrib);
+          return changeNotes(db, kind, id, (notes) => withoutValueAt(notes, pathKeys(params.attrib)), actor.name);
+        }
         await readAttrib(db, kind, id, params.attrib, {});
         await write(db, id, params.attrib, withoutValueAt, actor.name);
       },

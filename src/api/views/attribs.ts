@@ -3,6 +3,8 @@ import { sign } from '../../attribs/authors.js';
 import { describeAttribs, explainAttrib, toldSource, type Subject, type ToldAttrib } from '../../attribs/describe.js';
 import { readDeploymentRoleSubject, readNodeRoleSubject, readNodeSubject, readReaders } from '../../attribs/read.js';
 import { readProvenance, sourcesOf } from '../../attribs/provenance.js';
+import { readNotes } from '../../attribs/notes.js';
+import { pathKeys, valueAt } from '../../attribs/names.js';
 import { maskInputs } from '../../attribs/shown-inputs.js';
 import type { Db } from '../../db/client.js';
 import { NotFoundError, ValidationError } from '../../shared/errors.js';
@@ -17,7 +19,8 @@ export async function listAttribs(db: Db, kind: SubjectKind, id: number): Promis
   const subject = await readSubject(db, kind, id);
   const { attribs, wanted, buckets } = describeAttribs(subject);
   const deployment = await deploymentOf(db, subject);
-  return { of: told(subject), attribs: await signed(db, deployment, attribs), wanted: await signed(db, deployment, wanted), buckets };
+  const notes = await readNotes(db.pool, kind, id);
+  return { of: told(subject), attribs: await signed(db, deployment, attribs), wanted: await signed(db, deployment, wanted), buckets, notes };
 }
 
 type Query = { explain?: boolean | undefined; bucket?: string | undefined };
@@ -34,6 +37,19 @@ export async function readAttrib(db: Db, kind: SubjectKind, id: number, name: st
   if (query.explain !== true) return one;
   const readers = subject.kind === 'noderole' && attrib.scoped.startsWith(`${subject.scope}/`) ? await readReaders(db.pool, id, attrib.name) : [];
   return { ...one, layers: await sign(db.pool, deployment, layers), readers };
+}
+
+/** One note, by its path. Throws NotFoundError with the notes there are. */
+export async function readNote(db: Db, kind: SubjectKind, id: number, name: string): Promise<AttribOne> {
+  const subject = await readSubject(db, kind, id);
+  const notes = await readNotes(db.pool, kind, id);
+  const value = valueAt(notes, pathKeys(name));
+  if (value === undefined) {
+    const names = Object.keys(notes);
+    const has = names.length === 0 ? 'it has none' : `it has: ${names.slice(0, 20).join(', ')}`;
+    throw new NotFoundError('note', name, { publicMessage: `${kind} '${subject.name}' has no note '${name}'; ${has}` });
+  }
+  return { of: told(subject), name, scoped: `notes/${name}`, description: '', declared: false, secret: false, value, sources: [], schema: null };
 }
 
 /** What one bucket says; `user`: proposed, else committed by a person, or a hint. */

@@ -65,7 +65,11 @@ const COLUMNS: Column<Attrib & { wanted: boolean }>[] = [
 function listText(list: AttribList, look: Look, width: number | undefined): string {
   const rows = [...list.attribs.map((attrib) => ({ ...attrib, wanted: false })), ...list.wanted.map((attrib) => ({ ...attrib, wanted: true }))];
   const columns = rows.some((row) => row.proposed !== undefined) ? COLUMNS : COLUMNS.filter((column) => column.title !== 'PROPOSED');
-  return rows.length === 0 ? '' : renderTable(columns, rows, look, width);
+  const notes = Object.entries(list.notes ?? {}).map(([name, value]) => `   ${printableLine(name)}: ${valueText(value)}`);
+  return [
+    ...(rows.length === 0 ? [] : [renderTable(columns, rows, look, width)]),
+    ...(notes.length === 0 ? [] : [[look.paint('dim', 'NOTES'), ...notes].join('\n')]),
+  ].join('\n\n');
 }
 
 function explainText(one: AttribOne, look: Look): string {
@@ -108,7 +112,7 @@ async function explain(session: Session, target: string, name: string | undefine
   if (name === undefined) {
     const list = await client().attribs.list(of, { signal });
     output.print(list, () => listText(list, output.look, output.width));
-    if (list.attribs.length + list.wanted.length === 0) output.hint(`${list.of.name} has no attribs`);
+    if (list.attribs.length + list.wanted.length + Object.keys(list.notes ?? {}).length === 0) output.hint(`${list.of.name} has no attribs`);
     return;
   }
   const one = await client().attribs.get(of, name, { explain: true }, { signal });
@@ -154,7 +158,7 @@ export function addAttribs(program: Command, cli: Cli): void {
     .description('the value of one attrib, as JSON')
     .argument('<target>', TARGET)
     .argument('<name>', 'an attrib')
-    .addOption(new Option('--bucket <bucket>', 'what that bucket says instead of what counts: user, noderole.wall, ...'))
+    .addOption(new Option('--bucket <bucket>', 'what that bucket says instead of what counts: user, notes, noderole.wall, ...'))
     .action((target: string, name: string, options: { bucket?: string }, command: Command) =>
       cli.run(
         command,
@@ -174,13 +178,19 @@ export function addAttribs(program: Command, cli: Cli): void {
     .argument('<target>', TARGET)
     .argument('<name>', 'an attrib')
     .argument('<value>', 'JSON; what is no JSON is a string')
-    .action((target: string, name: string, value: string, _options: unknown, command: Command) =>
+    .option('--note', 'only note it: it is shown and counts for nothing')
+    .action((target: string, name: string, value: string, options: { note?: boolean }, command: Command) =>
       cli.run(
         command,
         async (session) => {
           const { client, output, signal } = session;
-          const one = await client().attribs.set(await findTarget(session, target), name, readValue(value), { signal });
-          output.print(one, () => doneText(one));
+          const of = await findTarget(session, target);
+          if (options.note === true) {
+            const noted = await client().attribs.note(of, name, readValue(value), { signal });
+            return output.print(noted, () => `noted of ${noted.of.name}: ${noted.name}: ${valueText(noted.value)}`);
+          }
+          const one = await client().attribs.set(of, name, readValue(value), { signal });
+          return output.print(one, () => doneText(one));
         },
         `prybar attribs list ${target}`,
       ),
@@ -190,12 +200,14 @@ export function addAttribs(program: Command, cli: Cli): void {
     .description('propose that nobody says this attrib here; what lies below counts then')
     .argument('<target>', TARGET)
     .argument('<name>', 'an attrib')
-    .action((target: string, name: string, _options: unknown, command: Command) =>
+    .option('--note', 'take a note away')
+    .action((target: string, name: string, options: { note?: boolean }, command: Command) =>
       cli.run(
         command,
         async (session) => {
           const { client, output, signal } = session;
-          await client().attribs.unset(await findTarget(session, target), name, { signal });
+          const of = await findTarget(session, target);
+          await (options.note === true ? client().attribs.removeNote(of, name, { signal }) : client().attribs.unset(of, name, { signal }));
           output.hint(`${name} of ${target} taken back`);
         },
         `prybar attribs list ${target}`,

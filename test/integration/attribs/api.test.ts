@@ -129,6 +129,35 @@ describe('attribs', () => {
     expect((await client.attribs.get(database(), 'port', { bucket: 'attrib.default' })).value).toBe(5432);
   });
 
+  it('may be noted beside: free JSON that is shown and counts for nothing', async () => {
+    const before = await client.nodeRoles.get(database().key);
+    expect(await prybar('attribs', 'set', node, 'label/psu', '"left one is loud"', '--note')).toMatchObject({
+      exitCode: 0,
+      stdout: `noted of ${node}: label/psu: "left one is loud"\n`,
+    });
+    await client.attribs.note({ kind: 'nodes', key: node }, 'label.owner', 'anna');
+    await client.attribs.note(database(), 'port', 'ask bob before you change it');
+    await client.attribs.note({ kind: 'deployment_roles', key: ids.pair }, 'why', ['audit', 7]);
+
+    const list = await client.attribs.list({ kind: 'nodes', key: node });
+    expect(list.notes).toEqual({ label: { psu: 'left one is loud', owner: 'anna' } });
+    expect(list.attribs.map((attrib) => attrib.name)).not.toContain('label');
+    expect((await client.attribs.list(database())).attribs.find((attrib) => attrib.name === 'port')).toMatchObject({ value: 6000 });
+    expect(await client.nodeRoles.get(database().key)).toMatchObject({ version: before.version, state: before.state });
+    expect((await client.attribs.get(database(), 'port', { bucket: 'notes' })).value).toBe('ask bob before you change it');
+    expect((await prybar('attribs', 'list', node)).stdout).toContain('NOTES\n   label: {"psu":"left one is loud","owner":"anna"}');
+
+    expect(await prybar('attribs', 'unset', node, 'label/psu', '--note')).toMatchObject({ exitCode: 0 });
+    await client.attribs.removeNote({ kind: 'deployment_roles', key: ids.pair }, 'why');
+    await expect(client.attribs.get({ kind: 'deployment_roles', key: ids.pair }, 'why', { bucket: 'notes' })).rejects.toMatchObject({
+      status: 404,
+      detail: expect.stringContaining('it has none'),
+    });
+    await expect(client.attribs.note(database(), 'essay', 'x'.repeat(70_000))).rejects.toMatchObject({ status: 400, errors: [{ field: 'value' }] });
+    const lookedAt = createClient({ baseUrl: fixture.baseUrl, token: fixture.tokens.viewer });
+    await expect(lookedAt.attribs.note(database(), 'x', 1)).rejects.toMatchObject({ status: 403 });
+  });
+
   it('that are wanted tell whose they are, and so do the inputs of the run', async () => {
     const { wanted } = await client.attribs.list({ kind: 'node_roles', key: ids.reader });
     expect(wanted.map(({ name, scoped, value }) => ({ name, scoped, value }))).toEqual([
