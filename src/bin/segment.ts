@@ -24,12 +24,17 @@ export async function assertMayServe(config: Config): Promise<void> {
         `choose among ${Object.keys(known).join(', ')}, and give it an address of the network to serve`,
       );
   if (process.env[FDS_VARIABLE]) return;
-  const ports = [config.dhcpPort, config.tftpPort, ...(config.dnsAddresses.length > 0 ? [config.dnsPort] : [])];
-  const lowest = Math.min(...ports);
-  if (lowest >= Number(readFileSync(FIRST_UNPRIVILEGED_PORT, 'utf8')) || mayBindLowPorts()) return;
+  const isDnsOn = config.dnsAddresses.length > 0;
+  const firstAllowed = Number(readFileSync(FIRST_UNPRIVILEGED_PORT, 'utf8'));
+  const refused = [config.dhcpPort, config.tftpPort, ...(isDnsOn ? [config.dnsPort] : [])].filter((port) => port < firstAllowed);
+  if (refused.length === 0 || mayBindLowPorts()) return;
+  const withoutDns = Math.min(...refused.filter((port) => port !== config.dnsPort));
+  const lowest = Math.min(...refused);
+  const choice = lowest < withoutDns && Number.isFinite(withoutDns) ? ` (${withoutDns} with PRYBAR_DNS=off)` : '';
   throw new ConfigError(
-    `--interface: this user may not serve ports ${ports.join(', ')}`,
-    'run Prybar from a systemd unit with AmbientCapabilities=CAP_NET_BIND_SERVICE, or allow the ports: sysctl net.ipv4.ip_unprivileged_port_start=53 (67 with PRYBAR_DNS=off)',
+    `--interface: this user may not serve ${refused.length === 1 ? 'port' : 'ports'} ${refused.join(', ')}`,
+    'run Prybar from a systemd unit with AmbientCapabilities=CAP_NET_BIND_SERVICE, or allow every user these ports: ' +
+      `sysctl net.ipv4.ip_unprivileged_port_start=${lowest}${choice}`,
   );
 }
 

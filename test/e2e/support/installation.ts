@@ -10,6 +10,7 @@ import pg from 'pg';
 import { createClient, type Client } from '../../../src/client/client.js';
 import { findPackageRoot } from '../../../src/db/package-root.js';
 import { waitFor } from '../../support/wait-for.js';
+import { busyMs } from './busy.js';
 import { freePorts } from './free-ports.js';
 import { killHard, pidOf, processesOf } from './our-processes.js';
 
@@ -24,7 +25,7 @@ export type Running = {
   pid: number;
   /** Everything it said so far, stdout and stderr as they came. */
   output(): string;
-  /** Rejects when it does not end in time. Then it is left running; `close` of the installation ends it. */
+  /** Rejects when it does not end in time (busy.ts). Then it is left running; `close` of the installation ends it. */
   ended(withinMs: number): Promise<End>;
   /** Waits until it has said this. Rejects when it ends before that, with what it said. */
   said(what: RegExp, withinMs?: number): Promise<void>;
@@ -117,7 +118,7 @@ export class Installation {
 
   /** The pid of the program of this name, once there is one. */
   async pid(name: string, withinMs = 30_000): Promise<number> {
-    return waitFor(() => pidOf(this.home, name), { what: `a process ${name}`, timeoutMs: withinMs });
+    return waitFor(() => pidOf(this.home, name), { what: `a process ${name}`, timeoutMs: busyMs(withinMs) });
   }
 
   /** Ends what is left: those that start others first, so that nothing is started behind our back. */
@@ -154,15 +155,16 @@ function watch(child: ChildProcess): Running {
     child,
     output: () => output,
     ended: (withinMs) =>
-      waitFor(() => end, { what: `the end of a program that said:\n${output.slice(-3000)}\n`, timeoutMs: withinMs }).catch((error: unknown) => {
+      waitFor(() => end, { what: `the end of a program that said:\n${output.slice(-3000)}\n`, timeoutMs: busyMs(withinMs) }).catch((error: unknown) => {
         throw new Error(`${error instanceof Error ? error.message : String(error)}\n${output.slice(-3000)}`);
       }),
     async said(what, withinMs = 60_000) {
-      const seen = await waitFor(() => (what.test(output) ? 'said' : end ? 'ended' : false), { what: `a program to say ${what}`, timeoutMs: withinMs }).catch(
-        (error: unknown) => {
-          throw new Error(`${error instanceof Error ? error.message : String(error)}\n${output.slice(-3000)}`);
-        },
-      );
+      const seen = await waitFor(() => (what.test(output) ? 'said' : end ? 'ended' : false), {
+        what: `a program to say ${what}`,
+        timeoutMs: busyMs(withinMs),
+      }).catch((error: unknown) => {
+        throw new Error(`${error instanceof Error ? error.message : String(error)}\n${output.slice(-3000)}`);
+      });
       if (seen === 'ended' && !what.test(output)) throw new Error(`it ended (${JSON.stringify(end)}) before it said ${what}:\n${output.slice(-3000)}`);
     },
   };
