@@ -5,8 +5,11 @@
 
 export type TransferState = 'running' | 'done' | 'timeout' | 'aborted' | 'failed';
 
-/** Times are of the wall clock. `bytes` and `retransmits` grow while it runs. */
-export type LiveTransfer = {
+/** What moves while a transfer runs. */
+export type TransferCounts = { bytes: number; retransmits: number };
+
+/** Times are of the wall clock. */
+export type LiveTransfer = TransferCounts & {
   /** Within this process. */
   readonly id: number;
   readonly protocol: 'tftp' | 'http';
@@ -18,8 +21,6 @@ export type LiveTransfer = {
   /** TFTP only. */
   readonly blockBytes: number | null;
   readonly windowBlocks: number | null;
-  bytes: number;
-  retransmits: number;
   state: TransferState;
   /** Why it ended as it did; empty when all went well. */
   reason: string;
@@ -38,7 +39,8 @@ export class LiveTransfers {
   #ended: LiveTransfer[] = [];
   #last = 0;
 
-  begin(given: NewTransfer): LiveTransfer {
+  /** `counts`: where the transfer's are kept, when that is not the row itself. */
+  begin(given: NewTransfer, counts: TransferCounts = { bytes: 0, retransmits: 0 }): LiveTransfer {
     this.#last += 1;
     const transfer: LiveTransfer = {
       mac: null,
@@ -46,8 +48,18 @@ export class LiveTransfers {
       windowBlocks: null,
       ...given,
       id: this.#last,
-      bytes: 0,
-      retransmits: 0,
+      get bytes() {
+        return counts.bytes;
+      },
+      set bytes(value) {
+        counts.bytes = value;
+      },
+      get retransmits() {
+        return counts.retransmits;
+      },
+      set retransmits(value) {
+        counts.retransmits = value;
+      },
       state: 'running',
       reason: '',
       startedAt: new Date(),

@@ -38,6 +38,12 @@ export class FileContent implements Content {
     this.#cache = cache;
   }
 
+  /** The file for somebody else, who closes it; this content is of no use any more. */
+  handOver(): OpenFile {
+    this.#held.length = 0;
+    return this.#file;
+  }
+
   copy(target: Buffer, at: number, offset: number, bytes: number): boolean {
     for (let done = 0; done < bytes;) {
       const index = this.#indexOf(offset + done);

@@ -48,6 +48,8 @@ export type TftpCounters = {
   bytes: number;
   retransmits: number;
   active: number;
+  /** Threads that carry large files, once there was one. */
+  threads: number;
 };
 
 export function newCounters(): TftpCounters {
@@ -66,5 +68,6 @@ export function newCounters(): TftpCounters {
     bytes: 0,
     retransmits: 0,
     active: 0,
+    threads: 0,
   };
 }

@@ -1,26 +1,26 @@
 /**
  * The TFTP server: read only (RFC 1350, 2347, 2348, 2349, 7440), for boot loaders and their configuration; kernels go over
- * HTTP. It owns its listening sockets and its transfers, and must never write a file, follow a name out of its root, or let one
+ * HTTP. It owns its listening sockets and decides who is answered, and must never write a file, follow a name out of its root, or let one
  * client or a forged address hold more than its share (attacks 1 to 5).
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { LiveTransfers, type LiveTransfer } from '../nodes/transfers.js';
+import { LiveTransfers } from '../nodes/transfers.js';
 import { printableText } from '../shared/bytes.js';
 import { FileCache } from '../shared/file-cache.js';
 import type { Logger } from '../shared/logger.js';
 import { Admission } from './admission.js';
 import type { Content } from './content.js';
 import { bytesContent } from './content.js';
-import { DataPackets } from './data-packets.js';
 import { newCounters, type TftpCounters, type TftpEvent } from './events.js';
+import { DEFAULT_THREADS, Lanes } from './lanes.js';
 import { largestBlock, readLink, type TftpLink } from './mtu.js';
 import { toNetascii } from './netascii.js';
 import { agreeOptions, type TransferLimits } from './options.js';
 import { encodeError, parseTftp, TFTP_ERROR, type Request } from './packet.js';
+import { Sessions } from './sessions.js';
 import { isConfigurationName, openSource, type OtherPlaces, type Source, type VirtualFiles } from './source.js';
 import { Teller } from './teller.js';
-import { Transfer, type TransferEnd } from './transfer.js';
 
 export type TftpServerOptions = {
   /** Local addresses to listen on, one socket each, so that a reply comes from the address that was asked (netboot-rules 3). */
@@ -42,6 +42,8 @@ export type TftpServerOptions = {
   macOf?: (address: string) => Promise<string | null>;
   /** `maxBlockBytes` is that of the path to the client unless given: see mtu.ts. */
   limits?: Partial<TransferLimits & { maxTransfers: number; maxTransfersPerAddress: number }>;
+  /** That carry large files; 0: the server carries everything itself. Default: the cores, four at most. */
+  threads?: number;
 };
 
 const DEFAULT_LIMITS = {
@@ -51,14 +53,10 @@ const DEFAULT_LIMITS = {
   maxTransfersPerAddress: 8,
 };
 
-/** Progress is told at most this often: a fast transfer has a start and an end. */
-const PROGRESS_EVERY_MS = 500;
 /** Netascii is for a terminal's text: it is converted in memory. */
 const MAX_NETASCII_BYTES = 1024 * 1024;
 /** A rack that is switched on asks at once. Bytes. */
 const RECEIVE_BUFFER_BYTES = 1024 * 1024;
-
-type Running = { transfer: Transfer; file: string };
 
 /** One request and what answers it. */
 type Asked = { request: Request; file: string; from: RemoteInfo; localAddress: string; maxBlockBytes: number; refuse: (code: number, message: string) => void };
@@ -68,11 +66,9 @@ export class TftpServer {
   readonly #maxWindowBlocks: number;
   readonly #source: Source;
   readonly #admission: Admission;
-  readonly #transfers: LiveTransfers;
-  readonly #packets = new DataPackets();
+  readonly #lanes: Lanes;
+  readonly #sessions: Sessions;
   readonly #sockets: Socket[] = [];
-  /** By the client's address and port. */
-  readonly #running = new Map<string, Running>();
   readonly #counters = newCounters();
   readonly #teller: Teller;
   #closed = false;
@@ -84,8 +80,15 @@ export class TftpServer {
     this.#maxWindowBlocks = limits.maxWindowBlocks;
     this.#source = { root, cache: cache ?? new FileCache(), virtualFiles, otherPlaces };
     this.#admission = new Admission({ total: limits.maxTransfers, perAddress: limits.maxTransfersPerAddress });
-    this.#transfers = transfers ?? new LiveTransfers();
     this.#teller = new Teller(options);
+    this.#lanes = new Lanes({ threads: options.threads ?? DEFAULT_THREADS, log: options.log });
+    this.#sessions = new Sessions({
+      admission: this.#admission,
+      lanes: this.#lanes,
+      transfers: transfers ?? new LiveTransfers(),
+      counters: this.#counters,
+      teller: this.#teller,
+    });
   }
 
   /** Binds every address; returns the port. Rejects when one cannot be bound, with nothing left open. */
@@ -114,7 +117,8 @@ export class TftpServer {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await Promise.all([...this.#running.values()].map(({ transfer }) => transfer.abort('aborted', 'the server stops')));
+    await this.#sessions.abort('the server stops');
+    await this.#lanes.close();
     for (const socket of this.#sockets) {
       await new Promise<void>((resolve) => {
         socket.close(resolve);
@@ -123,7 +127,7 @@ export class TftpServer {
   }
 
   counters(): TftpCounters {
-    return { ...this.#counters, active: this.#running.size };
+    return { ...this.#counters, active: this.#sessions.size, threads: this.#lanes.ready() };
   }
 
   /** Never rejects: a datagram is not worth a process. */
@@ -163,13 +167,7 @@ export class TftpServer {
   async #read(asked: Asked): Promise<void> {
     const { file, from } = asked;
     const key = `${from.address} ${from.port}`;
-    const before = this.#running.get(key);
-    if (before !== undefined) {
-      // The same request once more: its answer is under way, or will be repeated by its timer.
-      if (!before.transfer.proven && before.file === file) return;
-      // Old ROMs use one port for everything: a new request ends what was there.
-      before.transfer.end('aborted', 'the client began anew');
-    }
+    if (this.#sessions.isRepeated(key, file)) return;
     if (this.#closed || !this.#admission.enter(from.address)) {
       this.#counters.dropped += 1;
       return;
@@ -181,12 +179,13 @@ export class TftpServer {
       if (content === undefined) this.#admission.leave(from.address);
     }
     if (content === undefined) return;
-    if (this.#closed || this.#running.has(key)) {
+    if (this.#closed || this.#sessions.has(key)) {
       this.#admission.leave(from.address);
       content.close();
       return;
     }
-    await this.#serve(key, asked, content);
+    const agreed = agreeOptions(asked.request.options, content.sizeBytes, { maxBlockBytes: asked.maxBlockBytes, maxWindowBlocks: this.#maxWindowBlocks });
+    await this.#sessions.begin(key, file, content, { client: { address: from.address, port: from.port }, localAddress: asked.localAddress, agreed });
   }
 
   /** The content in the mode that was asked for; undefined when there is none and the client has been told. */
@@ -210,52 +209,6 @@ export class TftpServer {
     } finally {
       content.close();
     }
-  }
-
-  async #serve(key: string, { request, file, from, localAddress, maxBlockBytes }: Asked, content: Content): Promise<void> {
-    const agreed = agreeOptions(request.options, content.sizeBytes, { maxBlockBytes, maxWindowBlocks: this.#maxWindowBlocks });
-    const { blockBytes, windowBlocks } = agreed;
-    const live = this.#transfers.begin({ protocol: 'tftp', address: from.address, file, sizeBytes: content.sizeBytes, blockBytes, windowBlocks });
-    let toldAt = Date.now();
-    const transfer: Transfer = new Transfer({
-      client: { address: from.address, port: from.port },
-      localAddress,
-      content,
-      agreed,
-      packets: this.#packets,
-      live,
-      onProgress: (fraction) => {
-        if (fraction === 1 || Date.now() - toldAt < PROGRESS_EVERY_MS) return;
-        toldAt = Date.now();
-        this.#teller.tell('tftp-progress', from.address, `${file} ${Math.floor(fraction * 100)} %`, { file }, live);
-      },
-      onEnd: (end) => this.#finished(key, transfer, live, end),
-    });
-    this.#running.set(key, { transfer, file });
-    this.#counters.transfers += 1;
-    this.#teller.tell('tftp-start', from.address, `${file}: ${content.sizeBytes} bytes, blocks of ${blockBytes}, window ${windowBlocks}`, { file }, live);
-    await transfer.start();
-  }
-
-  #finished(key: string, transfer: Transfer, live: LiveTransfer, end: TransferEnd): void {
-    if (this.#running.get(key)?.transfer === transfer) this.#running.delete(key);
-    this.#admission.leave(live.address);
-    this.#counters.bytes += end.bytes;
-    this.#counters.retransmits += end.retransmits;
-    const { bytes, retransmits, answered } = end;
-    const facts = { file: live.file, bytes, retransmits, answered, silent: end.outcome === 'timeout' };
-    if (end.outcome === 'probe') {
-      this.#counters.probes += 1;
-      this.#transfers.forget(live);
-      this.#teller.tell('tftp-probe', live.address, `${live.file}: asked for its size alone`, facts, live);
-      return;
-    }
-    this.#counters[end.outcome === 'timeout' ? 'timeouts' : end.outcome] += 1;
-    const isDone = end.outcome === 'done';
-    this.#transfers.end(live, end.outcome, isDone ? '' : end.reason);
-    const repeats = retransmits === 0 ? '' : `, ${retransmits} sent again`;
-    const detail = `${live.file}: ${isDone ? '' : `${end.reason} after `}${bytes} bytes${repeats}`;
-    this.#teller.tell(isDone ? 'tftp-done' : 'tftp-failed', live.address, detail, facts, live);
   }
 
   #missing(file: string, requested: string, address: string, refuse: (code: number, message: string) => void): void {

@@ -5,46 +5,21 @@
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import type { Carrier, Counts, Listeners, Route, TransferEnd } from './carrier.js';
 import type { Content } from './content.js';
 import type { DataPackets } from './data-packets.js';
-import type { Agreed } from './options.js';
 import { acknowledgedBlock, encodeError, encodeOptions, parseTftp, TFTP_ERROR } from './packet.js';
 import { isGivenUp, newPatience, noteProgress, noteSent, noteSilence, waitMs } from './patience.js';
 import { nextWindow, startWindow, takeAcknowledgement, type Window, type WindowStep } from './window.js';
 
-export type TransferEnd = {
-  /**
-   * `probe`: the client only wanted to know the size and said so with an ERROR after the OACK (netboot-rules 3). `timeout`: it
-   * fell silent. `aborted`: it, or our stop, ended the transfer. `failed`: our fault, a disk or a socket.
-   */
-  outcome: 'done' | 'probe' | 'timeout' | 'aborted' | 'failed';
-  reason: string;
-  bytes: number;
-  retransmits: number;
-  /** The client answered at least once. */
-  answered: boolean;
-};
-
-export type TransferOptions = {
-  client: { address: string; port: number };
-  /** The address the request was sent to: the answer comes from it. */
-  localAddress: string;
-  content: Content;
-  agreed: Agreed;
-  packets: DataPackets;
-  /** Written to with every acknowledgement, for whoever looks. */
-  live: { bytes: number; retransmits: number };
-  /** About every tenth of the file. */
-  onProgress: (fraction: number) => void;
-  onEnd: (end: TransferEnd) => void;
-};
+export type TransferOptions = Route & Listeners & { content: Content; packets: DataPackets; counts: Counts };
 
 const PROGRESS_STEPS = 10;
 
 /** Numeric addresses need no resolver; the default one costs more than the packet. */
 const lookup = (address: string, _options: unknown, callback: (error: null, address: string, family: number) => void) => callback(null, address, 4);
 
-export class Transfer {
+export class Transfer implements Carrier {
   readonly #options: TransferOptions;
   readonly #window: Window;
   readonly #patience;
@@ -66,12 +41,6 @@ export class Transfer {
     this.#nextTold = this.#tenth();
   }
 
-  /** Whether the client has answered yet; a repeated request of one that has not is the same transfer. */
-  get proven(): boolean {
-    return this.#patience.proven;
-  }
-
-  /** Opens the socket and sends the first packet. Never rejects: without a socket the transfer has failed. */
   async start(): Promise<void> {
     const socket = createSocket({ type: 'udp4', lookup });
     this.#socket = socket;
@@ -96,7 +65,6 @@ export class Transfer {
     this.#timer = setTimeout(() => this.#wake(), waitMs(this.#patience));
   }
 
-  /** Ends the transfer; the first reason stands. */
   end(outcome: TransferEnd['outcome'], reason: string): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -107,11 +75,10 @@ export class Transfer {
     } catch {
       // It never came to be bound.
     }
-    const { bytes, retransmits } = this.#options.live;
-    this.#options.onEnd({ outcome, reason, bytes, retransmits, answered: this.proven });
+    const { bytes, retransmits, answered } = this.#options.counts;
+    this.#options.onEnd({ outcome, reason, bytes, retransmits, answered });
   }
 
-  /** Ends with a word to the client, e.g. when the server stops; resolves when that is sent. */
   async abort(outcome: 'aborted' | 'failed', reason: string): Promise<void> {
     const socket = this.#socket;
     if (socket !== undefined && this.#ready && !this.#ended) {
@@ -123,7 +90,7 @@ export class Transfer {
   }
 
   #receive(bytes: Buffer, from: RemoteInfo): void {
-    const { client, live, agreed, content } = this.#options;
+    const { client, counts, agreed, content } = this.#options;
     // A stranger's may have come before the socket was connected. RFC 1350 section 4: it does not disturb the transfer.
     if (this.#ended || from.port !== client.port || from.address !== client.address) return;
     const block = acknowledgedBlock(bytes);
@@ -134,10 +101,11 @@ export class Transfer {
     const step = takeAcknowledgement(this.#window, block);
     if (this.#window.acknowledged > acknowledgedBefore || (!wasOpen && this.#window.open)) {
       noteProgress(this.#patience, now);
-      live.bytes = Math.min(this.#window.acknowledged * agreed.blockBytes, content.sizeBytes);
+      counts.answered = true;
+      counts.bytes = Math.min(this.#window.acknowledged * agreed.blockBytes, content.sizeBytes);
       if (this.#window.acknowledged >= this.#nextTold) this.#tellProgress();
     } else if (step.kind === 'send') {
-      live.retransmits += 1;
+      counts.retransmits += 1;
     }
     this.#act(step, now);
   }
@@ -202,13 +170,13 @@ export class Transfer {
     const leftMs = waitMs(this.#patience, performance.now());
     if (leftMs <= 0) {
       if (isGivenUp(this.#patience)) {
-        this.end('timeout', this.proven ? 'the client fell silent' : 'the client never answered');
+        this.end('timeout', this.#options.counts.answered ? 'the client fell silent' : 'the client never answered');
         return;
       }
       noteSilence(this.#patience, performance.now());
       // A file that is slow to read is no silence of the client's.
       if (!this.#loading) {
-        this.#options.live.retransmits += 1;
+        this.#options.counts.retransmits += 1;
         this.#window.repeated = false;
         this.#first();
       }
