@@ -1,6 +1,7 @@
 /** A change of one machine's boot, from the call of the API to the first DHCP answer that carries it; asked without a pause meanwhile. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '../../../src/client/client.js';
 import type { Tools } from '../bench.js';
 import { optionOf } from './exchange-bytes.js';
@@ -8,6 +9,8 @@ import { askWithoutPause } from './probe.js';
 import type { Prybar } from './prybar.js';
 
 const ROOT_PATH = 17;
+/** Between two changes, so that each is alone: the hooks, the sequencer and the feed are through with the one before. Milliseconds. */
+const SETTLE_MS = 60;
 
 /** All in milliseconds; `gapMs`: the longest time without an answer while the change was made. */
 export type Change = { medianMs: number; worstMs: number; verbMedianMs: number; commitMedianMs: number; gapMs: number };
@@ -31,6 +34,7 @@ export async function measureChange(prybar: Prybar, apiPort: number, times: numb
       await client.nodes.update('1', { dhcp_options: { 'root-path': path } });
       const verbMs = performance.now() - startedAt;
       const wholeMs = (await answered) - startedAt;
+      await sleep(SETTLE_MS);
       if (round === 0) continue; // the first call opens connections
       verbs.push(verbMs);
       whole.push(wholeMs);
@@ -45,6 +49,7 @@ export async function measureChange(prybar: Prybar, apiPort: number, times: numb
         [path],
       );
       commits.push((await answered) - startedAt);
+      await sleep(SETTLE_MS);
     }
   } finally {
     await watch.close();
