@@ -7,8 +7,9 @@ import type { Logger } from 'pino';
 import type { BootServer } from './boot-server-row.js';
 import { withDeadline } from './deadline.js';
 import { readTableHint } from './hints.js';
+import { changeReservations } from './network-changes.js';
 import type { Network } from './network.js';
-import { readChanges, readNetworks } from './read-table.js';
+import { readChanges, readNetworks, readReservationChanges } from './read-table.js';
 import { ServingReport } from './serving-report.js';
 import type { DhcpEntry } from './situation.js';
 import { readEntryRecords } from './table-records.js';
@@ -194,6 +195,7 @@ export class Directory {
       // An older database was put in place: start anew.
       this.#entries.clear();
       this.#revision = NOTHING;
+      this.#networksRevision = NOTHING;
       return this.#follow(FIRST_TIMEOUT_MS);
     }
     for (const records of changes.records) this.#apply(records);
@@ -212,11 +214,14 @@ export class Directory {
     }
   }
 
+  /** The reservations that have changed, or everything. */
   async #loadNetworks(): Promise<void> {
-    const built = await readNetworks(this.#deps.pool);
+    const { pool, logger } = this.#deps;
+    const some = this.#networksRevision === NOTHING ? undefined : await readReservationChanges(pool, this.#networksRevision);
+    const built = some === undefined ? await readNetworks(pool) : { ...changeReservations(this.#networks, some.changes), revision: some.revision };
     // Networks are read again with every change of them; a problem is news once.
-    for (const problem of built.problems) if (!this.#problems.has(problem)) this.#deps.logger.warn({ reason: problem }, 'network setting left out');
-    this.#problems = new Set(built.problems);
+    for (const problem of built.problems) if (!this.#problems.has(problem)) logger.warn({ reason: problem }, 'network setting left out');
+    this.#problems = new Set(some === undefined ? built.problems : [...this.#problems, ...built.problems]);
     this.#networks = built.networks;
     this.#networksRevision = built.revision;
   }

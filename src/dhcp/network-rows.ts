@@ -1,5 +1,5 @@
 /** Rows of `networks`, `network_ranges` and `reservations` to Networks. */
-import { parseIpv4, parseSubnet, subnetContains, type Subnet } from '../shared/ipv4.js';
+import { formatIpv4, parseIpv4, parseSubnet, subnetContains, type Subnet } from '../shared/ipv4.js';
 import type { AddressRange, DhcpMode, Network } from './network.js';
 import { readSettings, type SettingsRow } from './network-settings.js';
 
@@ -49,9 +49,7 @@ type Say = (problem: string) => void;
 function buildNetwork(row: NetworkRow, subnet: Subnet, ranges: readonly RangeRow[], reservations: readonly ReservationRow[], say: Say): Network {
   const { settings, problems } = readSettings(row, subnet);
   problems.forEach(say);
-  const reserved = readReservations(row, subnet, reservations, say);
-  for (const address of settings.reservationByPort.values()) reserved.byAddress.set(address, '');
-  return {
+  const network: Network = {
     ...settings,
     id: row.id,
     name: row.name,
@@ -62,30 +60,38 @@ function buildNetwork(row: NetworkRow, subnet: Subnet, ranges: readonly RangeRow
     domain: row.domain === null || row.domain === '' ? undefined : row.domain,
     leaseSeconds: Math.max(1, row.lease_seconds),
     pool: buildPool(row, subnet, ranges, say),
-    reservationByMac: reserved.byMac,
-    reservationByAddress: reserved.byAddress,
-    hostNameByMac: reserved.hostNameByMac,
+    reservationByMac: new Map(),
+    reservationByAddress: new Map(),
+    hostNameByMac: new Map(),
   };
+  for (const reservation of reservations) {
+    const problem = reserve(network, reservation);
+    if (problem !== undefined) say(problem);
+  }
+  reservePorts(network);
+  return network;
 }
 
-function readReservations(row: NetworkRow, subnet: Subnet, reservations: readonly ReservationRow[], say: Say) {
-  const byMac = new Map<string, number>();
-  const byAddress = new Map<number, string>();
-  const hostNameByMac = new Map<string, string>();
-  for (const { address: text, mac, unmanaged, hostname } of reservations) {
-    const address = parseIpv4(text);
-    if (address === undefined || !subnetContains(subnet, address)) {
-      say(`reserved address ${text} is not in ${row.subnet}`);
-      continue;
-    }
-    // An unmanaged address, or one without a MAC, is recorded so that nobody else gets it, and served to nobody (netboot-rules 8).
-    const isServed = unmanaged !== true && mac !== null && mac !== '';
-    byAddress.set(address, isServed ? mac : '');
-    if (!isServed) continue;
-    byMac.set(mac, address);
-    if (typeof hostname === 'string' && hostname !== '') hostNameByMac.set(mac, hostname);
-  }
-  return { byMac, byAddress, hostNameByMac };
+/** The part of a network that its reservations are in. */
+export type Reserved = Pick<Network, 'subnet' | 'reservationByMac' | 'reservationByAddress' | 'hostNameByMac' | 'reservationByPort'>;
+
+/** Writes a reservation into the maps; a sentence when it makes no sense, and then nothing is written. */
+export function reserve(reserved: Reserved, { address: text, mac, unmanaged, hostname }: ReservationRow): string | undefined {
+  const address = parseIpv4(text);
+  const { subnet } = reserved;
+  if (address === undefined || !subnetContains(subnet, address)) return `reserved address ${text} is not in ${formatIpv4(subnet.first)}/${subnet.prefix}`;
+  // An unmanaged address, or one without a MAC, is recorded so that nobody else gets it, and served to nobody (netboot-rules 8).
+  const isServed = unmanaged !== true && mac !== null && mac !== '';
+  reserved.reservationByAddress.set(address, isServed ? mac : '');
+  if (!isServed) return undefined;
+  reserved.reservationByMac.set(mac, address);
+  if (typeof hostname === 'string' && hostname !== '') reserved.hostNameByMac.set(mac, hostname);
+  return undefined;
+}
+
+/** A relay's port has its address whatever machine is behind it. */
+export function reservePorts({ reservationByPort, reservationByAddress }: Reserved): void {
+  for (const address of reservationByPort.values()) reservationByAddress.set(address, '');
 }
 
 function buildPool(row: NetworkRow, subnet: Subnet, ranges: readonly RangeRow[], say: Say): AddressRange[] {

@@ -25,13 +25,14 @@ export type Network = {
   readonly leaseSeconds: number;
   /** Where machines without a reservation get their address. */
   readonly pool: readonly AddressRange[];
-  readonly reservationByMac: ReadonlyMap<string, number>;
+  /** Filled by network-rows.ts, brought up to date by network-changes.ts, and read by everybody else; so are the next two. */
+  readonly reservationByMac: Map<string, number>;
   /** Every address that the pool must not give, with its MAC; empty text for a relay's port or an unmanaged address. */
-  readonly reservationByAddress: ReadonlyMap<number, string>;
+  readonly reservationByAddress: Map<number, string>;
+  /** Names of reserved machines that are no nodes. */
+  readonly hostNameByMac: Map<string, string>;
   /** See portKey. */
   readonly reservationByPort: ReadonlyMap<string, number>;
-  /** Names of reserved machines that are no nodes. */
-  readonly hostNameByMac: ReadonlyMap<string, string>;
   readonly identifyBy: 'mac' | 'client-id';
   readonly minSecs: number;
   readonly serverIdentifier: number | undefined;

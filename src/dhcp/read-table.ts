@@ -1,7 +1,8 @@
 /** Reads what a DHCP server knows besides its leases: for the server itself, and for whoever asks what it would answer. */
 import type { Pool } from 'pg';
 import { encodeOptions } from './named-options.js';
-import { buildNetworks, NETWORK_COLUMNS, type BuiltNetworks, type NetworkRow, type RangeRow } from './network-rows.js';
+import type { ReservationChange } from './network-changes.js';
+import { buildNetworks, NETWORK_COLUMNS, type BuiltNetworks, type NetworkRow, type RangeRow, type ReservationRow } from './network-rows.js';
 import type { DhcpEntry } from './situation.js';
 import { ENTRY_RECORDS, readReservationRecords, RESERVATION_RECORDS } from './table-records.js';
 
@@ -43,6 +44,39 @@ export async function readNetworks(pool: Pool): Promise<BuiltNetworks & { readon
   const networks = bodiesOf<NetworkRow>('network').sort((one, other) => one.id - other.id);
   const reservations = rows.filter((row) => row.kind === 'reservations').flatMap((row) => readReservationRecords(row.network_id, row.body));
   return { ...buildNetworks(networks, bodiesOf<RangeRow>('range'), reservations), revision: BigInt(bodiesOf<number>('revision')[0] ?? 0) };
+}
+
+/** How many of the networks' revisions 20261121180066_reservation_changes keeps. */
+const REVISIONS_KEPT = 1_000n;
+/** More addresses than this are read with everything else: that is one text a thousand of them. */
+const MOST_CHANGES = 5_000;
+
+const RESERVATION_CHANGES = `
+  SELECT t.networks_revision, t.networks_whole_revision, c.address, r.network_id, r.mac, r.unmanaged, r.hostname
+    FROM dhcp_table t LEFT JOIN (SELECT DISTINCT address FROM reservation_changes WHERE revision > $1::bigint LIMIT ${MOST_CHANGES + 1}) c ON true
+    LEFT JOIN reservations r ON r.address = c.address
+   WHERE t.id = 1`;
+
+type ChangeRow = { networks_revision: string | number; networks_whole_revision: string | number; address: string | null } & (
+  | (Omit<ReservationRow, 'address'> & { unmanaged: boolean; hostname: string | null })
+  | { network_id: null }
+);
+
+/**
+ * The reservations that have changed since a revision of the networks, from one moment, and the revision of that moment.
+ * Undefined when more than reservations has changed, or too much: then readNetworks. Uses `reservation_changes_pkey` and
+ * `reservations_address_key`.
+ */
+export async function readReservationChanges(pool: Pool, after: bigint): Promise<{ changes: ReservationChange[]; revision: bigint } | undefined> {
+  const { rows } = await pool.query<ChangeRow>({ name: 'dhcp-reservation-changes', text: RESERVATION_CHANGES, values: [after.toString()] });
+  const revision = BigInt(rows[0]?.networks_revision ?? 0);
+  const whole = BigInt(rows[0]?.networks_whole_revision ?? 0);
+  if (whole > after || revision < after || revision - after >= REVISIONS_KEPT || rows.length > MOST_CHANGES) return undefined;
+  const changes = rows.flatMap((row): ReservationChange[] => {
+    if (row.address === null) return [];
+    return [{ address: row.address, row: row.network_id === null ? null : { ...row, address: row.address } }];
+  });
+  return { changes, revision };
 }
 
 type EntryRow = { mac: string; node_id: number; hostname: string; bootenv: string; boot_local: boolean; options: unknown };
