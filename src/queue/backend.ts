@@ -3,8 +3,8 @@
  * classes; the rest of Prybar sees `JobQueue` and `JobWorker`.
  */
 import { createPostgresBackend, Queue as RedisQueue, withBackend, Worker as RedisWorker } from 'bullmq';
-import { Redis } from 'ioredis';
 import type { Logger } from '../shared/logger.js';
+import { bulkClient, ScriptedRedis } from './bulk-scripts.js';
 
 export type QueueJob = { name: string; data: object; opts: { jobId?: string; deduplication?: { id: string; keepLastIfActive: boolean } } };
 
@@ -75,9 +75,9 @@ export function openQueueBackend(options: { redisUrl: string | undefined; databa
   };
 
   if (options.redisUrl !== undefined) {
-    const redis = new Redis(options.redisUrl, { maxRetriesPerRequest: null, enableReadyCheck: true, enableAutoPipelining: true });
+    const redis = new ScriptedRedis(options.redisUrl, { maxRetriesPerRequest: null, enableReadyCheck: true });
     redis.on('error', (err) => log.warn({ err }, 'redis connection error'));
-    const shared = { connection: redis, prefix: '{prybar}' };
+    const shared = { connection: bulkClient(redis), prefix: '{prybar}' };
     return {
       kind: 'redis',
       queue: (name) => wrapQueue(new RedisQueue(full(name), shared)),
