@@ -58,5 +58,6 @@ function own<Value>(object: { [key: string]: Value }, key: string): Value | unde
 
 /** Also for `__proto__`, which an assignment would take for something else. */
 function put<Value>(object: { [key: string]: Value }, key: string, value: Value): void {
-  Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
+  if (key === '__proto__') Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
+  else object[key] = value;
 }

@@ -5,13 +5,13 @@
  *   7. the noderole's committed data
  * The walls of parents come under `parents` (who reads them: `reads_parents` in prisma/functions/45_attribs.sql).
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Bucket } from '../attribs/buckets.js';
 import { objectAt, pathKeys, type Attrib } from '../attribs/names.js';
 import { merge, type Origin } from '../attribs/overlay.js';
 import { provenanceOf, WANTED, type Layer, type Provenance, type WantedLayer } from '../attribs/provenance.js';
 import { layersOfWanted, type Wanted } from '../attribs/wanted.js';
-import { isJsonObject, type Json, type JsonObject } from '../shared/json.js';
+import type { Json, JsonObject } from '../shared/json.js';
 
 export { overlay } from '../attribs/overlay.js';
 
@@ -50,7 +50,8 @@ export function freezeInputs(sources: DataSources): { inputs: JsonObject; from: 
   return { inputs: addOwn(sources, merge(layers.map((layer) => layer.data))), from };
 }
 
-function addOwn({ node, parents }: DataSources, merged: JsonObject): JsonObject {
+/** Merged data with what Prybar adds. */
+export function addOwn({ node, parents }: Pick<DataSources, 'node' | 'parents'>, merged: JsonObject): JsonObject {
   return { ...merged, node: { ...node }, parents: Object.fromEntries(Object.entries(parents).map(([name, { wall }]) => [name, wall])) };
 }
 
@@ -83,17 +84,21 @@ function wantedLayer(want: Wanted): WantedLayer[] {
   return [{ at: keys, data: objectAt(keys, value) as JsonObject, provenance: provenanceOf(layers) }];
 }
 
-/** SHA-256 over the canonical form (keys sorted), hex: equal inputs give equal hashes whatever their key order. */
+/** SHA-256 over the canonical form, hex: equal inputs give equal hashes whatever their key order. */
 export function hashInputs(inputs: Json): string {
-  return createHash('sha256').update(canonical(inputs)).digest('hex');
+  return hashText(canonical(inputs));
 }
 
-function canonical(value: Json): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (isJsonObject(value))
-    return `{${Object.keys(value)
-      .sort()
-      .map((key) => `${JSON.stringify(key)}:${canonical(value[key] ?? null)}`)
-      .join(',')}}`;
-  return JSON.stringify(value);
+/** SHA-256 of a text, hex. */
+export const hashText = (text: string): string => hash('sha256', text);
+
+/** JSON with its keys sorted, at every depth. `known`: texts of objects in it that were written before. */
+export function canonical(value: Json, known?: WeakMap<object, string>): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const text = known?.get(value);
+  if (text !== undefined) return text;
+  if (Array.isArray(value)) return `[${value.map((one) => canonical(one, known)).join(',')}]`;
+  let members = '';
+  for (const key of Object.keys(value).sort()) members += `${members === '' ? '' : ','}${JSON.stringify(key)}:${canonical(value[key] ?? null, known)}`;
+  return `{${members}}`;
 }

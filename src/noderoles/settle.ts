@@ -2,6 +2,7 @@
 import type { JsonObject } from '../shared/json.js';
 import { failureClass } from './failure-class.js';
 import type { StepOutcome } from './outcome.js';
+import { jsonbArray, jsonList, numberArray, textArray } from '../db/arrays.js';
 import type { Queryable } from '../db/client.js';
 import type { Ring } from '../queue/jobs.js';
 import { toRings, type RingRow } from './claim.js';
@@ -26,13 +27,13 @@ export type Settlement = {
 export async function settle(db: Queryable, batch: Settlement[], claim: number): Promise<Ring[]> {
   const { rows } = await db.query<RingRow>({
     name: 'settle',
-    text: 'SELECT run_id, dispatch, fence, job_class FROM settle($1::bigint[], $2::int[], $3::jsonb[], $4, $5::text[])',
+    text: `SELECT run_id, dispatch, fence, job_class FROM settle($1::bigint[], $2::int[], ${jsonbArray('$3')}, $4, $5::text[])`,
     values: [
-      batch.map((item) => item.runId),
-      batch.map((item) => item.fence),
-      batch.map((item) => JSON.stringify(toBody(item))),
+      numberArray(batch.map((item) => item.runId)),
+      numberArray(batch.map((item) => item.fence)),
+      jsonList(batch.map((item) => JSON.stringify(toBody(item)))),
       claim,
-      batch.map((item) => item.log ?? null),
+      textArray(batch.map((item) => item.log ?? null)),
     ],
   });
   return toRings(rows);

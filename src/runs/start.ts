@@ -3,14 +3,15 @@
  * run (engine-rules 4, 9). The reads of a batch are one statement, so inputs, their generation and the parents' counter
  * come from one snapshot; the compare-and-set that follows lets each job start once.
  */
+import { jsonbArray, jsonList, numberArray, textArray } from '../db/arrays.js';
 import type { Queryable } from '../db/client.js';
 import type { JsonObject } from '../jigs/contract.js';
 import { pathKeys, valueAt, type Attrib } from '../attribs/names.js';
 import { secretsIn } from '../attribs/secrets.js';
-import type { Wanted } from '../attribs/wanted.js';
-import { freezeInputs, hashInputs, type DataSources, type ParentWall } from '../noderoles/data.js';
 import type { RunJob } from '../queue/jobs.js';
 import { isJsonObject } from '../shared/json.js';
+import { Freezer, type Frozen } from './freeze.js';
+import { readRuns, type Row, type RunRow } from './start-read.js';
 import type { Turn } from './turn.js';
 
 /** A turn that runs the jig. */
@@ -27,56 +28,6 @@ export type StartAnswer =
   | { kind: 'supersede'; runId: number; fence: number }
   | { kind: 'dropped' };
 
-type RunRow = {
-  id: number;
-  fence: number;
-  attempt: number;
-  jig: string;
-  inputs: JsonObject | null;
-  memo: JsonObject;
-  wake_reason: string | null;
-  expected_boot: { class: string; otherwise: 'fail' | 'wake' } | null;
-  noderole_id: number;
-  role_id: number;
-  want_gen: number;
-  pending_parents: number;
-  slack: number;
-  last_ok_hash: string | null;
-  last_ok_epoch: number | null;
-  force_run: boolean;
-  /** Destructive, and its installation is complete. */
-  installed: boolean;
-  committed_data: JsonObject;
-  sysdata: JsonObject;
-  revisions: JsonObject;
-  deployment_data: JsonObject | null;
-  deployment_revisions: JsonObject | null;
-  deployment_wall: JsonObject | null;
-  node_id: number;
-  node_name: string;
-  node_arch: string;
-  node_kind: string;
-  boot_epoch: number;
-  parents: Record<string, ParentWall>;
-  /** Null when the role wants nothing. */
-  wanted: Wanted[] | null;
-};
-
-/** Shared by the runs of a batch: nobody writes to it. */
-type RoleRow = {
-  role_id: number;
-  role_name: string;
-  template: JsonObject;
-  attribs: Attrib[];
-  jig_config: JsonObject;
-  timeout_seconds: number;
-  validity: string;
-  destructive: boolean;
-};
-
-/** Side by side, not merged: an object of thirty keys made for each run costs more than the rest of its start. */
-type Row = { run: RunRow; role: RoleRow };
-
 /**
  * Starts the jobs of a batch for `worker`, each under a lease of `leaseSeconds`. `stops` says whether a jig has something
  * to undo for a role. Answers in the order of the jobs.
@@ -92,57 +43,54 @@ export async function startRuns(
     db,
     jobs.map((job) => job.runId),
   );
-  const frozen = jobs.flatMap((job) => {
+  const freezer = new Freezer();
+  const ready = jobs.flatMap((job) => {
     const row = byId.get(job.runId);
     if (!row || row.run.fence !== job.fence) return [];
-    const { inputs, from } = row.run.inputs === null ? freezeInputs(sourcesOf(row)) : { inputs: row.run.inputs, from: null };
-    return [{ row, inputs, from, hash: hashInputs(inputs) }];
+    return [{ row, frozen: freezer.freeze(row) }];
   });
-  if (frozen.length === 0) return jobs.map(() => ({ kind: 'dropped' }));
+  if (ready.length === 0) return jobs.map(() => DROPPED);
 
-  const started = await db.query<{ run_id: number; new_fence: number }>({
-    name: 'start-take',
-    text: 'SELECT run_id, new_fence FROM start_take($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
-    values: [
-      frozen.map((item) => item.row.run.id),
-      frozen.map((item) => item.row.run.fence),
-      frozen.map((item) => JSON.stringify(item.inputs)),
-      frozen.map((item) => item.hash),
-      frozen.map((item) => item.row.run.want_gen),
-      worker,
-      leaseSeconds,
-      frozen.map((item) => item.row.run.boot_epoch),
-      frozen.map((item) => (item.from === null ? null : JSON.stringify(item.from))),
-      frozen.map((item) => stops(item.row.run.jig, item.row.role.role_name)),
-    ],
-  });
-  const fences = new Map(started.rows.map((row) => [row.run_id, row.new_fence]));
+  const started = await take(db, ready, worker, leaseSeconds, stops);
   await tellResumed(
     db,
-    frozen.map((item) => item.row.run).filter((run) => run.inputs !== null && fences.has(run.id)),
+    ready.map((item) => item.row.run).filter((run) => run.inputs !== null && started.has(run.id)),
   );
-  const answers = new Map(frozen.map((item) => [item.row.run.id, toAnswer(item.row, item.inputs, item.hash, fences.get(item.row.run.id))]));
+  const answers = new Map(ready.map(({ row, frozen }) => [row.run.id, started.has(row.run.id) ? toAnswer(row, frozen) : DROPPED]));
   return jobs.map((job) => {
     const answer = answers.get(job.runId);
     answers.delete(job.runId);
-    return answer ?? { kind: 'dropped' };
+    return answer ?? DROPPED;
   });
 }
 
-/** What runs are frozen from, by id; those that cannot be started have none. */
-async function readRuns(db: Queryable, ids: number[]): Promise<Map<number, Row>> {
-  const { rows } = await db.query<{ run: RunRow | null; role: RoleRow | null }>({
-    name: 'start-read',
-    text: 'SELECT run, role FROM start_read($1)',
-    values: [ids],
+const DROPPED: StartAnswer = { kind: 'dropped' };
+
+/** Consumes the fences: whose was still the one that was read has started, and holds the next. Answers their ids. */
+async function take(
+  db: Queryable,
+  ready: { row: Row; frozen: Frozen }[],
+  worker: string,
+  leaseSeconds: number,
+  stops: (jig: string, role: string) => boolean,
+): Promise<Set<number>> {
+  const { rows } = await db.query<{ ids: string }>({
+    name: 'start-take',
+    text: `SELECT coalesce(string_agg(run_id::text, ','), '') AS ids FROM start_take($1, $2, ${jsonbArray('$3')}, $4, $5, $6, $7, $8, ${jsonbArray('$9')}, $10)`,
+    values: [
+      numberArray(ready.map(({ row }) => row.run.id)),
+      numberArray(ready.map(({ row }) => row.run.fence)),
+      jsonList(ready.map(({ frozen }) => frozen.text)),
+      textArray(ready.map(({ frozen }) => frozen.hash)),
+      numberArray(ready.map(({ row }) => row.run.want_gen)),
+      worker,
+      leaseSeconds,
+      numberArray(ready.map(({ row }) => row.run.boot_epoch)),
+      jsonList(ready.map(({ frozen }) => frozen.from ?? 'null')),
+      `{${ready.map(({ row }) => stops(row.run.jig, row.role.role_name)).join(',')}}`,
+    ],
   });
-  const roles = new Map(rows.flatMap(({ role }) => (role === null ? [] : [[role.role_id, role]])));
-  return new Map(
-    rows.flatMap(({ run }) => {
-      const role = run === null ? undefined : roles.get(run.role_id);
-      return run === null || role === undefined ? [] : [[run.id, { run, role }]];
-    }),
-  );
+  return new Set(rows[0]?.ids.split(',').map(Number));
 }
 
 /** A first start shows by its noderole's TRANSITION; going on after a wait changes no state, so it has an event of its own. */
@@ -153,22 +101,6 @@ async function tellResumed(db: Queryable, rows: RunRow[]): Promise<void> {
        FROM unnest($1::bigint[], $2::int[], $3::int[], $4::int[]) AS i(id, attempt, noderole_id, node_id)`,
     [rows.map((row) => row.id), rows.map((row) => row.attempt), rows.map((row) => row.noderole_id), rows.map((row) => row.node_id)],
   );
-}
-
-function sourcesOf({ run, role }: Row): DataSources {
-  return {
-    attribs: role.attribs,
-    template: role.template,
-    deploymentRole: run.deployment_data ?? {},
-    deploymentRoleRevisions: run.deployment_revisions ?? {},
-    deploymentRoleWall: run.deployment_wall ?? {},
-    sysdata: run.sysdata,
-    committed: run.committed_data,
-    revisions: run.revisions,
-    node: { id: run.node_id, name: run.node_name, arch: run.node_arch },
-    parents: run.parents,
-    wanted: run.wanted ?? [],
-  };
 }
 
 /** Of its own attribs, of those it wants, wherever they were put, and of the walls that it reads whole. */
@@ -185,9 +117,9 @@ function secretsOf({ run, role }: Row, inputs: JsonObject): string[] {
   return [...secretsIn(role.attribs, inputs), ...wanted, ...parents];
 }
 
-function toAnswer(row: Row, inputs: JsonObject, hash: string, fence: number | undefined): StartAnswer {
+function toAnswer(row: Row, { inputs, hash }: Frozen): StartAnswer {
   const { run, role } = row;
-  if (fence === undefined) return { kind: 'dropped' };
+  const fence = run.fence + 1;
   const first = run.inputs === null;
   if (first && run.pending_parents > run.slack) return { kind: 'supersede', runId: run.id, fence };
   if (first && isMemoHit(row, hash)) return { kind: 'skip', runId: run.id, fence };

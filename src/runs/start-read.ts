@@ -1,0 +1,73 @@
+/** What starting reads of its runs, one statement and so one snapshot for a batch: `start_read` in prisma/functions/25_start.sql. */
+import type { Attrib } from '../attribs/names.js';
+import type { Wanted } from '../attribs/wanted.js';
+import { numberArray } from '../db/arrays.js';
+import type { Queryable } from '../db/client.js';
+import type { ParentWall } from '../noderoles/data.js';
+import type { JsonObject } from '../shared/json.js';
+
+export type RunRow = {
+  id: number;
+  fence: number;
+  attempt: number;
+  jig: string;
+  inputs: JsonObject | null;
+  memo: JsonObject;
+  wake_reason: string | null;
+  expected_boot: { class: string; otherwise: 'fail' | 'wake' } | null;
+  noderole_id: number;
+  role_id: number;
+  want_gen: number;
+  pending_parents: number;
+  slack: number;
+  last_ok_hash: string | null;
+  last_ok_epoch: number | null;
+  force_run: boolean;
+  /** Destructive, and its installation is complete. */
+  installed: boolean;
+  committed_data: JsonObject;
+  sysdata: JsonObject;
+  revisions: JsonObject;
+  deployment_data: JsonObject | null;
+  deployment_revisions: JsonObject | null;
+  deployment_wall: JsonObject | null;
+  node_id: number;
+  node_name: string;
+  node_arch: string;
+  node_kind: string;
+  boot_epoch: number;
+  parents: Record<string, ParentWall>;
+  /** Null when the role wants nothing. */
+  wanted: Wanted[] | null;
+};
+
+/** Shared by the runs of a batch: nobody writes to it. */
+export type RoleRow = {
+  role_id: number;
+  role_name: string;
+  template: JsonObject;
+  attribs: Attrib[];
+  jig_config: JsonObject;
+  timeout_seconds: number;
+  validity: string;
+  destructive: boolean;
+};
+
+/** Side by side, not merged: an object of thirty keys made for each run costs more than the rest of its start. */
+export type Row = { run: RunRow; role: RoleRow };
+
+/** What runs are frozen from, by id; those that cannot be started have none. */
+export async function readRuns(db: Queryable, ids: number[]): Promise<Map<number, Row>> {
+  const { rows } = await db.query<{ run: RunRow | null; role: RoleRow | null }>({
+    name: 'start-read',
+    text: 'SELECT run, role FROM start_read($1)',
+    values: [numberArray(ids)],
+  });
+  const roles = new Map(rows.flatMap(({ role }) => (role === null ? [] : [[role.role_id, role]])));
+  return new Map(
+    rows.flatMap(({ run }) => {
+      const role = run === null ? undefined : roles.get(run.role_id);
+      return run === null || role === undefined ? [] : [[run.id, { run, role }]];
+    }),
+  );
+}
