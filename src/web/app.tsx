@@ -7,6 +7,7 @@ import { LiveBoard, type Live } from './live.js';
 import { DeploymentPage } from './pages/deployment.js';
 import { FleetPage } from './pages/fleet.js';
 import { LoginPage } from './pages/login.js';
+import { BootServicesPage } from './pages/boot-services.js';
 import { NetworksPage } from './pages/networks.js';
 import { HistoryPanel } from './pages/deployment-history.js';
 import { PlanPanel } from './pages/deployment-plan.js';
@@ -89,6 +90,7 @@ function Session({ token, onEnd }: { token: string; onEnd: (reason: string | nul
             <DeploymentPage live={live} name={route.deployment} panel={route.panel} filter={filter} onFilter={setFilter} onOpen={open} />
           )}
           {route.page === 'networks' && <NetworksPage now={live.now} />}
+          {route.page === 'boot' && <BootServicesPage now={live.now} />}
           {route.page === 'home' && <Loading what="the deployments" />}
         </main>
         {route.panel?.kind === 'noderole' && <NodeRolePanel id={route.panel.id} version={nodeRoleVersion(live, route.panel.id)} {...panelProps} />}

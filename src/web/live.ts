@@ -20,7 +20,7 @@ export interface Live {
   readonly now: number;
 }
 
-export type Shown = { readonly page: 'home' | 'fleet' | 'networks' } | { readonly page: 'deployment'; readonly deployment: string };
+export type Shown = { readonly page: 'home' | 'fleet' | 'networks' | 'boot' } | { readonly page: 'deployment'; readonly deployment: string };
 
 const FLUSH_MS = 100;
 /** Stale parts are read at most this often, and never for more than a quarter of the time. */

@@ -14,6 +14,7 @@ import './styles/panel.css';
 import './styles/boot.css';
 import './styles/plan.css';
 import './styles/networks.css';
+import './styles/boot-services.css';
 
 const root = document.getElementById('app');
 if (root !== null) render(<App />, root);

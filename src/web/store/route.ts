@@ -5,7 +5,7 @@ export type Panel = { readonly kind: 'node' | 'noderole' | 'plan' | 'history'; r
 
 export interface Route {
   /** `home` until we know whether there is a deployment worth opening. */
-  readonly page: 'home' | 'fleet' | 'networks' | 'deployment';
+  readonly page: 'home' | 'fleet' | 'networks' | 'boot' | 'deployment';
   /** Name of the deployment, '' on the other pages. */
   readonly deployment: string;
   readonly panel: Panel;
@@ -15,7 +15,7 @@ export function parseRoute(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const [page = '', name = ''] = path.split('/');
   const panel = parsePanel(new URLSearchParams(query));
-  if (page === 'fleet' || page === 'networks') return { page, deployment: '', panel };
+  if (page === 'fleet' || page === 'networks' || page === 'boot') return { page, deployment: '', panel };
   if (page === 'deployment' && name !== '') return { page, deployment: decode(name), panel };
   return { page: 'home', deployment: '', panel: null };
 }

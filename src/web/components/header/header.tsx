@@ -32,6 +32,9 @@ export function Header({ route, deployments, connection, rate, onOpen, onLogOut 
         <a class="tab" href="#/networks" aria-current={route.page === 'networks' ? 'page' : undefined}>
           Networks
         </a>
+        <a class="tab" href="#/boot" aria-current={route.page === 'boot' ? 'page' : undefined}>
+          Boot
+        </a>
         <label class={`picker ${route.page === 'deployment' ? 'is-current' : ''}`}>
           <span class="picker-label">Deployment</span>
           <select value={route.deployment} onChange={(event) => onOpen(event.currentTarget.value)} aria-label="Deployment to open">
