@@ -1,5 +1,5 @@
 /** What a slow, idle or greedy client can hold of the boot HTTP server (attack 6). */
-import type { Server, ServerOptions } from 'node:http';
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -8,6 +8,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const IDLE_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_MS = 5_000;
 const MAX_CONNECTIONS = 4_096;
+/** Cut connections are gone a turn of the event loop later; past these nobody is let in. */
+const CONNECTIONS_CLOSING = 64;
 /** Firmware opens one, iPXE a few, an installer a dozen; a relay or NAT may stand for a rack. */
 const MAX_CONNECTIONS_PER_ADDRESS = 256;
 const MAX_HEADERS = 50;
@@ -23,9 +25,42 @@ export function limitServer(server: Server, limits: Partial<HttpLimits> = {}): v
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.timeout = IDLE_TIMEOUT_MS;
-  server.maxConnections = limits.maxConnections ?? MAX_CONNECTIONS;
+  const maxConnections = limits.maxConnections ?? MAX_CONNECTIONS;
+  server.maxConnections = maxConnections + CONNECTIONS_CLOSING;
   server.maxHeadersCount = MAX_HEADERS;
+  // First: who has his share already makes nobody leave.
   limitAddresses(server, limits.maxConnectionsPerAddress ?? MAX_CONNECTIONS_PER_ADDRESS);
+  makeRoom(server, maxConnections);
+}
+
+/**
+ * When every connection is taken the one that has said nothing for longest is cut for whoever comes: an idle keep-alive, or a head
+ * that does not end. A machine that boots is let in at once, not when a timeout has passed; requests under way are left alone.
+ */
+function makeRoom(server: Server, most: number): void {
+  let held = 0;
+  /** In the order in which they fell silent. */
+  const silent = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    if (socket.destroyed) return;
+    if (held >= most) {
+      const [longest] = silent;
+      if (longest !== undefined) {
+        silent.delete(longest);
+        longest.destroy();
+      }
+    }
+    held += 1;
+    silent.add(socket);
+    socket.once('close', () => {
+      held -= 1;
+      silent.delete(socket);
+    });
+  });
+  server.on('request', ({ socket }: IncomingMessage, res: ServerResponse) => {
+    silent.delete(socket);
+    res.once('close', () => void (socket.destroyed || silent.add(socket)));
+  });
 }
 
 /** One address cannot take the connections of all others: what is too much is cut at once. */

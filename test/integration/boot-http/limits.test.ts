@@ -1,7 +1,7 @@
 /** Attack 6: clients that are slow, idle, or too many. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { BOOT_SERVER_OPTIONS, limitServer, type HttpLimits } from '../../../src/boot-http/limits.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -15,8 +15,8 @@ afterEach(async () => {
   await once(server, 'close');
 });
 
-async function start(limits: Partial<HttpLimits>, options = {}): Promise<number> {
-  server = createServer({ ...BOOT_SERVER_OPTIONS, ...options }, (_req, res) => res.end('ok'));
+async function start(limits: Partial<HttpLimits>, options = {}, answer: RequestListener = (_req, res) => res.end('ok')): Promise<number> {
+  server = createServer({ ...BOOT_SERVER_OPTIONS, ...options }, answer);
   limitServer(server, limits);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -54,6 +54,22 @@ describe('attack 6: slow and idle clients of boot HTTP', () => {
     await waitFor(() => idle.every(({ isCut }) => isCut), { what: 'the idle ones to be cut' });
     const other = open(port, '127.0.0.20', GET);
     await waitFor(() => other.heard.includes('200 OK'), { what: 'another machine to be answered' });
+  });
+
+  it('when all connections are taken, the one that is silent for longest makes room at once; a request under way does not', async () => {
+    let finish: () => void = () => undefined;
+    const port = await start({ maxConnections: 20 }, {}, (req, res) => {
+      if (req.url === '/slow') finish = () => res.end('done');
+      else res.end('ok');
+    });
+    const slow = open(port, '127.0.0.40', 'GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
+    const idle = Array.from({ length: 19 }, (_, index) => open(port, `127.0.0.${index + 41}`, index % 2 === 0 ? GET : 'GET / HTTP/1.1\r\nX-Slow: '));
+    await waitFor(() => idle.filter(({ heard }) => heard.includes('200 OK')).length === 10, { what: 'the idle ones to be answered' });
+    const machine = open(port, '127.0.0.70', GET);
+    await waitFor(() => machine.heard.includes('200 OK'), { what: 'a machine to be let in', timeoutMs: 2_000 });
+    expect([idle.filter(({ isCut }) => isCut).length, slow.isCut]).toEqual([1, false]);
+    finish();
+    await waitFor(() => slow.heard.includes('done'), { what: 'the slow answer' });
   });
 
   it('a head that never ends is answered 408 and cut', async () => {

@@ -10,7 +10,7 @@ import { armInstall } from '../../../src/bootenvs/installs.js';
 import { builtinCatalog, checkPayloads, loadBootenvs, type BootenvRegistry } from '../../../src/bootenvs/registry.js';
 import { ensureStandIns } from '../../../src/bootenvs/stand-ins.js';
 import type { BootHttpEvent } from '../../../src/boot-http/events.js';
-import { limitServer } from '../../../src/boot-http/limits.js';
+import { BOOT_SERVER_OPTIONS, limitServer } from '../../../src/boot-http/limits.js';
 import { createBootHandler, type BootHandler } from '../../../src/boot-http/serve.js';
 import { openDb, withTransaction, type Db } from '../../../src/db/client.js';
 import { createLogger } from '../../../src/shared/logger.js';
@@ -26,6 +26,8 @@ export type BootFixture = {
   handler: BootHandler;
   events: BootHttpEvent[];
   baseUrl: string;
+  /** Connections that boot HTTP holds now. */
+  connections(): Promise<number>;
   /** A node with one NIC whose MAC has a lease on `127.0.1.<n>`. */
   machine(n: number, bootenv?: string): Promise<Machine>;
   /** Arms an install and makes the installer its desired bootenv. */
@@ -54,7 +56,10 @@ export async function startBootFixture(): Promise<BootFixture> {
   );
   const { deployment, network } = rows[0] ?? { deployment: 0, network: 0 };
   const events: BootHttpEvent[] = [];
-  const server: Server = createServer((req, res) => void fixture.handler(req, res).then((done) => (done ? undefined : res.writeHead(418).end())));
+  const server: Server = createServer(
+    BOOT_SERVER_OPTIONS,
+    (req, res) => void fixture.handler(req, res).then((done) => (done ? undefined : res.writeHead(418).end())),
+  );
   limitServer(server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -68,6 +73,10 @@ export async function startBootFixture(): Promise<BootFixture> {
     handler: createBootHandler({ ...deps, macOf: createLeaseLookup(db.pool), onEvent: (event) => events.push(event) }),
     events,
     baseUrl,
+    connections: () =>
+      new Promise((resolve, reject) => {
+        server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+      }),
     async machine(n, bootenv = 'discovery') {
       const mac = `52:54:00:00:00:${n.toString(16).padStart(2, '0')}`;
       const address = `127.0.1.${n}`;
