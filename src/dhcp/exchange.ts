@@ -159,7 +159,7 @@ export class Exchange {
     const { network } = situation;
     const expiresAtMs = this.#deps.monotonicMs() + OFFER_HOLD_MS;
     const isRepeat = this.#deps.book.offerTo(network.id, ownerOf(identity), this.#deps.monotonicMs()) !== undefined;
-    this.#deps.book.holdOffer({ ...identity, address, networkId: network.id, expiresAtMs });
+    this.#deps.book.holdOffer({ mac: identity.mac, clientKey: identity.clientKey, address, networkId: network.id, expiresAtMs });
     if (!isRepeat && !isKnownMachine(situation)) this.#quota.take(network.id);
   }
 
@@ -171,8 +171,10 @@ export class Exchange {
     const leftSeconds = held?.address === address ? Math.floor((held.expiresAtMs - monotonicMs()) / 1000) : 0;
     const acknowledge = (leaseSeconds: number): void => this.#reply(question, { type: MessageType.ack, address, leaseSeconds, isBootOnly: false });
     if (isReserved && leftSeconds >= network.leaseSeconds * FRESH_SHARE) return acknowledge(leftSeconds);
+    // Written out: a spread costs more than the rest of the exchange's decision.
     const ask = {
-      ...identity,
+      mac: identity.mac,
+      clientKey: identity.clientKey,
       address,
       networkId: network.id,
       clientId: client.clientId === undefined ? null : client.clientId.toString('hex'),
@@ -180,7 +182,7 @@ export class Exchange {
       leaseSeconds: network.leaseSeconds,
       isReserved,
     };
-    void leases.grant(ask).then((outcome) => {
+    leases.grant(ask, (outcome) => {
       switch (outcome) {
         case 'granted':
           return acknowledge(network.leaseSeconds);

@@ -24,7 +24,8 @@ const BATCH_ASKS = 256;
 export function takeBatch(queue: readonly Pending[]): { batch: PendingGrant[]; rest: Pending[] } {
   const batch: PendingGrant[] = [];
   const byAddress = new Map<number, PendingGrant>();
-  const machines = new Set<string>();
+  /** Owners by network. */
+  const machines = new Map<number, Set<string>>();
   const rest: Pending[] = [];
   let isClosed = false;
   for (const item of queue) {
@@ -33,15 +34,17 @@ export function takeBatch(queue: readonly Pending[]): { batch: PendingGrant[]; r
       rest.push(item);
       continue;
     }
-    const machine = `${item.ask.networkId} ${ownerOf(item.ask)}`;
+    const owner = ownerOf(item.ask);
+    let owners = machines.get(item.ask.networkId);
+    if (owners === undefined) machines.set(item.ask.networkId, (owners = new Set()));
     const same = byAddress.get(item.ask.address);
-    if (same !== undefined && ownerOf(same.ask) === ownerOf(item.ask)) {
+    if (same !== undefined && ownerOf(same.ask) === owner) {
       same.settle.push(...item.settle);
-    } else if (same !== undefined || machines.has(machine)) {
+    } else if (same !== undefined || owners.has(owner)) {
       rest.push(item);
     } else {
       byAddress.set(item.ask.address, item);
-      machines.add(machine);
+      owners.add(owner);
       batch.push(item);
     }
   }

@@ -65,25 +65,27 @@ export async function readLeasesOf(pool: Pool, networkId: number, owner: string,
  * Uses the primary key.
  */
 export async function grantLeases(db: Pool | PoolClient, asks: readonly LeaseAsk[]): Promise<Set<number>> {
-  const { rows } = await db.query<{ address: string }>({
+  const { rows } = await db.query<{ granted: number; addresses: string[] | null }>({
     name: 'grant-leases',
     text: GRANT,
     values: [
-      arrayText(asks.map((ask) => formatIpv4(ask.address))),
-      arrayText(asks.map((ask) => String(ask.networkId))),
-      arrayText(asks.map((ask) => ask.mac)),
-      arrayText(asks.map((ask) => ask.clientId)),
-      arrayText(asks.map((ask) => ask.hostName)),
-      arrayText(asks.map((ask) => String(ask.leaseSeconds))),
-      arrayText(asks.filter((ask) => ask.isReserved).map((ask) => formatIpv4(ask.address))),
-      arrayText(asks.map((ask) => ask.clientKey)),
+      arrayText(asks, (ask) => formatIpv4(ask.address)),
+      arrayText(asks, (ask) => String(ask.networkId)),
+      arrayText(asks, (ask) => ask.mac),
+      arrayText(asks, (ask) => ask.clientId),
+      arrayText(asks, (ask) => ask.hostName),
+      arrayText(asks, (ask) => String(ask.leaseSeconds)),
+      arrayText(asks, (ask) => (ask.isReserved ? 't' : 'f')),
+      arrayText(asks, (ask) => ask.clientKey),
     ],
   });
-  if (rows.length === asks.length) return new Set(asks.map((ask) => ask.address));
-  return new Set(rows.map((row) => parseIpv4(row.address)).filter((address) => address !== undefined));
+  if (rows[0]?.granted === asks.length) return new Set(asks.map((ask) => ask.address));
+  return new Set((rows[0]?.addresses ?? []).flatMap((address) => parseIpv4(address) ?? []));
 }
 
-const GRANT = `INSERT INTO leases AS held (address, network_id, mac, client_id, client_key, hostname, state, expires_at, updated_at)
+/** One row answers for a whole batch: its addresses are told only when some were not granted. */
+const GRANT = `WITH granted AS (
+     INSERT INTO leases AS held (address, network_id, mac, client_id, client_key, hostname, state, expires_at, updated_at)
      SELECT address, network_id, mac, client_id, client_key, hostname, 'active',
             clock_timestamp() + make_interval(secs => lease_seconds), clock_timestamp()
      FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::int[], $8::text[])
@@ -95,22 +97,23 @@ const GRANT = `INSERT INTO leases AS held (address, network_id, mac, client_id, 
      WHERE held.state IN ('released', 'expired')
         OR held.expires_at <= clock_timestamp()
         OR (held.state = 'active' AND coalesce(held.client_key, held.mac) = coalesce(EXCLUDED.client_key, EXCLUDED.mac))
-        OR (held.state = 'declined' AND held.address = ANY($7::text[]))
-     RETURNING held.address`;
+        OR (held.state = 'declined' AND ($7::boolean[])[array_position($1::text[], held.address)])
+     RETURNING held.address
+   ) SELECT count(*)::int AS granted, CASE WHEN count(*) < cardinality($1::text[]) THEN array_agg(address) END AS addresses FROM granted`;
 
-/** Text that needs no quotes in an array literal. */
-const PLAIN = /^[\w.:-]+$/;
+/** Text that needs no quotes in an array literal; the word NULL does. */
+const PLAIN = /^(?!null$)[\w.:-]+$/i;
 
 /** An array literal (PostgreSQL manual, section 8.15.2). The driver's own looks at every character of every value. */
-function arrayText(values: readonly (string | null)[]): string {
-  let text = '{';
-  for (const [index, value] of values.entries()) {
-    if (index > 0) text += ',';
-    if (value === null) text += 'NULL';
-    else if (PLAIN.test(value) && value.toUpperCase() !== 'NULL') text += value;
-    else text += `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+function arrayText<T>(items: readonly T[], valueOf: (item: T) => string | null): string {
+  let text = '';
+  for (const item of items) {
+    const value = valueOf(item);
+    if (value === null) text += ',NULL';
+    else if (PLAIN.test(value)) text += `,${value}`;
+    else text += `,"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
   }
-  return `${text}}`;
+  return `{${text.slice(1)}}`;
 }
 
 /** As grantLeases, for machines that move from another address: their old rows are released first, in the same transaction. */

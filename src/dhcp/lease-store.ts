@@ -86,12 +86,10 @@ export class LeaseStore {
     });
   }
 
-  /** Asks for an address; resolves after the commit. Never rejects. */
-  grant(ask: LeaseAsk): Promise<GrantOutcome> {
-    return new Promise((resolve) => {
-      if (this.#queue.length >= QUEUE_LIMIT) resolve('unavailable');
-      else this.#enqueue({ kind: 'grant', ask, settle: [resolve] });
-    });
+  /** Asks for an address; `settle` is called once, after the commit. */
+  grant(ask: LeaseAsk, settle: (outcome: GrantOutcome) => void): void {
+    if (this.#queue.length >= QUEUE_LIMIT) settle('unavailable');
+    else this.#enqueue({ kind: 'grant', ask, settle: [settle] });
   }
 
   /**
@@ -164,16 +162,28 @@ export class LeaseStore {
   }
 
   async #commit(batch: readonly PendingGrant[]): Promise<void> {
+    let granted: ReadonlySet<number> | undefined;
     try {
-      const granted = await withDeadline(this.#grantBatch(batch, 1), COMMIT_TIMEOUT_MS, 'a lease commit');
+      granted = await withDeadline(this.#grantBatch(batch, 1), COMMIT_TIMEOUT_MS, 'a lease commit');
       await this.#learnHolders(batch, granted);
-      for (const item of batch) settle(item, granted.has(item.ask.address) ? 'granted' : 'taken');
       if (this.#isAway) this.#deps.logger.info('leases are committed again');
       this.#isAway = false;
     } catch (error) {
+      granted = undefined;
       if (!this.#isAway) this.#deps.logger.warn({ err: error, leases: batch.length }, 'leases cannot be committed');
       this.#isAway = true;
-      for (const item of batch) settle(item, 'unavailable');
+    }
+    for (const item of batch) this.#settle(item, granted === undefined ? 'unavailable' : granted.has(item.ask.address) ? 'granted' : 'taken');
+  }
+
+  /** A fault of one answer costs nobody else theirs. */
+  #settle(item: PendingGrant, outcome: GrantOutcome): void {
+    for (const tell of item.settle) {
+      try {
+        tell(outcome);
+      } catch (error) {
+        this.#deps.logger.error({ err: error, mac: item.ask.mac }, 'answer to a lease failed');
+      }
     }
   }
 
@@ -206,10 +216,9 @@ export class LeaseStore {
   }
 
   #rememberGranted(asks: readonly LeaseAsk[], granted: ReadonlySet<number>): void {
-    for (const ask of asks) {
-      if (!granted.has(ask.address)) continue;
-      const { address, networkId, mac, clientKey, leaseSeconds } = ask;
-      this.#remember({ address, networkId, mac, clientKey, state: 'active', leftMs: leaseSeconds * 1000 });
+    const nowMs = this.#deps.monotonicMs();
+    for (const { address, networkId, mac, clientKey, leaseSeconds } of asks) {
+      if (granted.has(address)) this.#deps.book.put({ address, networkId, mac, clientKey, state: 'active', expiresAtMs: nowMs + leaseSeconds * 1000 });
     }
   }
 
@@ -241,8 +250,4 @@ export class LeaseStore {
     };
     this.#deps.book.put(lease);
   }
-}
-
-function settle(item: PendingGrant, outcome: GrantOutcome): void {
-  for (const resolve of item.settle) resolve(outcome);
 }

@@ -24,9 +24,13 @@ type Variety = {
   readonly macPrefix: string;
   readonly uuidBytes: number;
   readonly mayBoot: boolean;
-  /** Undefined: replies of this kind are built each time. */
-  readonly template: ReplyTemplate | undefined;
+  /** Undefined: none could be cut yet, and replies of this kind are built each time. */
+  template: ReplyTemplate | undefined;
+  /** A machine with an odd name gives no template, and the next one does; with some options of the operator none ever does. */
+  attemptsLeft: number;
 };
+
+const CUT_ATTEMPTS = 16;
 
 /** Varieties of one program on one network: interfaces, makes of NIC. More are a flood. */
 const VARIETIES_MAX = 64;
@@ -47,16 +51,21 @@ export class ReplyTemplates {
     const { program } = situation.client;
     if (program === undefined || !isUsual(situation, statement)) return composeAnswer(situation, statement, this.#server, mayBoot);
     const varieties = this.#varietiesOf(situation.network, program);
-    const known = varieties.find((variety) => isOf(variety, situation, mayBoot));
-    const bytes = known?.template === undefined ? undefined : fillIn(known.template, situation, statement);
-    if (known?.template !== undefined && bytes !== undefined) return ok(replyOf(known.template, bytes, situation, statement));
+    let variety = varieties.find((one) => isOf(one, situation, mayBoot));
+    const bytes = variety?.template === undefined ? undefined : fillIn(variety.template, situation, statement);
+    if (variety?.template !== undefined && bytes !== undefined) return ok(replyOf(variety.template, bytes, situation, statement));
     const built = composeAnswer(situation, statement, this.#server, mayBoot);
-    if (known === undefined && built.ok) {
+    if (variety === undefined) {
       if (varieties.length >= VARIETIES_MAX) varieties.length = 0;
-      varieties.push(varietyOf(situation, mayBoot, cutTemplate(situation, statement, built.value)));
+      varieties.push((variety = varietyOf(situation, mayBoot)));
+    }
+    if (variety.template === undefined && variety.attemptsLeft > 0 && built.ok) {
+      variety.attemptsLeft -= 1;
+      variety.template = cutTemplate(situation, statement, built.value);
     }
     return built;
   }
+
   #varietiesOf(network: Network, program: Program): Variety[] {
     let programs = this.#networks.get(network);
     if (programs === undefined) this.#networks.set(network, (programs = new WeakMap()));
@@ -73,13 +82,14 @@ function isUsual({ packet, client, entry, mode, arrival }: Situation, { type, le
   return (entry === undefined || entry.options.size === 0) && !isKnownByUuid(client);
 }
 
-function varietyOf({ arrival, client, entry }: Situation, mayBoot: boolean, template: ReplyTemplate | undefined): Variety {
+function varietyOf({ arrival, client, entry }: Situation, mayBoot: boolean): Variety {
   return {
     localAddress: arrival.localAddress,
     macPrefix: client.mac.slice(0, PREFIX_LETTERS),
     uuidBytes: client.uuid?.length ?? 0,
     mayBoot: mayBoot || entry?.bootLocal === true,
-    template,
+    template: undefined,
+    attemptsLeft: CUT_ATTEMPTS,
   };
 }
 

@@ -19,6 +19,10 @@ const DECLINES_AT_ONCE = 3;
 /** A situation whose client is identified. */
 type Identified = Situation & { readonly identity: Identity };
 
+function isIdentified(situation: Situation): situation is Identified {
+  return situation.identity !== undefined;
+}
+
 /** Decides the answer to one message. */
 export function decide(situation: Situation, trace?: Trace): Decision {
   const decision = judge(situation, trace);
@@ -27,8 +31,8 @@ export function decide(situation: Situation, trace?: Trace): Decision {
 }
 
 function judge(situation: Situation, trace: Trace | undefined): Decision {
-  const { packet, mode, identity } = situation;
-  if (identity === undefined) return ignore('no-hardware-address');
+  const { packet, mode } = situation;
+  if (!isIdentified(situation)) return ignore('no-hardware-address');
   const type = readUint8(packet.options, OptionCode.messageType);
   const serverId = readAddress(packet.options, OptionCode.serverIdentifier);
   const requested = readAddress(packet.options, OptionCode.requestedIpAddress);
@@ -39,7 +43,7 @@ function judge(situation: Situation, trace: Trace | undefined): Decision {
   if (mode === 'off') return ignore('network-off');
   if (isTooEarly(situation, type, trace)) return ignore('too-early');
   if (mode === 'proxy') return decideProxy(situation, type, requested);
-  return decideLease({ ...situation, identity }, type, serverId, requested, trace);
+  return decideLease(situation, type, serverId, requested, trace);
 }
 
 function decideLease(
