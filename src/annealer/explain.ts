@@ -30,6 +30,7 @@ export async function explainNodeRole(db: Db, id: number, servedReasons: (nodeId
       orderBy: [{ cohort: 'asc' }, { id: 'asc' }],
     }),
   ]);
+  const ancestors = await wayUp(db, id);
   const view: WhyView = {
     id,
     name: `${nr.role.name}@${nr.node.name}`,
@@ -75,11 +76,24 @@ export async function explainNodeRole(db: Db, id: number, servedReasons: (nodeId
       stuck: slot.stuckAt !== null,
       note: slot.stopNote,
     },
-    ancestors: await wayUp(db, id),
+    ancestors,
+    root: nr.state === 'BLOCKED' ? await explainRoot(db, ancestors.at(-1), servedReasons) : null,
     ahead: ahead && { id: ahead.id, name: `${ahead.role.name}@${ahead.node.name}` },
     now: new Date(),
   };
   return why(view);
+}
+
+/** What is not BLOCKED has no way up of its own, so this ends here; an ERROR and what is PROPOSED say enough by themselves. */
+async function explainRoot(
+  db: Db,
+  root: WhyView['ancestors'][number] | undefined,
+  servedReasons: (nodeId: number) => Promise<string[]>,
+): Promise<WhyAnswer | null> {
+  if (root?.state !== 'TODO' && root?.state !== 'TRANSITION') return null;
+  const answer = await explainNodeRole(db, root.id, servedReasons);
+  // It has moved since the way was read: then what stands on the way is told alone.
+  return answer.noderole.state === root.state ? answer : null;
 }
 
 /** The cap that a new run of the class in the deployment would exceed. */

@@ -77,6 +77,8 @@ export type WhyView = {
   } | null;
   /** The way up: pending parents, each with its own pending parent, to the root; the first is the nearest. */
   ancestors: { id: number; name: string; state: NodeRoleState; error: { code: string; message: string } | null; waitsFor: string | null }[];
+  /** Of a BLOCKED one whose way up ends at one that is TODO or in TRANSITION: why that is so. */
+  root?: WhyAnswer | null;
   /** Which noderole of the same node goes first, when several are TODO. */
   ahead: { id: number; name: string } | null;
   now: Date;
@@ -132,10 +134,11 @@ function blocked(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {
       `Mend the cause and retry it: prybar noderoles retry ${root.name}`,
     );
   if (root.state === 'PROPOSED') return say(`${root.name} is only proposed.`, 'Commit its deployment.');
-  return say(
-    `It waits for ${root.name}, which is ${root.state}${root.waitsFor ? ` (${root.waitsFor})` : ''}.`,
-    `It goes on by itself when ${root.name} is ACTIVE; to see what that waits for: prybar why ${root.name}`,
-  );
+  const waits = `It waits for ${root.name}, which is ${root.state}${root.waitsFor ? ` (${root.waitsFor})` : ''}.`;
+  if (!view.root) return say(waits, `It goes on by itself when ${root.name} is ACTIVE; to see what that waits for: prybar why ${root.name}`);
+  // Its first link says what it is, which stands here already.
+  chain.push(...view.root.chain.slice(1));
+  return say(`${waits} ${view.root.answer.replace(/^It /, `${root.name} `)}`, view.root.unblock);
 }
 
 function todo(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {

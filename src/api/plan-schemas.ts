@@ -42,6 +42,8 @@ export const planSchema = answer({
   failed: z.array(z.string()),
   follow: z.array(group),
   affected: z.array(answer({ deployment: z.string(), noderoles: z.int(), nodes: z.int() })),
+  /** The commit begins a rolling change. */
+  rolling: z.boolean().optional(),
   asleep: z.array(z.string()),
   duration: answer({ seconds: z.number().nullable(), unknown_roles: z.array(z.string()) }),
 });

@@ -63,7 +63,7 @@ const NODES = `
          CASE WHEN n.discovery ? 'disks' THEN jsonb_build_object('disks', n.discovery->'disks') ELSE '{}' END AS discovery
     FROM nodes n LEFT JOIN bmcs b ON b.node_id = n.id WHERE n.id = ANY($1)`;
 
-const DEPLOYMENTS = `SELECT id, name, committed_at IS NOT NULL AS committed, paused_at IS NOT NULL AS paused, power_on = 'auto' AS "powerOn", revision FROM deployments WHERE id = $1 OR id = ANY($2)`;
+const DEPLOYMENTS = `SELECT id, name, committed_at IS NOT NULL AS committed, paused_at IS NOT NULL AS paused, power_on = 'auto' AS "powerOn", rollout_policy IS NOT NULL AS rolling, revision FROM deployments WHERE id = $1 OR id = ANY($2)`;
 
 export async function readPlanSnapshot(db: Queryable, deploymentId: number, { withParents = false }: PlanOptions): Promise<PlanSnapshot> {
   const scope = (await db.query<{ id: number; outside: boolean }>(SCOPE, [deploymentId])).rows;

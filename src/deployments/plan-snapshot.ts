@@ -62,7 +62,7 @@ export type PlanNodeRole = {
   removing: boolean;
 };
 
-export type PlanDeployment = { id: number; name: string; committed: boolean; paused: boolean; powerOn: boolean };
+export type PlanDeployment = { id: number; name: string; committed: boolean; paused: boolean; powerOn: boolean; rolling: boolean };
 export type PlanPair = { roleId: number; proposed: JsonObject | null; data: JsonObject; wall: JsonObject };
 
 export type PlanSnapshot = {

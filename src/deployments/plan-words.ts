@@ -59,6 +59,8 @@ export function planWords(plan: Plan): PlanLine[] {
     warn(
       `beyond this deployment: ${count(noderoles, 'noderole')} of ${deployment} on ${count(nodes, 'node')} ${noderoles === 1 ? 'stands' : 'stand'} below what runs`,
     );
+  if (plan.rolling && plan.runs > 0)
+    info(`a rolling change: not all machines at once, and it pauses by itself when too many fail (prybar rollout show ${plan.deployment.name})`);
   if (plan.runs > 0) info(durationWords(plan));
   return lines;
 }

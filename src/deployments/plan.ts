@@ -37,6 +37,8 @@ export type Plan = {
   /** ACTIVE noderoles below: they stay, and run again only when what they read of their parents changes. */
   follow: PlanGroup[];
   affected: PlanAffected[];
+  /** It has a rollout policy: the commit begins a rolling change. */
+  rolling: boolean;
   /** Nodes that are not alive and have work: they are switched on for it. Those that cannot be hold it back. */
   asleep: string[];
   duration: PlanDuration;
@@ -72,6 +74,7 @@ export function computePlan(snapshot: PlanSnapshot): Plan {
     failed: own.filter((nr) => nr.state === 'ERROR').map((nr) => index.name(nr)),
     follow: group(index, follow, () => 'wanted'),
     affected: affected(index, [...running, ...follow]),
+    rolling: snapshot.deployment.rolling,
     asleep: [
       ...new Set(
         running

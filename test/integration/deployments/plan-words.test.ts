@@ -9,6 +9,7 @@ import { planText } from '../../../src/cli/commands/deployment-plan.js';
 import { createLook } from '../../../src/cli/terminal/look.js';
 import { readPlan } from '../../../src/deployments/plan-read.js';
 import { redeploy } from '../../../src/deployments/redeploy.js';
+import { setRolloutPolicy } from '../../../src/deployments/rollouts.js';
 import { createDeployment, setDeploymentRoleData } from '../../../src/deployments/verbs.js';
 import { bindRole } from '../../../src/noderoles/bind.js';
 import { addMachines, addRoles, commit, driveToEnd, openDirectEngine, type DirectEngine } from '../../support/direct-engine.js';
@@ -166,6 +167,14 @@ const SITUATIONS: [string, () => Promise<number | void>][] = [
       await query('UPDATE deployments SET committed_at = clock_timestamp() WHERE id = $1', [shop.id]);
       await toRest();
       await setData('database', { size: 3 });
+    },
+  ],
+  [
+    'A rollout policy limits it',
+    async () => {
+      for (const node of await machines(3)) await on('database', node);
+      const policy = { canaries: { count: 1 }, limit: { count: 1 }, per: 'role', pause_above: 10, min_sample: 5 };
+      await setRolloutPolicy(engine.db, engine.deploymentId, policy, 'operator');
     },
   ],
   [

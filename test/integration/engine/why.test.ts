@@ -9,6 +9,7 @@ import { setCap } from '../../../src/annealer/caps.js';
 import { whyText } from '../../../src/cli/commands/why.js';
 import { createLook } from '../../../src/cli/terminal/look.js';
 import { recallDeployment } from '../../../src/deployments/verbs.js';
+import { setRolloutPolicy } from '../../../src/deployments/rollouts.js';
 import { settle, type Settlement } from '../../../src/noderoles/settle.js';
 import { moveNodeRole } from '../../../src/noderoles/store.js';
 import { addMachines, addRoles, bind, claimAndBegin, commit, useEngine } from '../../support/direct-engine.js';
@@ -79,6 +80,20 @@ const SITUATIONS: [string, () => Promise<number>][] = [
       const turns = await begin();
       await settled(done(turns.get(members[0])!), done(turns.get(members[1])!));
       return api;
+    },
+  ],
+  [
+    'What it needs is held back by a rolling change',
+    async () => {
+      const roles = await addRoles(engine.db, { kernel: [], packages: ['kernel'] }, { kernel: { flags: ['implicit'] } });
+      const [first, second] = await addMachines(engine.db, 2);
+      await bind(engine, roles.packages, first);
+      const waiting = await bind(engine, roles.packages, second);
+      const policy = { canaries: null, limit: { count: 1 }, per: 'deployment', pause_above: 10, min_sample: 5 };
+      await setRolloutPolicy(engine.db, engine.deploymentId, policy, 'operator');
+      await commit(engine);
+      await begin();
+      return waiting;
     },
   ],
   [
@@ -171,7 +186,7 @@ const SITUATIONS: [string, () => Promise<number>][] = [
 const normal = (text: string) =>
   text
     .replace(/\d+(\.\d+)? (s|min|h)\b/g, '5 s')
-    .replace(/(run|retry|why|--noderole) \d+/g, '$1 17')
+    .replace(/(run|retry|why|logs|--noderole) \d+/g, '$1 17')
     .replace(/machine(\d+)/g, (_, n: string) => `node${Number(n) - 1}`);
 
 describe('why', () => {
