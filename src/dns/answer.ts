@@ -3,7 +3,7 @@
  * one query: its id, its spelling of the name, its flags, its size. Read this first to see what this server says.
  */
 import { CLASS_IN, EDNS_UDP_BYTES, Flag, HEADER_BYTES, OPT_BYTES, PLAIN_UDP_BYTES, Rcode, RecordType } from './codes.js';
-import { parentKey } from './name.js';
+import { isWithin } from './name.js';
 import type { Query, QueryFault } from './query.js';
 import type { RecordSet } from './record.js';
 import type { Zone, ZoneSet } from './zone-set.js';
@@ -69,40 +69,54 @@ function matchingSets(sets: readonly RecordSet[], type: number, soa: RecordSet |
   return sets.filter((set) => set.type === type);
 }
 
+/** Written into one buffer: a flood of names that do not exist makes each anew. */
 function prepared(query: Query, { rcode, authoritative, answers, authority }: Found): Prepared {
-  const head = Buffer.alloc(HEADER_BYTES);
-  head[2] = Flag.Response | (authoritative ? Flag.Authoritative : 0);
-  head[3] = rcode & 15;
-  head.writeUInt16BE(1, 4);
-  head.writeUInt16BE(count(answers), 6);
-  head.writeUInt16BE(count(authority), 8);
-  const pointers = pointersInto(query.name);
-  const body = [...answers, ...authority].flatMap(({ owner, set }) => set.data.map((data) => recordBytes(owner, set, data, pointers)));
-  return { message: Buffer.concat([head, Buffer.from(query.question, 'latin1'), ...body]), rcode };
+  const sections = authority.length === 0 ? answers : [...answers, ...authority];
+  let size = query.questionEnd;
+  for (const { owner, set } of sections) {
+    const fixed = (pointerTo(query.name, owner) === undefined ? owner.length : 2) + 10;
+    for (const data of set.data) size += fixed + data.length;
+  }
+  const message = Buffer.allocUnsafe(size);
+  message.fill(0, 0, HEADER_BYTES);
+  message[2] = Flag.Response | (authoritative ? Flag.Authoritative : 0);
+  message[3] = rcode & 15;
+  message[5] = 1;
+  message.writeUInt16BE(count(answers), 6);
+  message.writeUInt16BE(count(authority), 8);
+  message.write(query.question, HEADER_BYTES, 'latin1');
+  let at = query.questionEnd;
+  for (const { owner, set } of sections) for (const data of set.data) at = writeRecord(message, at, owner, set, data, pointerTo(query.name, owner));
+  return { message, rcode };
 }
 
 function count(sections: readonly Section[]): number {
   return sections.reduce((sum, { set }) => sum + set.data.length, 0);
 }
 
-/** Where the question's name and each of its parents stand in the message, for compression (RFC 1035 section 4.1.4). */
-function pointersInto(name: string): Map<string, number> {
-  const pointers = new Map<string, number>();
-  for (let key: string | undefined = name; key !== undefined && key.length > 1; key = parentKey(key))
-    pointers.set(key, HEADER_BYTES + name.length - key.length);
-  return pointers;
+/** Where the owner stands in the question: it is the name or a parent of it. For compression (RFC 1035 section 4.1.4). */
+function pointerTo(name: string, owner: string): number | undefined {
+  return owner.length > 1 && isWithin(name, owner) ? HEADER_BYTES + name.length - owner.length : undefined;
 }
 
-/** One record: owner, type, class, TTL, length, data. RFC 1035 section 4.1.3. */
+/** Writes one record and answers where it ends: owner, type, class, TTL, length, data. RFC 1035 section 4.1.3. */
+function writeRecord(target: Buffer, from: number, owner: string, set: RecordSet, data: Buffer, pointer: number | undefined): number {
+  let at = from;
+  if (pointer === undefined) at += target.write(owner, at, 'latin1');
+  else at = target.writeUInt16BE(0xc000 | pointer, at);
+  at = target.writeUInt16BE(set.type, at);
+  at = target.writeUInt16BE(CLASS_IN, at);
+  at = target.writeUInt32BE(set.ttl, at);
+  at = target.writeUInt16BE(data.length, at);
+  return at + data.copy(target, at);
+}
+
+/** One record by itself; `pointers`: where names stand that it may point to. */
 export function recordBytes(owner: string, set: RecordSet, data: Buffer, pointers: ReadonlyMap<string, number>): Buffer {
   const pointer = pointers.get(owner);
-  const name = pointer === undefined ? Buffer.from(owner, 'latin1') : Buffer.from([0xc0 | (pointer >>> 8), pointer & 255]);
-  const fixed = Buffer.alloc(10);
-  fixed.writeUInt16BE(set.type, 0);
-  fixed.writeUInt16BE(CLASS_IN, 2);
-  fixed.writeUInt32BE(set.ttl, 4);
-  fixed.writeUInt16BE(data.length, 8);
-  return Buffer.concat([name, fixed, data]);
+  const bytes = Buffer.allocUnsafe((pointer === undefined ? owner.length : 2) + 10 + data.length);
+  writeRecord(bytes, 0, owner, set, data, pointer);
+  return bytes;
 }
 
 /** How the answer is sent: `udp` is held to the client's size. */

@@ -11,14 +11,17 @@ import { ZoneSet } from './zone-set.js';
 /** `forward`: no zone of ours, and the client may ask for the rest of the world. */
 export type Response = { kind: 'reply'; bytes: Buffer; rcode: number } | { kind: 'forward'; query: Query } | { kind: 'silence' };
 
-/** Prepared answers kept: those of 100,000 names. Names that do not exist are made anew each time, or a flood of them would fill it. */
+/** Prepared answers kept: those of 100,000 names. */
 const MAX_PREPARED = 200_000;
+/** Of names that do not exist: resolvers repeat them, and a flood of them takes no room from those that do. */
+const MAX_ABSENT = 20_000;
 
 const SILENCE: Response = { kind: 'silence' };
 
 export class Responder {
   #zones = new ZoneSet();
   #prepared = new Map<string, Prepared>();
+  #absent = new Map<string, Prepared>();
 
   zones(): ZoneSet {
     return this.#zones;
@@ -28,6 +31,7 @@ export class Responder {
   serve(zones: ZoneSet): void {
     this.#zones = zones;
     this.#prepared = new Map();
+    this.#absent = new Map();
   }
 
   /** Never throws on what the bytes hold. */
@@ -48,13 +52,16 @@ export class Responder {
   #find(query: Query): Prepared | undefined {
     // RFC 6891 section 6.1.3.
     if (query.edns !== undefined && query.edns.version > 0) return prepareCode(query, Rcode.BadVers);
-    const known = this.#prepared.get(query.question);
+    const known = this.#prepared.get(query.question) ?? this.#absent.get(query.question);
     if (known !== undefined) return known;
     const made = prepareAnswer(this.#zones, query);
-    if (made !== undefined && made.rcode === Rcode.NoError) {
-      if (this.#prepared.size >= MAX_PREPARED) this.#prepared.clear();
-      this.#prepared.set(query.question, made);
-    }
+    if (made?.rcode === Rcode.NoError) keep(this.#prepared, MAX_PREPARED, query.question, made);
+    else if (made?.rcode === Rcode.NxDomain) keep(this.#absent, MAX_ABSENT, query.question, made);
     return made;
   }
+}
+
+function keep(answers: Map<string, Prepared>, most: number, question: string, made: Prepared): void {
+  if (answers.size >= most) answers.clear();
+  answers.set(question, made);
 }

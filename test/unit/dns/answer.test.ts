@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { RecordType } from '../../../src/dns/codes.js';
+import { nameKey } from '../../../src/dns/name.js';
+import { addressData } from '../../../src/dns/record.js';
 import { Responder } from '../../../src/dns/responder.js';
 import type { ZoneSet } from '../../../src/dns/zone-set.js';
 import { queryBytes, zonesOf } from './support.js';
@@ -53,6 +55,21 @@ describe('answers', () => {
     expect(ask(zones, queryBytes('nobody.rack.example', RecordType.A))).toMatchObject({ rcode: 3, ...soa });
     expect(ask(zones, queryBytes('ctrl1.rack.example', RecordType.AAAA))).toMatchObject({ rcode: 0, ...soa });
     expect(ask(zones, queryBytes('deep.rack.example', RecordType.A))).toMatchObject({ rcode: 0, ...soa });
+  });
+
+  it('keeps what it said of an absent name only until the zones change', () => {
+    const responder = new Responder();
+    const zones = zonesOf();
+    const rcodeNow = () => {
+      const response = responder.respond(queryBytes('late.rack.example', RecordType.A), UDP);
+      return response.kind === 'reply' ? response.rcode : undefined;
+    };
+    responder.serve(zones);
+    expect([rcodeNow(), rcodeNow()]).toEqual([3, 3]);
+    const zone = nameKey('rack.example') ?? '';
+    zones.put(9_999, [{ zone, owner: nameKey('late.rack.example') ?? '', type: RecordType.A, data: addressData(1) }]);
+    responder.serve(zones);
+    expect(rcodeNow()).toBe(0);
   });
 
   it('carries the revision as the serial of the SOA', () => {
