@@ -4,7 +4,7 @@
 -- 22), and no more than its cap leaves. A class without a live worker, or without room, is not among them.
 DROP FUNCTION IF EXISTS claim_room(timestamptz);
 CREATE FUNCTION claim_room(p_now timestamptz, OUT classes text[], OUT room bigint[]) LANGUAGE plpgsql
-  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET enable_sort = off AS $$
 BEGIN
   WITH slot AS (
     SELECT s.job_class, sum(s.slots) AS n FROM worker_slots s WHERE s.heartbeat_at > p_now - interval '30 seconds' GROUP BY s.job_class
@@ -58,11 +58,19 @@ DECLARE
   v_from int[];
   v_to int[];
   v_deployments int[];
+  v_back bigint[];
   v_woken engine_ring[];
   v_open text[];
   v_room bigint[];
   -- How much of what is TODO a full pass looks at: as much as there is room for.
   v_look bigint;
+  -- Whether any of the candidates has something TODO; those of a chain have only what is held for them.
+  v_ready boolean;
+  -- What was picked, with what its runs are made of, side by side; v_chosen: those of it that all caps leave room for.
+  v_picked int[];
+  v_keys text[];
+  v_jigs text[];
+  v_classes text[];
   v_chosen int[];
   -- Room under the cap of all classes together; NULL: there is no such cap.
   v_total bigint;
@@ -99,7 +107,7 @@ BEGIN
          UNION SELECT w.node_id FROM runs w WHERE w.ended_at IS NULL AND w.status = 'WAKING' AND NOT w.holds_slot)
          AND n.alive AND n.available AND NOT n.deleting
          AND (n.kind <> 'machine' OR NOT EXISTS (
-               SELECT 1 FROM runs r WHERE r.exclusive_key = n.id::text AND r.ended_at IS NULL AND r.holds_slot))
+               SELECT 1 FROM runs r WHERE r.exclusive_key = n.id::text AND r.ended_at IS NULL AND r.holds_slot OFFSET 0))
        ORDER BY n.id FOR NO KEY UPDATE SKIP LOCKED) s;
   ELSE
     SELECT array_agg(s.id), array_agg(s.first), array_agg(s.last) INTO v_candidates, v_from, v_to FROM (
@@ -112,30 +120,35 @@ BEGIN
               OR EXISTS (SELECT 1 FROM node_roles t WHERE t.node_id = n.id AND t.ready AND (t.not_before IS NULL OR t.not_before <= v_now))
               OR EXISTS (SELECT 1 FROM runs w WHERE w.node_id = n.id AND w.ended_at IS NULL AND w.status = 'WAKING' AND NOT w.holds_slot))
          AND (n.kind <> 'machine' OR NOT EXISTS (
-               SELECT 1 FROM runs r WHERE r.exclusive_key = n.id::text AND r.ended_at IS NULL AND r.holds_slot))
+               SELECT 1 FROM runs r WHERE r.exclusive_key = n.id::text AND r.ended_at IS NULL AND r.holds_slot OFFSET 0))
        ORDER BY n.id LIMIT p_limit FOR NO KEY UPDATE OF n SKIP LOCKED) s;
   END IF;
   IF v_candidates IS NULL THEN RETURN; END IF;
 
   -- Runs whose wait kept nothing come back first: they were begun before anything that is TODO (engine-rules 7).
-  WITH chosen AS (
+  -- Found first, for the update by key: joined, a plan made while the table was small reads all of it for each batch.
+  SELECT array_agg(c.id) INTO v_back FROM (
     SELECT DISTINCT ON (r.exclusive_key) r.id FROM runs r JOIN nodes n ON n.id = r.node_id
      WHERE r.node_id = ANY(v_candidates) AND r.ended_at IS NULL AND r.status = 'WAKING' AND NOT r.holds_slot
        AND n.alive AND n.available AND NOT n.deleting
-       AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.exclusive_key = r.exclusive_key AND o.ended_at IS NULL AND o.holds_slot)
-     ORDER BY r.exclusive_key, r.id
-  ), woken AS (
-    UPDATE runs r SET holds_slot = true, dispatch = r.dispatch + 1, rung_at = clock_timestamp()
-      FROM chosen WHERE r.id = chosen.id AND r.status = 'WAKING' AND NOT r.holds_slot
-    RETURNING r.id, r.dispatch, r.fence, r.job_class
-  )
-  SELECT coalesce(array_agg((w.id, w.dispatch, w.fence, w.job_class)::engine_ring), '{}') INTO v_woken FROM woken w;
+       AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.exclusive_key = r.exclusive_key AND o.ended_at IS NULL AND o.holds_slot OFFSET 0)
+     ORDER BY r.exclusive_key, r.id) c;
+  v_woken := '{}';
+  IF v_back IS NOT NULL THEN
+    WITH woken AS (
+      UPDATE runs r SET holds_slot = true, dispatch = r.dispatch + 1, rung_at = clock_timestamp()
+       WHERE r.id = ANY(v_back) AND r.status = 'WAKING' AND NOT r.holds_slot
+      RETURNING r.id, r.dispatch, r.fence, r.job_class
+    )
+    SELECT coalesce(array_agg((w.id, w.dispatch, w.fence, w.job_class)::engine_ring), '{}') INTO v_woken FROM woken w;
+  END IF;
   rings := v_woken;
 
+  v_ready := EXISTS (SELECT 1 FROM node_roles t WHERE t.node_id = ANY(v_candidates) AND t.ready);
   SELECT array_agg(s.id) INTO v_deployments FROM (
     SELECT d.id FROM deployments d
      WHERE d.committed_at IS NOT NULL AND d.paused_at IS NULL
-       AND d.id IN (SELECT t.deployment_id FROM node_roles t WHERE t.node_id = ANY(v_candidates) AND t.ready
+       AND d.id IN (SELECT t.deployment_id FROM node_roles t WHERE v_ready AND t.node_id = ANY(v_candidates) AND t.ready
                     UNION SELECT t.deployment_id FROM node_roles t WHERE t.id = ANY(p_held))
      ORDER BY d.id FOR SHARE SKIP LOCKED) s;
   IF v_deployments IS NULL THEN RETURN; END IF;
@@ -153,6 +166,7 @@ BEGIN
     IF p_held IS NOT NULL THEN
       events := release_held(p_held);
       p_held := NULL;
+      v_ready := true;
     END IF;
     events := events || rollout_hold(v_deployments);
   END IF;
@@ -160,14 +174,14 @@ BEGIN
   WITH room AS MATERIALIZED (
     SELECT c.job_class, c.n FROM unnest(v_open, v_room) AS c(job_class, n)
   ), picked AS (
-    SELECT t.id, t.cohort, t.job_class
+    SELECT t.id, t.cohort, t.job_class, t.jig, CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || t.role_id END AS key
       FROM unnest(v_candidates, v_from, v_to) AS c(node_id, first, last)
       JOIN nodes n ON n.id = c.node_id
      CROSS JOIN LATERAL (
        -- A class without room is passed over here, not after: the head of a node's line must not stop what is behind it
        -- when nobody takes its class.
-       SELECT nr.id, nr.cohort, ro.job_class
-         FROM (SELECT o.id, o.cohort, o.role_id, o.deployment_id, o.not_before FROM node_roles o WHERE o.node_id = n.id AND o.ready
+       SELECT nr.id, nr.cohort, nr.role_id, ro.job_class, ro.jig
+         FROM (SELECT o.id, o.cohort, o.role_id, o.deployment_id, o.not_before FROM node_roles o WHERE v_ready AND o.node_id = n.id AND o.ready
                UNION ALL
                SELECT o.id, o.cohort, o.role_id, o.deployment_id, o.not_before FROM unnest(p_held[c.first:c.last]) AS h(id) JOIN node_roles o ON o.id = h.id) nr
          JOIN roles ro ON ro.id = nr.role_id JOIN room ON room.job_class = ro.job_class
@@ -182,17 +196,20 @@ BEGIN
         LIMIT CASE WHEN n.kind = 'machine' THEN 1 ELSE 100 END) t
      WHERE n.alive AND n.available AND NOT n.deleting
   ), ranked AS (
-    SELECT p.id, p.cohort, p.job_class, row_number() OVER (PARTITION BY p.job_class ORDER BY p.cohort, p.id) AS place FROM picked p
+    SELECT p.*, row_number() OVER (PARTITION BY p.job_class ORDER BY p.cohort, p.id) AS place FROM picked p
   )
-  SELECT array_agg(c.id) INTO v_chosen FROM (
-    SELECT r.id FROM ranked r JOIN room ON room.job_class = r.job_class WHERE r.place <= room.n ORDER BY r.cohort, r.id LIMIT v_total) c;
+  SELECT array_agg(c.id), array_agg(c.key), array_agg(c.jig), array_agg(c.job_class) INTO v_picked, v_keys, v_jigs, v_classes FROM (
+    SELECT r.* FROM ranked r JOIN room ON room.job_class = r.job_class WHERE r.place <= room.n ORDER BY r.cohort, r.id LIMIT v_total) c;
+  v_chosen := v_picked;
   IF EXISTS (SELECT 1 FROM caps WHERE name LIKE 'deployment:%') THEN v_chosen := within_deployment_caps(v_chosen); END IF;
   IF v_rolling THEN v_chosen := within_rollouts(v_chosen); END IF;
   IF v_chosen IS NULL THEN RETURN; END IF;
 
   WITH held AS MATERIALIZED (
-    SELECT nr.id, nr.state AS was, nextval('runs_id_seq') AS run_id, ro.jig, ro.job_class, CASE WHEN n.kind = 'machine' THEN n.id::text ELSE n.id || ':' || nr.role_id END AS key
-      FROM unnest(v_chosen) AS c(id) JOIN node_roles nr ON nr.id = c.id JOIN roles ro ON ro.id = nr.role_id JOIN nodes n ON n.id = nr.node_id FOR NO KEY UPDATE OF nr SKIP LOCKED
+    SELECT nr.id, nr.state AS was, nextval('runs_id_seq') AS run_id, c.jig, c.job_class, c.key
+      FROM unnest(v_picked, v_keys, v_jigs, v_classes) AS c(id, key, jig, job_class) JOIN node_roles nr ON nr.id = c.id
+     WHERE cardinality(v_chosen) = cardinality(v_picked) OR c.id = ANY(v_chosen)
+       FOR NO KEY UPDATE OF nr SKIP LOCKED
   ), claimed AS (
     -- What the runs are made of is returned from here: joined once more, thousands of rows would meet in a nested loop.
     -- BLOCKED only those in p_held: two steps in one write, and two numbers. Another that is BLOCKED now was TODO when it was
