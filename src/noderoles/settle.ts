@@ -31,12 +31,20 @@ export async function settle(db: Queryable, batch: Settlement[], claim: number):
     values: [
       numberArray(batch.map((item) => item.runId)),
       numberArray(batch.map((item) => item.fence)),
-      jsonList(batch.map((item) => JSON.stringify(toBody(item)))),
+      toBodies(batch),
       claim,
       textArray(batch.map((item) => item.log ?? null)),
     ],
   });
   return toRings(rows);
+}
+
+/** A success that leaves nothing is sent as nothing: most are, and the database takes each body apart. */
+const isPlain = (body: JsonObject): boolean => body.kind === 'succeed' && Object.keys(body).length === 1;
+
+function toBodies(batch: Settlement[]): string | null {
+  const bodies = batch.map(toBody);
+  return bodies.every(isPlain) ? null : jsonList(bodies.map((body) => (isPlain(body) ? 'null' : JSON.stringify(body))));
 }
 
 function toBody(settlement: Settlement): JsonObject {
