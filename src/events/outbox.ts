@@ -21,7 +21,7 @@ export async function writeEvents(tx: Tx, events: readonly DomainEvent[], causeD
     `WITH batch AS (INSERT INTO outbox_batches (created_at) VALUES (clock_timestamp()) RETURNING id)
      INSERT INTO outbox_events (batch_id, kind, subject_type, subject_id, version, cause_depth, data)
      SELECT batch.id, e.kind, e.subject_type, e.subject_id, e.version,
-            coalesce($6::int, nullif(current_setting($7, true), '')::int, 0), e.data::jsonb
+            coalesce($6::int, nullif(current_setting($7, true), '')::int, 0), e.data::json
        FROM batch, unnest($1::text[], $2::text[], $3::bigint[], $4::int[], $5::text[])
             WITH ORDINALITY AS e(kind, subject_type, subject_id, version, data, n)
       ORDER BY e.n`,

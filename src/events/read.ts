@@ -63,7 +63,7 @@ export async function readWantedEvents(db: Queryable, after: number, batches: nu
       CROSS JOIN LATERAL (
         SELECT * FROM outbox_events e
          WHERE e.batch_id = i.id AND e.kind NOT IN ('run-started', 'run-waiting', 'run-ended')
-           AND (e.kind <> 'noderole-changed' OR (e.data->>'role_id')::int = ANY($2)) OFFSET 0) e
+           AND (e.kind <> 'noderole-changed' OR cardinality($2::int[]) > 0 AND (e.data->>'role_id')::int = ANY($2)) OFFSET 0) e
       ORDER BY b.pos, e.id`,
     [ids, roleIds],
   );

@@ -57,7 +57,7 @@ it(`rule 2: four settlers over a random graph, and demotions among them, lose no
   await pool.query(
     `SELECT emit_events(array_agg(noderole_event(id, 1, NULL, 'PROPOSED', node_id, role_id, deployment_id, 'bound') ORDER BY id)) FROM node_roles`,
   );
-  await pool.query(`UPDATE outbox_events SET data = data || '{"from":"NONE"}'`);
+  await pool.query(`UPDATE outbox_events SET data = (data::jsonb || '{"from":"NONE"}')::json`);
   await pool.query('SELECT commit_deployment($1)', [engine.deploymentId]);
 
   const tried: Record<string, number> = {};

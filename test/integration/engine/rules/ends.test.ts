@@ -126,7 +126,7 @@ describe('rule 20: how runs end', () => {
     expect((await engine.db.pool.query(`SELECT 1 FROM outbox_events WHERE kind = 'alarm'`)).rowCount).toBe(2);
     // This test's own hand is not in the history.
     await engine.db.pool.query(
-      `DELETE FROM outbox_events WHERE kind = 'noderole-changed' AND data->>'reason' <> 'bound' AND id <> (SELECT max(id) FROM outbox_events WHERE kind = 'noderole-changed'); UPDATE outbox_events SET data = data || '{"from":"PROPOSED"}' WHERE kind = 'noderole-changed' AND data->>'reason' <> 'bound'`,
+      `DELETE FROM outbox_events WHERE kind = 'noderole-changed' AND data->>'reason' <> 'bound' AND id <> (SELECT max(id) FROM outbox_events WHERE kind = 'noderole-changed'); UPDATE outbox_events SET data = (data::jsonb || '{"from":"PROPOSED"}')::json WHERE kind = 'noderole-changed' AND data->>'reason' <> 'bound'`,
     );
   });
 

@@ -87,7 +87,7 @@ describe('rule 2: settle', () => {
           late.late,
           engine.deploymentId,
         ]);
-        await tx.query(`UPDATE outbox_events SET data = data || '{"from":"NONE"}' WHERE subject_id = $1 AND subject_type = 'noderole'`, [child]);
+        await tx.query(`UPDATE outbox_events SET data = (data::jsonb || '{"from":"NONE"}')::json WHERE subject_id = $1 AND subject_type = 'noderole'`, [child]);
       },
       () => settled([done(turn)]),
     );
