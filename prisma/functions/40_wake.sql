@@ -34,23 +34,27 @@ END $$;
 -- number, so that the queue cannot take it for the old one (engine-rules 5). A double ring is harmless (rule 4).
 CREATE OR REPLACE FUNCTION ring_again(p_older_than interval, p_limit int) RETURNS SETOF engine_ring LANGUAGE plpgsql
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+DECLARE
+  v_found bigint[];
 BEGIN
-  RETURN QUERY
   -- Each half by the partial index of what it looks at (together they have none, and would walk all runs there ever were);
-  -- looked at again under the lock.
-  WITH found AS MATERIALIZED (
+  -- looked at again under the lock, by key: joined, a plan made while the table was small reads all of it.
+  SELECT array_agg(f.id) INTO v_found FROM (
     SELECT r.id FROM runs r WHERE r.at_work AND r.status IN ('QUEUED', 'WAKING') AND r.holds_slot AND (r.rung_at IS NULL OR r.rung_at < clock_timestamp() - p_older_than)
     UNION ALL
     -- What a stopped run has to undo, once its executor has stopped; each further try waits twice as long.
-    SELECT r.id FROM runs r WHERE r.stopping_at IS NOT NULL AND r.ended_at IS NULL AND r.stop_step = 'ask' AND may_undo(r)
-  ), stale AS (
-    SELECT r.id FROM found JOIN runs r ON r.id = found.id
-     WHERE r.status IN ('QUEUED', 'WAKING') AND r.holds_slot AND (r.rung_at IS NULL OR r.rung_at < clock_timestamp() - p_older_than)
-        OR r.status = 'STOPPING' AND r.stop_step = 'ask' AND (r.lease_until IS NULL OR r.lease_until < clock_timestamp() - interval '2 seconds')
-           AND (r.rung_at IS NULL OR r.rung_at < clock_timestamp() - p_older_than * power(2, r.stop_tries))
+    SELECT r.id FROM runs r WHERE r.stopping_at IS NOT NULL AND r.ended_at IS NULL AND r.stop_step = 'ask' AND may_undo(r)) f;
+  IF v_found IS NULL THEN RETURN; END IF;
+  RETURN QUERY
+  WITH stale AS MATERIALIZED (
+    SELECT r.id FROM runs r
+     WHERE r.id = ANY(v_found)
+       AND (r.status IN ('QUEUED', 'WAKING') AND r.holds_slot AND (r.rung_at IS NULL OR r.rung_at < clock_timestamp() - p_older_than)
+            OR r.status = 'STOPPING' AND r.stop_step = 'ask' AND (r.lease_until IS NULL OR r.lease_until < clock_timestamp() - interval '2 seconds')
+               AND (r.rung_at IS NULL OR r.rung_at < clock_timestamp() - p_older_than * power(2, r.stop_tries)))
      ORDER BY r.id LIMIT p_limit FOR UPDATE OF r SKIP LOCKED
   ), rung AS (
-    UPDATE runs r SET dispatch = r.dispatch + 1, rung_at = clock_timestamp() FROM stale WHERE r.id = stale.id
+    UPDATE runs r SET dispatch = r.dispatch + 1, rung_at = clock_timestamp() WHERE r.id = ANY(ARRAY(SELECT stale.id FROM stale))
     RETURNING r.id, r.dispatch, r.fence, r.job_class
   )
   SELECT rung.id, rung.dispatch, rung.fence, rung.job_class FROM rung;

@@ -30,10 +30,10 @@ const TABLES = ['node_roles', 'node_role_edges', 'runs', 'nodes', 'outbox_events
 type Cost = { pages: number; whole: string[] };
 
 /** What grew by more than it may. */
-const growth = (small: Map<string, Cost>, large: Map<string, Cost>): string[] =>
+const growth = (small: Map<string, Cost>, large: Map<string, Cost>, most = MOST_GROWTH): string[] =>
   [...large].flatMap(([name, { pages }]) => {
     const before = small.get(name)?.pages ?? 0;
-    return pages > 50 + MOST_GROWTH * before ? [`${name}: ${before} pages, then ${pages}`] : [];
+    return pages > 50 + most * before ? [`${name}: ${before} pages, then ${pages}`] : [];
   });
 
 describe('the plans of the hot path', () => {
@@ -132,8 +132,10 @@ describe('the plans of the hot path', () => {
     await engine.reset();
     await addSlots(engine.db, 'fast-2', 1);
     for (const id of (await seedChains(engine.db, SMALL, ROLES)).deployments) await commitDeployment(engine.db, id, 'test');
+    // Statistics that say so: without any, the planner takes an empty table for ten pages.
+    await engine.db.pool.query('ANALYZE');
     const first = await costsNow();
     await addHistory(20);
-    expect(growth(first, await costsNow())).toEqual([]);
+    expect(growth(first, await costsNow(), 1.5)).toEqual([]);
   });
 });
