@@ -1,8 +1,9 @@
 /** `/nodes/:key/bmc` and `/nodes/:key/power`: how a machine is switched, and switching it. */
 import { z } from 'zod';
+import { giveBmcAddress } from '../../networks/bmc-address.js';
 import { setBmc } from '../../power/bmcs.js';
 import { noteOperatorPower } from '../../power/orders.js';
-import { AppError, ConflictError, TimeoutError } from '../../shared/errors.js';
+import { AppError, ConflictError, TimeoutError, ValidationError } from '../../shared/errors.js';
 import { writeAudit } from '../audit.js';
 import type { ApiDeps } from '../deps.js';
 import { nodeId } from '../lookup.js';
@@ -27,11 +28,15 @@ export function nodePowerRoutes({ db, power, secrets }: Pick<ApiDeps, 'db' | 'po
       params: byKey,
       body: s.bmcPutSchema,
       answer: s.nodeSchema,
+      refusals: [409],
       async handle({ params, body, actor }) {
         const id = await nodeId(db, params.key);
         if (secrets === undefined) throw notConfigured('no key to encrypt BMC passwords with');
-        await setBmc(db, secrets, id, body);
-        await writeAudit(db, { actor: actor.name, action: 'node.bmc', target: `node/${id}`, detail: { driver: body.driver, address: body.address } });
+        const { mac, address: said, ...spec } = body;
+        if (said !== undefined && mac !== undefined) throw macWithAddress();
+        const address = said ?? (await giveBmcAddress(db, id, mac));
+        await setBmc(db, secrets, id, { ...spec, address });
+        await writeAudit(db, { actor: actor.name, action: 'node.bmc', target: `node/${id}`, detail: { driver: body.driver, address } });
         return await readNode(db, id);
       },
     }),
@@ -63,6 +68,12 @@ export function nodePowerRoutes({ db, power, secrets }: Pick<ApiDeps, 'db' | 'po
       },
     }),
   ];
+}
+
+/** What the operator gives is his own affair; a reservation for it is an allocation. */
+function macWithAddress(): ValidationError {
+  const message = 'is for an address that Prybar gives; leave one of the two out, or reserve it: prybar allocations create';
+  return new ValidationError(`mac: ${message}`, [{ field: 'mac', message }]);
 }
 
 function notConfigured(what: string): AppError {

@@ -95,11 +95,15 @@ export type NodePatch = z.input<typeof nodePatchSchema>;
 
 export const bmcPutSchema = request({
   driver: z.enum(['ipmi', 'redfish', 'simulated']),
+  /** Absent: one of the network of BMCs is given to it. */
   address: z
     .string()
     .min(1)
     .max(253)
-    .regex(/^[A-Za-z0-9.:-]+$/, 'a host name or an address'),
+    .regex(/^[A-Za-z0-9.:-]+$/, 'a host name or an address')
+    .optional(),
+  /** The BMC's own, for its reservation; only without an address. */
+  mac: mac.transform((text) => text.toLowerCase().replaceAll('-', ':')).optional(),
   port: z.number().int().min(1).max(65_535),
   username: z.string().max(200).default(''),
   password: z.string().max(200).default(''),

@@ -10,6 +10,7 @@ import type { Look } from '../terminal/look.js';
 type BmcOptions = {
   driver?: 'ipmi' | 'redfish' | 'simulated';
   address?: string;
+  mac?: string;
   port?: number;
   username?: string;
   passwordFile?: string;
@@ -59,7 +60,8 @@ export function addBmc(nodes: Command, cli: Cli): void {
     .description('show the BMC of a node, or set it when options are given')
     .argument('<node>', 'id or name')
     .addOption(new Option('--driver <driver>', 'how to speak to it').choices(['ipmi', 'redfish', 'simulated']))
-    .option('--address <address>', 'host name or address of the BMC')
+    .option('--address <address>', 'host name or address of the BMC; default: one of the network of BMCs is given to it')
+    .option('--mac <mac>', 'MAC of the BMC, for the address that it is given')
     .addOption(new Option('--port <n>', 'default 623 for ipmi, 443 for redfish').argParser(wholeNumber(1, 65_535)))
     .option('--username <name>', 'user on the BMC')
     .option('--password-file <file>', 'file that holds the password, - for stdin; or set PRYBAR_BMC_PASSWORD')
@@ -68,21 +70,21 @@ export function addBmc(nodes: Command, cli: Cli): void {
         command,
         async (session) => {
           const { client, output, signal } = session;
-          const { driver, address, username } = options;
-          if (driver === undefined && address === undefined && options.port === undefined && username === undefined && options.passwordFile === undefined) {
+          const { driver, address, mac, username } = options;
+          if (
+            driver === undefined &&
+            address === undefined &&
+            mac === undefined &&
+            options.port === undefined &&
+            username === undefined &&
+            options.passwordFile === undefined
+          ) {
             output.print(await client().nodes.get(key, { signal }), (node) => bmcText(node, output.look));
             return;
           }
           const port = options.port ?? DEFAULT_PORTS[driver ?? ''];
-          const missing =
-            driver === undefined
-              ? '--driver ipmi|redfish|simulated'
-              : address === undefined
-                ? '--address ADDRESS'
-                : port === undefined
-                  ? '--port N'
-                  : undefined;
-          if (driver === undefined || address === undefined || port === undefined) {
+          const missing = driver === undefined ? '--driver ipmi|redfish|simulated' : '--port N';
+          if (driver === undefined || port === undefined) {
             throw new CliError({
               exitCode: ExitCode.usage,
               code: 'usage',
@@ -92,8 +94,9 @@ export function addBmc(nodes: Command, cli: Cli): void {
           }
           const body = {
             driver,
-            address,
             port,
+            ...(address === undefined ? {} : { address }),
+            ...(mac === undefined ? {} : { mac }),
             ...(username === undefined ? {} : { username }),
             password: readPassword(options, session),
           };
