@@ -2,12 +2,13 @@
  * The configuration: one schema of the environment, read once by a process's wiring. Every field has a default, a unit
  * in its name and a sentence; README's table is generated from here. Everything else receives the slice it needs.
  */
-import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { parseAddressBlock } from '../shared/address-block.js';
 import { ConfigError } from '../shared/errors.js';
 import { parseAddressPort, parseIpv4, type AddressPort } from '../shared/ipv4.js';
+import { listOf } from './list-of.js';
+import { addressOf, dnsAddresses, LOOPBACK } from './own-addresses.js';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
 const positive = (fallback: number) => z.coerce.number().int().positive().default(fallback);
@@ -34,14 +35,6 @@ const addressPorts = (what: string) =>
     .string()
     .refine((text) => listOf(text).every((word) => parseAddressPort(word, 53) !== undefined), `${what}, for example 10.0.0.1,10.0.0.2:5353`)
     .default('');
-
-/** The words of a comma separated list. */
-function listOf(text: string): string[] {
-  return text
-    .split(',')
-    .map((word) => word.trim())
-    .filter(Boolean);
-}
 
 /** Every variable: name -> type, default, and the sentence README shows. */
 export const environmentSchema = z.object({
@@ -173,23 +166,6 @@ export type Config = {
   barclamps: string | undefined;
   targetOs: string;
 };
-
-const LOOPBACK = '127.0.0.1';
-
-/** The first IPv4 address of an interface of this machine. */
-function addressOf(name: string | undefined): string | undefined {
-  return name === undefined ? undefined : networkInterfaces()[name]?.find((address) => address.family === 'IPv4')?.address;
-}
-
-/** Never 0.0.0.0: a resolver on another address keeps its port 53 (netboot-rules 2). */
-function dnsAddresses(said: string, interfaces: readonly string[], bootHost: string | undefined): string[] {
-  if (said === 'off') return [];
-  if (said !== '') return listOf(said);
-  const served = interfaces.map(addressOf).filter((address) => address !== undefined);
-  if (served.length > 0) return served;
-  // A host given by name is resolved by those who listen on it; DNS is bound by address.
-  return [bootHost !== undefined && parseIpv4(bootHost) !== undefined ? bootHost : LOOPBACK];
-}
 
 /**
  * Reads the environment. A variable set to the empty string counts as unset.

@@ -2,20 +2,17 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { openAgentDoor, type AgentDoor } from '../../support/agent-door.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const AGENT = path.join(process.cwd(), 'src', 'bootenvs', 'agent', 'prybar-agent');
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 
 const leaveOut = (_name: string, _tests: () => void): void => undefined;
-
-type Seen = { path: string; token: string; body: Record<string, unknown> };
 
 if (!hasPython) {
   it('is left out where there is no python3', () => {
@@ -26,59 +23,23 @@ if (!hasPython) {
 
 (hasPython ? describe : leaveOut)('the agent of an installed system', () => {
   let directory: string;
-  let server: Server;
+  let door: AgentDoor;
   let agent: ChildProcess | undefined;
-  let seen: Seen[];
-  let offers: Record<string, unknown>[];
-  let renewStatus: number;
-  /** Renewals are answered when it resolves, and then with "stop". */
-  let renewHeld: Promise<void> | undefined;
 
   beforeEach(async () => {
     directory = await mkdtemp(path.join(os.tmpdir(), 'prybar-agent-'));
-    seen = [];
-    offers = [];
-    renewStatus = 200;
-    renewHeld = undefined;
-    server = createServer((req, res) => {
-      let text = '';
-      req.on('data', (part: Buffer) => (text += part.toString()));
-      req.on('end', () => {
-        seen.push({ path: req.url ?? '', token: (req.headers.authorization ?? '').replace('Bearer ', ''), body: JSON.parse(text) as Record<string, unknown> });
-        answer(req.url ?? '', res);
-      });
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    door = await openAgentDoor({ path: '/boot', name: 'n' }, 2);
     await writeFile(
       path.join(directory, 'agent.json'),
-      JSON.stringify({ install_id: 5, node: { id: 7, name: 'n' }, disk_token: 'disk', agent: { url, heartbeat_seconds: 1 } }),
+      JSON.stringify({ install_id: 5, node: { id: 7, name: 'n' }, disk_token: 'disk', agent: { url: door.url, heartbeat_seconds: 1 } }),
     );
   });
 
   afterEach(async () => {
     agent?.kill('SIGKILL');
-    server.closeAllConnections();
-    server.close();
+    door.close();
     await rm(directory, { recursive: true, force: true });
   });
-
-  function answer(url: string, res: ServerResponse): void {
-    const json = (status: number, body?: unknown) =>
-      res.writeHead(status, { 'Content-Type': 'application/json' }).end(body === undefined ? undefined : JSON.stringify(body));
-    if (url.endsWith('/boot')) return void json(200, { node: { id: 7, name: 'n' }, agent_token: 'agent', heartbeat_seconds: 1, wait_seconds: 1 });
-    if (url.endsWith('/work')) {
-      const offer = offers.shift();
-      // A long poll: nothing to do is said late.
-      if (offer === undefined) return void setTimeout(() => json(204), 300).unref();
-      return void json(200, offer);
-    }
-    if (url.endsWith('/renew') && renewHeld) return void renewHeld.then(() => json(409, { code: 'stop' }));
-    if (url.endsWith('/renew')) return void json(renewStatus, renewStatus === 200 ? { lease_seconds: 2 } : { code: 'fence-lost' });
-    if (url.endsWith('/result')) return void json(200, { accepted: 'taken' });
-    json(204);
-  }
 
   function start(): void {
     agent = spawn('python3', ['-B', AGENT], {
@@ -102,7 +63,7 @@ if (!hasPython) {
     lease_seconds: 2,
     ...more,
   });
-  const callsTo = (end: string) => seen.filter((call) => call.path.endsWith(end));
+  const callsTo = (end: string) => door.seen.filter((call) => call.path.endsWith(end));
 
   it('reports its boot with the disk token, then works with the agent token', async () => {
     start();
@@ -113,7 +74,7 @@ if (!hasPython) {
   });
 
   it('runs a script, sends its log and reports its status and wall', async () => {
-    offers.push(script('echo "$GREETING"; echo problem >&2; echo \'{"a":1}\' > "$PRYBAR_WALL"; exit 3'));
+    door.offers.push(script('echo "$GREETING"; echo problem >&2; echo \'{"a":1}\' > "$PRYBAR_WALL"; exit 3'));
     start();
     await waitFor(() => callsTo('/result').length > 0, { what: 'a result' });
     expect(callsTo('/result')[0]).toMatchObject({ path: '/node/7/runs/9/result', body: { fence: 2, exit_status: 3, wall: { a: 1 } } });
@@ -125,15 +86,15 @@ if (!hasPython) {
   });
 
   it('kills what outlives its time, with all it started', async () => {
-    offers.push(script('sleep 300 & sleep 300', { timeout_seconds: 1 }));
+    door.offers.push(script('sleep 300 & sleep 300', { timeout_seconds: 1 }));
     start();
     await waitFor(() => callsTo('/result').length > 0, { what: 'a result' });
     expect(callsTo('/result')[0]?.body['exit_status']).toBe(-15);
   });
 
   it('kills what lost its lease, and reports nothing for it', async () => {
-    renewStatus = 409;
-    offers.push(script("trap '' TERM; sleep 300"));
+    door.renewStatus = 409;
+    door.offers.push(script("trap '' TERM; sleep 300"));
     start();
     await waitFor(() => callsTo('/renew').length > 0, { what: 'a renewal' });
     await waitFor(() => callsTo('/work').length > 1, { what: 'the next poll', timeoutMs: 20_000 });
@@ -166,7 +127,7 @@ for fd in (0, 1, 2): os.close(fd)
 open('${pids}', 'a').write('%d\\n' % os.getpid())
 time.sleep(300)
 "`;
-    offers.push(
+    door.offers.push(
       script(
         `sleep 300 & echo $! >> ${pids}; setsid sleep 300 & echo $! >> ${pids}; ${daemon}; while [ $(wc -l < ${pids}) -lt 3 ]; do sleep 0.05; done; exit 4`,
       ),
@@ -181,7 +142,7 @@ time.sleep(300)
 
   it('rule 1: kills what an agent before it has left running, before it asks for work', async () => {
     const pids = path.join(directory, 'pids');
-    offers.push(script(`setsid sleep 300 & echo $! > ${pids}; wait`, { lease_seconds: 30 }));
+    door.offers.push(script(`setsid sleep 300 & echo $! > ${pids}; wait`, { lease_seconds: 30 }));
     start();
     const left = await waitFor(async () => (await pidsIn('pids'))[0], { what: 'the script' });
     agent?.kill('SIGKILL');
@@ -195,9 +156,9 @@ time.sleep(300)
 
   it('rule 17: hears of a cancel while its renewal waits, and asks for more only when nothing is left', async () => {
     let stop = () => {};
-    renewHeld = new Promise((resolve) => (stop = resolve));
+    door.renewHeld = new Promise((resolve) => (stop = resolve));
     const pids = path.join(directory, 'pids');
-    offers.push(script(`trap '' TERM; echo $$ > ${pids}; sleep 300`, { lease_seconds: 30 }));
+    door.offers.push(script(`trap '' TERM; echo $$ > ${pids}; sleep 300`, { lease_seconds: 30 }));
     start();
     const pid = await waitFor(async () => (callsTo('/renew').length > 0 ? (await pidsIn('pids'))[0] : undefined), { what: 'the script' });
     expect(callsTo('/renew')[0]?.body['wait_seconds']).toBe(10);
@@ -212,7 +173,7 @@ time.sleep(300)
   }, 30_000);
 
   it('keeps the beginning and the end of 100 MB of log, says how much it left out, and holds none of it', async () => {
-    offers.push(
+    door.offers.push(
       script(`echo first; head -c 100000000 /dev/zero | tr '\\0' 'x' | fold -w 99; echo last`, {
         log_limit_bytes: 100_000,
         lease_seconds: 30,
@@ -234,7 +195,7 @@ time.sleep(300)
   }, 70_000);
 
   it('refuses a fence it has seen', async () => {
-    offers.push(script('echo one'), script('echo two'));
+    door.offers.push(script('echo one'), script('echo two'));
     start();
     await waitFor(() => callsTo('/work').length > 2, { what: 'a third poll' });
     expect(callsTo('/result')).toHaveLength(1);

@@ -1,15 +1,13 @@
 /** The agent of the ramdisk, run for real under busybox against a small server that speaks as the node router does. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { ensureTools } from '../../../scripts/lib/debian-tools.mjs';
 import { machineFactsSchema } from '../../../src/nodes/machine-facts.js';
+import { openAgentDoor, type AgentDoor } from '../../support/agent-door.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const HERE = path.join(process.cwd(), 'src', 'bootenvs', 'ramdisk');
@@ -17,8 +15,6 @@ let busybox: string;
 beforeAll(async () => {
   busybox = (await ensureTools(['busybox'])).busybox.path;
 }, 60_000);
-
-type Seen = { path: string; token: string; body: Record<string, unknown> };
 
 describe('json.awk', () => {
   const parse = (json: unknown) =>
@@ -45,55 +41,22 @@ describe('json.awk', () => {
 
 describe('the agent of the ramdisk', () => {
   let directory: string;
-  let server: Server;
+  let door: AgentDoor;
   let agent: ChildProcess | undefined;
-  let seen: Seen[];
-  let offers: Record<string, unknown>[];
-  let renewStatus: number;
-  let url: string;
 
   beforeEach(async () => {
     directory = await mkdtemp(path.join(os.tmpdir(), 'prybar-ramdisk-'));
     await mkdir(path.join(directory, 'bin'));
     execFileSync(busybox, ['--install', '-s', path.join(directory, 'bin')]);
-    seen = [];
-    offers = [];
-    renewStatus = 200;
-    server = createServer((req, res) => {
-      let text = '';
-      req.on('data', (part: Buffer) => (text += part.toString()));
-      req.on('end', () => {
-        seen.push({ path: req.url ?? '', token: (req.headers.authorization ?? '').replace('Bearer ', ''), body: JSON.parse(text) as Record<string, unknown> });
-        answer(req.url ?? '', res);
-      });
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    door = await openAgentDoor({ path: '/node/facts', name: "n'1" }, 3);
   });
 
   afterEach(async () => {
     // The whole group: the heartbeat and the wget of the moment are the agent's children.
     if (agent?.pid !== undefined) process.kill(-agent.pid, 'SIGKILL');
-    server.closeAllConnections();
-    server.close();
+    door.close();
     await rm(directory, { recursive: true, force: true });
   });
-
-  function answer(asked: string, res: ServerResponse): void {
-    const json = (status: number, body?: unknown) =>
-      res.writeHead(status, { 'Content-Type': 'application/json' }).end(body === undefined ? undefined : JSON.stringify(body));
-    if (asked === '/node/facts') return void json(200, { node: { id: 7, name: "n'1" }, agent_token: 'agent', heartbeat_seconds: 1, wait_seconds: 1 });
-    if (asked.endsWith('/work')) {
-      const offer = offers.shift();
-      // A long poll: nothing to do is said late.
-      if (offer === undefined) return void setTimeout(() => json(204), 300).unref();
-      return void json(200, offer);
-    }
-    if (asked.endsWith('/renew')) return void json(renewStatus, renewStatus === 200 ? { lease_seconds: 3 } : { code: 'fence-lost' });
-    if (asked.endsWith('/result')) return void json(200, { accepted: 'taken' });
-    json(204);
-  }
 
   function start(): void {
     agent = spawn(busybox, ['sh', path.join(HERE, 'prybar-agent')], {
@@ -103,7 +66,7 @@ describe('the agent of the ramdisk', () => {
         PATH: path.join(directory, 'bin'),
         PRYBAR_HERE: HERE,
         PRYBAR_RUN: path.join(directory, 'run'),
-        PRYBAR_URL: url,
+        PRYBAR_URL: door.url,
         PRYBAR_TOKEN: 'boot-token',
         PRYBAR_CLASS: 'discovery',
         PRYBAR_RETRY_SECONDS: '1',
@@ -123,7 +86,7 @@ describe('the agent of the ramdisk', () => {
     lease_seconds: 3,
     ...more,
   });
-  const callsTo = (end: string) => seen.filter((call) => call.path.endsWith(end));
+  const callsTo = (end: string) => door.seen.filter((call) => call.path.endsWith(end));
   const isAlive = (pid: number) => {
     try {
       // One that has ended and that nobody has buried is no life.
@@ -144,7 +107,7 @@ describe('the agent of the ramdisk', () => {
   });
 
   it('runs a script, sends its log and reports its status and wall', async () => {
-    offers.push(script('echo "$GREETING"; printf \'a\\tb "c" \\\\d\\n\' >&2; echo \'{"a":1}\' > "$PRYBAR_WALL"; exit 3'));
+    door.offers.push(script('echo "$GREETING"; printf \'a\\tb "c" \\\\d\\n\' >&2; echo \'{"a":1}\' > "$PRYBAR_WALL"; exit 3'));
     start();
     await waitFor(() => callsTo('/result').length > 0, { what: 'a result' });
     expect(callsTo('/result')[0]).toMatchObject({ path: '/node/7/runs/9/result', body: { fence: 2, exit_status: 3, wall: { a: 1 } } });
@@ -154,7 +117,7 @@ describe('the agent of the ramdisk', () => {
 
   it('rule 1: leaves nothing of a script on the machine, and kills what outlives its time', async () => {
     const pids = path.join(directory, 'pids');
-    offers.push(script(`trap '' TERM; setsid sleep 300 & echo $! > ${pids}; sleep 300`, { timeout_seconds: 1 }));
+    door.offers.push(script(`trap '' TERM; setsid sleep 300 & echo $! > ${pids}; sleep 300`, { timeout_seconds: 1 }));
     start();
     await waitFor(() => callsTo('/result').length > 0, { what: 'a result', timeoutMs: 20_000 });
     expect(callsTo('/result')[0]?.body['exit_status']).not.toBe(0);
@@ -162,15 +125,15 @@ describe('the agent of the ramdisk', () => {
   }, 30_000);
 
   it('rule 1: kills what lost its lease, and reports nothing for it', async () => {
-    renewStatus = 409;
-    offers.push(script('sleep 300'));
+    door.renewStatus = 409;
+    door.offers.push(script('sleep 300'));
     start();
     await waitFor(() => callsTo('/work').length > 1, { what: 'the next poll', timeoutMs: 20_000 });
     expect(callsTo('/result')).toEqual([]);
   }, 30_000);
 
   it('cuts a log at its limit and says so', async () => {
-    offers.push(script('yes 0123456789 | head -c 40000; echo end', { log_limit_bytes: 20_000 }));
+    door.offers.push(script('yes 0123456789 | head -c 40000; echo end', { log_limit_bytes: 20_000 }));
     start();
     await waitFor(() => callsTo('/result').length > 0, { what: 'a result', timeoutMs: 20_000 });
     const log = callsTo('/log')
