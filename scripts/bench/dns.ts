@@ -15,6 +15,7 @@ import type { Bench, Row, Tools } from './bench.js';
 import { startChild } from './lib/children.js';
 import { cpuSeconds } from './lib/machine.js';
 import { startPostgres } from './lib/servers.js';
+import { stopProgram } from './lib/program.js';
 
 const run = promisify(execFile);
 
@@ -48,12 +49,7 @@ async function startDnsmasq(names: number, folder: string, tools: Tools): Promis
       stdio: ['ignore', 'ignore', 'inherit'],
     },
   );
-  tools.onEnd(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, 'exit');
-    child.kill('SIGTERM');
-    await gone;
-  });
+  tools.onEnd(() => stopProgram(child));
   return { port, pid: child.pid ?? 0 };
 }
 

@@ -1,6 +1,5 @@
 /** Kea's DHCPv4 server from Debian, as its documentation sets it up: memfile leases, multi-threading, reservations in its file. */
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import type { Tools } from '../bench.js';
 import { macOf } from './exchange-bytes.js';
 import { addressOf, GIADDR, POOL, SUBNET } from './network.js';
 import { waitUntilAnswering } from './probe.js';
+import { stopProgram } from '../lib/program.js';
 
 export type Kea = { pid: number; port: number; /** From the start of the process to its first answer. */ answeredAfterMs: number; stop(): Promise<void> };
 
@@ -25,11 +25,7 @@ export async function startKea(options: { reservations: number; port: number; re
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const stop = async (): Promise<void> => {
-    if (child.exitCode === null && child.signalCode === null) {
-      const gone = once(child, 'exit');
-      child.kill('SIGTERM');
-      await gone;
-    }
+    await stopProgram(child);
     rmSync(folder, { recursive: true, force: true });
   };
   tools.onEnd(stop);

@@ -1,6 +1,5 @@
 /** What needs root: ISC dhcpd, which listens on packets of a real interface only, and machines that broadcast. */
 import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +13,7 @@ import type { Tools } from '../bench.js';
 import { startLoad, type Load } from './load.js';
 import type { PostgresServer } from '../lib/servers.js';
 import type { StormResult } from './storm-main.js';
+import { stopProgram } from '../lib/program.js';
 
 const run = promisify(execFile);
 const CLIENT = '10.201.200.1';
@@ -63,11 +63,7 @@ export async function startDhcpd(fabric: Fabric, tools: Tools): Promise<{ pid: n
   const load = await startLoad(CLIENT, 67, { host: '10.201.1.1', port: 67 }, fabric.segments[0].client);
   const stop = async (): Promise<void> => {
     await load.stop();
-    if (child.exitCode === null && child.signalCode === null) {
-      const gone = once(child, 'exit');
-      child.kill('SIGTERM');
-      await gone;
-    }
+    await stopProgram(child);
     rmSync(folder, { recursive: true, force: true });
   };
   tools.onEnd(stop);
