@@ -1,4 +1,4 @@
-/** Noderoles counted by state, for many owners in one statement. */
+/** Noderoles counted by state, for many deployments in one statement. */
 import type { Db } from '../../db/client.js';
 import type { StateCounts } from '../schemas.js';
 
@@ -6,26 +6,15 @@ export function emptyCounts(): StateCounts {
   return { PROPOSED: 0, BLOCKED: 0, TODO: 0, TRANSITION: 0, ACTIVE: 0, ERROR: 0 };
 }
 
-/** Counts of each owner; one without noderoles has no entry. */
-export async function countByOwner(db: Db, owner: 'deploymentId' | 'nodeId', ids: number[]): Promise<Map<number, StateCounts>> {
+/** Counts of each deployment; one without noderoles has no entry. */
+export async function countByDeployment(db: Db, ids: number[]): Promise<Map<number, StateCounts>> {
   const counts = new Map<number, StateCounts>();
   if (ids.length === 0) return counts;
-  const groups =
-    owner === 'deploymentId'
-      ? (await db.prisma.nodeRole.groupBy({ by: ['deploymentId', 'state'], where: { deploymentId: { in: ids } }, _count: { _all: true } })).map((group) => ({
-          owner: group.deploymentId,
-          state: group.state,
-          count: group._count._all,
-        }))
-      : (await db.prisma.nodeRole.groupBy({ by: ['nodeId', 'state'], where: { nodeId: { in: ids } }, _count: { _all: true } })).map((group) => ({
-          owner: group.nodeId,
-          state: group.state,
-          count: group._count._all,
-        }));
+  const groups = await db.prisma.nodeRole.groupBy({ by: ['deploymentId', 'state'], where: { deploymentId: { in: ids } }, _count: { _all: true } });
   for (const group of groups) {
-    const entry = counts.get(group.owner) ?? emptyCounts();
-    entry[group.state] = group.count;
-    counts.set(group.owner, entry);
+    const entry = counts.get(group.deploymentId) ?? emptyCounts();
+    entry[group.state] = group._count._all;
+    counts.set(group.deploymentId, entry);
   }
   return counts;
 }

@@ -5,7 +5,7 @@ import type { Prisma } from '../../generated/prisma/client.js';
 import { NotFoundError } from '../../shared/errors.js';
 import { pageWindow, toPage, type PageQuery } from '../paging.js';
 import type { Deployment, Page, StateCounts } from '../schemas.js';
-import { countByOwner, emptyCounts } from './counts.js';
+import { countByDeployment, emptyCounts } from './counts.js';
 import { timeOrNull } from './json.js';
 
 const INCLUDED = { parent: { select: { id: true, name: true } } } as const satisfies Prisma.DeploymentInclude;
@@ -19,7 +19,7 @@ export async function listDeployments(db: Db, query: PageQuery): Promise<Page<De
     db.prisma.deployment.count(),
   ]);
   const ids = rows.map((row) => row.id);
-  const [counts, nodes] = await Promise.all([countByOwner(db, 'deploymentId', ids), countNodes(db, ids)]);
+  const [counts, nodes] = await Promise.all([countByDeployment(db, ids), countNodes(db, ids)]);
   return toPage({ rows, limit: query.limit, total, cursor: (row) => row.id, view: (row) => viewDeployment(row, counts.get(row.id), nodes.get(row.id)) });
 }
 
@@ -27,7 +27,7 @@ export async function listDeployments(db: Db, query: PageQuery): Promise<Page<De
 export async function readDeployment(db: Db, id: number): Promise<Deployment> {
   const [row, counts, nodes] = await Promise.all([
     db.prisma.deployment.findUnique({ where: { id }, include: INCLUDED }),
-    countByOwner(db, 'deploymentId', [id]),
+    countByDeployment(db, [id]),
     countNodes(db, [id]),
   ]);
   if (row === null) throw new NotFoundError('deployment', id);

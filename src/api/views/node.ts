@@ -4,46 +4,32 @@ import type { Prisma } from '../../generated/prisma/client.js';
 import type { BootServerReport } from '../../nodes/served-rule.js';
 import { NotFoundError } from '../../shared/errors.js';
 import { pageWindow, toPage } from '../paging.js';
-import type { Node, NodeListQuery, Page, StateCounts } from '../schemas.js';
-import { countByOwner, emptyCounts } from './counts.js';
+import type { Node, NodeListQuery, Page } from '../schemas.js';
+import { emptyCounts } from './counts.js';
 import { objectOf, timeOrNull } from './json.js';
+import { readNodeRows, type NodeRow } from './node-rows.js';
 import { readBootServers, servedRecord } from './served.js';
-
-const INCLUDED = {
-  deployment: { select: { id: true, name: true } },
-  nics: { select: { name: true, mac: true, boot: true }, orderBy: { id: 'asc' } },
-  status: true,
-  bmc: { select: { driver: true, address: true, port: true, username: true, power: true, lastError: true } },
-  dhcpEntries: { select: { mac: true, bootenv: true, appliedGen: true, revision: true, deleted: true } },
-} as const satisfies Prisma.NodeInclude;
-
-type Row = Prisma.NodeGetPayload<{ include: typeof INCLUDED }>;
 
 /** A page of nodes in id order. */
 export async function listNodes(db: Db, where: Prisma.NodeWhereInput, query: { limit: number; after?: string | undefined }): Promise<Page<Node>> {
   const { afterId, take } = pageWindow(query);
-  const [rows, total, servers] = await Promise.all([
-    db.prisma.node.findMany({ where: { AND: [where, { id: { gt: afterId } }] }, orderBy: { id: 'asc' }, take, include: INCLUDED }),
+  const [ids, total, servers] = await Promise.all([
+    db.prisma.node.findMany({ where: { AND: [where, { id: { gt: afterId } }] }, orderBy: { id: 'asc' }, take, select: { id: true } }),
     db.prisma.node.count({ where }),
     readBootServers(db),
   ]);
-  const counts = await countByOwner(
+  const rows = await readNodeRows(
     db,
-    'nodeId',
-    rows.map((row) => row.id),
+    ids.map(({ id }) => id),
   );
-  return toPage({ rows, limit: query.limit, total, cursor: (row) => row.id, view: (row) => viewNode(row, counts.get(row.id), servers) });
+  return toPage({ rows, limit: query.limit, total, cursor: (row) => row.id, view: (row) => viewNode(row, servers) });
 }
 
 /** One node. Throws NotFoundError. */
 export async function readNode(db: Db, id: number): Promise<Node> {
-  const [row, servers, counts] = await Promise.all([
-    db.prisma.node.findUnique({ where: { id }, include: INCLUDED }),
-    readBootServers(db),
-    countByOwner(db, 'nodeId', [id]),
-  ]);
-  if (row === null) throw new NotFoundError('node', id);
-  return viewNode(row, counts.get(id), servers);
+  const [[row], servers] = await Promise.all([readNodeRows(db, [id]), readBootServers(db)]);
+  if (row === undefined) throw new NotFoundError('node', id);
+  return viewNode(row, servers);
 }
 
 /** The filters of a list as Prisma says them; `deploymentId` is the deployment filter, looked up. */
@@ -68,8 +54,7 @@ function textFilter(text: string): Prisma.NodeWhereInput {
   return { OR: [{ name: contains }, { serial: contains }, { nics: { some: { mac: contains } } }, { status: { address: contains } }] };
 }
 
-function viewNode(row: Row, counts: StateCounts | undefined, servers: BootServerReport[]): Node {
-  const { status, bmc } = row;
+function viewNode(row: NodeRow, servers: BootServerReport[]): Node {
   return {
     id: row.id,
     name: row.name,
@@ -81,27 +66,26 @@ function viewNode(row: Row, counts: StateCounts | undefined, servers: BootServer
     arch: row.arch,
     uuid: row.uuid,
     serial: row.serial,
-    dhcp_options: objectOf(row.dhcpOptions),
-    desired: { bootenv: row.bootenv, generation: row.desiredGen, reason: row.bootReason },
+    dhcp_options: objectOf(row.dhcp_options),
+    desired: { bootenv: row.bootenv, generation: row.desired_gen, reason: row.boot_reason },
     // What runs Prybar is booted by nobody: there is nothing to serve.
     served:
       row.kind !== 'machine'
-        ? { bootenv: row.bootenv, generation: row.desiredGen, served: true }
-        : servedRecord({ desiredGen: row.desiredGen, nics: row.nics, entries: row.dhcpEntries, servers }),
+        ? { bootenv: row.bootenv, generation: row.desired_gen, served: true }
+        : servedRecord({ desiredGen: row.desired_gen, nics: row.nics, entries: row.entries, servers }),
     observed: {
-      bootenv: status?.bootenv ?? null,
-      boot_id: status?.bootId ?? null,
-      class: status?.bootClass ?? null,
-      phase: status?.phase ?? 'unseen',
-      phase_detail: status?.phaseDetail ?? '',
-      phase_at: timeOrNull(status?.phaseAt ?? null),
-      address: status?.address ?? null,
-      heartbeat_at: timeOrNull(status?.heartbeatAt ?? null),
+      bootenv: row.booted,
+      boot_id: row.boot_id,
+      class: row.boot_class,
+      phase: row.phase ?? 'unseen',
+      phase_detail: row.phase_detail ?? '',
+      phase_at: timeOrNull(row.phase_at),
+      address: row.address,
+      heartbeat_at: timeOrNull(row.heartbeat_at),
     },
     nics: row.nics,
-    bmc:
-      bmc === null ? null : { driver: bmc.driver, address: bmc.address, port: bmc.port, username: bmc.username, power: bmc.power, last_error: bmc.lastError },
-    noderoles: counts ?? emptyCounts(),
-    created_at: row.createdAt.toISOString(),
+    bmc: row.bmc,
+    noderoles: { ...emptyCounts(), ...row.counts },
+    created_at: row.created_at.toISOString(),
   };
 }

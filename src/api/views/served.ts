@@ -6,25 +6,18 @@ import type { Db } from '../../db/client.js';
 import { decideServed, type BootServerReport, type NicEntry } from '../../nodes/served-rule.js';
 import type { Node } from '../schemas.js';
 
+const SERVERS = `
+  SELECT kind, host, status, networks, served_revision AS "servedRevision", null AS problem, false AS failing
+    FROM boot_servers WHERE status IN ('serving', 'draining') AND lease_until > clock_timestamp()
+   UNION ALL
+  SELECT kind, name, 'serving', networks, served_revision, problem, problem IS NOT NULL AND driven_until >= clock_timestamp() FROM external_servers`;
+
 /** The boot servers that confirm: serving or draining, with a lease; and those of the site, which need none. */
 export async function readBootServers(db: Db): Promise<BootServerReport[]> {
-  const [rows, external] = await Promise.all([
-    db.prisma.bootServer.findMany({
-      where: { status: { in: ['serving', 'draining'] }, leaseUntil: { gt: new Date() } },
-      select: { kind: true, host: true, status: true, networks: true, servedRevision: true },
-    }),
-    db.prisma.externalServer.findMany({ select: { kind: true, name: true, networks: true, servedRevision: true, problem: true, drivenUntil: true } }),
-  ]);
-  return [
-    ...rows,
-    ...external.map(({ name, drivenUntil, ...row }) => ({ ...row, host: name, status: 'serving', failing: row.problem !== null && drivenUntil >= new Date() })),
-  ].map((row) => ({
-    ...row,
-    servedRevision: Number(row.servedRevision),
-  }));
+  return (await db.pool.query<BootServerReport>({ name: 'boot-servers', text: SERVERS })).rows;
 }
 
-type Entry = { mac: string; bootenv: string; appliedGen: number; revision: bigint; deleted: boolean };
+type Entry = { mac: string; bootenv: string; appliedGen: number; revision: number; deleted: boolean };
 
 /**
  * The served record. The node's network is not looked up: every server counts, as where only one network boots; nor is the
@@ -42,7 +35,7 @@ export function servedRecord(input: {
     return {
       mac: nic.mac,
       boot: nic.boot,
-      entry: entry === undefined ? null : { appliedGen: entry.appliedGen, bootenv: entry.bootenv, revision: Number(entry.revision), deleted: entry.deleted },
+      entry: entry === undefined ? null : { appliedGen: entry.appliedGen, bootenv: entry.bootenv, revision: entry.revision, deleted: entry.deleted },
     };
   });
   const { bootenv, generation, served } = decideServed({ desiredGen: input.desiredGen, nics, networkId: null, dnsRevision: 0, servers: input.servers });
