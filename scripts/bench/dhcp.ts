@@ -2,8 +2,6 @@
  * DHCP against Kea and ISC dhcpd from Debian: exchanges a second, how long one takes, how soon a change is answered, how soon a
  * server that starts answers. One relay on loopback with every machine behind it, the same for all servers.
  */
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { prepare } from '../lib/prepare.mjs';
 import type { Bench, Row, Tools } from './bench.js';
 import { measureChange, type Change } from './dhcp/change.js';
@@ -13,6 +11,7 @@ import { startLoad, type Load, type LoadOrder, type LoadResult } from './dhcp/lo
 import { FIRST_UNRESERVED, GIADDR } from './dhcp/network.js';
 import { seedMachines, startPrybar } from './dhcp/prybar.js';
 import { cpuSeconds, cpuSecondsOfFamily, load, peakResidentMb } from './lib/machine.js';
+import { freePort } from './lib/ports.js';
 import { startPostgres, type PostgresServer } from './lib/servers.js';
 
 /** Exchanges always under way: enough to keep any server busy, and fewer than the 64 a thread that Kea queues on two cores before it drops. */
@@ -26,16 +25,6 @@ const KEA_CHANGE_MS = 2.7;
 
 type Measured = LoadResult & { cpuMicros: number; cpu: string };
 type Seen = { reserved: Measured; pool: Measured; calm: Measured };
-
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4');
-  socket.bind(0, GIADDR);
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
-}
 
 /** One server under load: what it answers, what an exchange costs it. */
 type Subject = { name: string; port: number; usage: () => Record<string, number> };
