@@ -1,7 +1,8 @@
 /** HTTPS beside boot HTTP: the same answers under a certificate of our own authority, renewed while the process runs. */
 import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
-import { createServer } from 'node:https';
+import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
 import { ensureIdentity } from '../boot-http/authority.js';
 import { BOOT_SERVER_OPTIONS, limitServer } from '../boot-http/limits.js';
 import type { Config } from '../config/config.js';
@@ -27,11 +28,7 @@ export async function startBootHttps(
   const port = config.bootHttpsPort ?? 0;
   const server = createServer({ ...BOOT_SERVER_OPTIONS, ...(await identity()), ca: undefined }, answer);
   limitServer(server);
-  server.on('tlsClientError', (error, socket) => {
-    // Gone already: there is nobody to tell of.
-    if (socket.remoteAddress === undefined) return;
-    onHandshakeFailed(socket.remoteAddress.replace(/^::ffff:/, ''), errorCode(error) ?? 'handshake failed');
-  });
+  watchHandshakes(server, onHandshakeFailed);
   server.listen(port, config.interfaces.length === 0 ? config.bootHost : '0.0.0.0');
   await once(server, 'listening').catch((cause: unknown) => {
     throw new ConfigError(
@@ -54,4 +51,32 @@ export async function startBootHttps(
       await once(server, 'close');
     },
   };
+}
+
+/**
+ * Firmware that does not trust us sends no alert: it closes the connection (OVMF 2022.11), and Node's error then no longer says
+ * whose it was. So the address is kept from the start of each connection until its handshake is done.
+ */
+function watchHandshakes(server: Server, onFailed: HandshakeFailed): void {
+  const addresses = new Map<string, string>();
+  const keyOf = (socket: Socket): string => `${socket.remoteAddress} ${socket.remotePort}`;
+  const fail = (key: string, reason: string): void => {
+    const address = addresses.get(key);
+    if (address === undefined) return;
+    addresses.delete(key);
+    onFailed(address.replace(/^::ffff:/, ''), reason);
+  };
+  server.on('connection', (socket: Socket) => {
+    const { remoteAddress } = socket;
+    if (remoteAddress === undefined) return;
+    const key = keyOf(socket);
+    addresses.set(key, remoteAddress);
+    socket.once('close', () => {
+      // Who said nothing and was shown nothing only looked whether the port is open.
+      if (socket.bytesWritten > 0) fail(key, 'the machine closed the connection when it was shown our certificate');
+      addresses.delete(key);
+    });
+  });
+  server.on('secureConnection', (socket) => addresses.delete(keyOf(socket)));
+  server.on('tlsClientError', (error, socket) => fail(keyOf(socket), errorCode(error) ?? 'handshake failed'));
 }
