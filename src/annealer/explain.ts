@@ -19,7 +19,8 @@ export async function explainNodeRole(db: Db, id: number, servedReasons: (nodeId
         exclusiveKey: nr.node.kind === 'machine' ? String(nr.nodeId) : `${nr.nodeId}:${nr.roleId}`,
         holdsSlot: true,
         status: { not: 'ENDED' },
-        nodeRoleId: { not: id },
+        // Of its own only the one that is its run now: one that is being stopped holds it up like any other.
+        ...(nr.currentRunId === null ? {} : { id: { not: nr.currentRunId } }),
       },
       include: { nodeRole: { include: { role: true, node: true } } },
     }),

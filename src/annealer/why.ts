@@ -66,7 +66,7 @@ export type WhyView = {
     unabortable?: string | null;
     cancelBy?: string | null;
   } | null;
-  /** Another run that holds this machine. */
+  /** Another run that holds this machine; one of its own that is being stopped, too. */
   slot: {
     runId: number;
     name: string;
@@ -106,10 +106,7 @@ export function why(view: WhyView): WhyAnswer {
       );
     case 'ERROR':
       chain.push({ kind: 'error', text: `${view.error?.code ?? 'failed'}: ${view.error?.message ?? 'no message'}`, noderole_id: view.id });
-      return say(
-        `Its jig failed for good: ${view.error?.message ?? view.error?.code ?? 'no message'}`,
-        `Read the log (prybar runs list --noderole ${view.name}), mend the cause, then: prybar noderoles retry ${view.name}`,
-      );
+      return failed(view, chain, say);
     case 'BLOCKED':
       return blocked(view, chain, say);
     case 'TODO':
@@ -120,6 +117,32 @@ export function why(view: WhyView): WhyAnswer {
 }
 
 type Say = (answer: string, unblock: string) => WhyAnswer;
+
+function failed(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {
+  const message = view.error?.message ?? view.error?.code ?? 'no message';
+  // What an operator did is no failure of the jig.
+  const answer = view.error?.code === 'cancelled' ? `It was ${message}.` : `Its jig failed for good: ${message}`;
+  const retry = `prybar noderoles retry ${view.name}`;
+  if (view.slot?.status === 'STOPPING' && view.slot.name === view.name) {
+    chain.push(...slotLinks(view, view.slot));
+    return say(
+      `${answer} Its run ${view.slot.runId} is still being stopped, and holds the node until that is proven.`,
+      `${stopWords(view.slot)} Then: ${retry}`,
+    );
+  }
+  if (view.error?.code === 'cancelled') return say(answer, `To run it after all: ${retry}`);
+  return say(answer, `Read the log (prybar runs list --noderole ${view.name}), mend the cause, then: ${retry}`);
+}
+
+type Slot = NonNullable<WhyView['slot']>;
+
+function slotLinks(view: WhyView, slot: Slot): WhyLink[] {
+  const text = `run ${slot.runId} of ${slot.name} holds the node since ${ago(view.now, slot.since)} (${slot.status})`;
+  return [{ kind: 'slot', text, run_id: slot.runId }, ...(slot.note ? [{ kind: 'slot' as const, text: slot.note, run_id: slot.runId }] : [])];
+}
+
+const stopWords = (slot: Slot): string =>
+  `It goes on when its worker or the agent confirms the stop, the node boots anew, or its BMC says off${slot.stuck === true ? `; when you know that nothing of it runs: prybar runs force-end ${slot.runId} --reason <why>` : '.'}`;
 
 function blocked(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {
   for (const ancestor of view.ancestors) {
@@ -161,19 +184,12 @@ function todo(view: WhyView, chain: WhyLink[], say: Say): WhyAnswer {
     );
   }
   if (view.slot) {
-    chain.push({
-      kind: 'slot',
-      text: `run ${view.slot.runId} of ${view.slot.name} holds the node since ${ago(view.now, view.slot.since)} (${view.slot.status})`,
-      run_id: view.slot.runId,
-    });
-    if (view.slot.note) chain.push({ kind: 'slot', text: view.slot.note, run_id: view.slot.runId });
+    chain.push(...slotLinks(view, view.slot));
     return say(
       view.slot.status === 'STOPPING'
         ? `The node is held by run ${view.slot.runId} of ${view.slot.name}, which is being stopped; its end is not proven yet.`
         : `Another noderole of this node runs: ${view.slot.name} (run ${view.slot.runId}). One jig at a time per node.`,
-      view.slot.status === 'STOPPING'
-        ? `It goes on when the agent confirms the stop, the node boots anew, or its BMC says off${view.slot.stuck ? `; when you know that nothing of it runs: prybar runs force-end ${view.slot.runId} --reason <why>` : '.'}`
-        : 'It goes on by itself when that ends.',
+      view.slot.status === 'STOPPING' ? stopWords(view.slot) : 'It goes on by itself when that ends.',
     );
   }
   if (view.notBefore && view.notBefore > view.now) {

@@ -25,6 +25,7 @@ type Row = {
   stopping: boolean;
   install_unproven: boolean;
   unabortable: string | null;
+  name: string;
 };
 
 /** `later`: a cancel that takes effect when the step named is over. */
@@ -53,7 +54,7 @@ export async function moveNodeRoleIn(tx: Tx, id: number, event: NodeRoleEvent, a
     },
     event,
   );
-  if (isRefusal(move)) throw new InvalidTransitionError(`noderole ${id}: ${move.refused}`, { details: { state: row.state, event: event.kind } });
+  if (isRefusal(move)) throw new InvalidTransitionError(`${row.name}: ${move.refused}`, { details: { state: row.state, event: event.kind } });
   if (move.run === 'stop-later') {
     await askToStop(tx, row, actor);
     return { id, from: row.state, to: row.state, version: row.version, later: row.unabortable ?? '' };
@@ -81,8 +82,8 @@ async function lockWithChildren(tx: Tx, id: number, withRun: boolean): Promise<R
             -- Woken, the step that could not be broken off is over.
             CASE WHEN r.status IN ('RUNNING', 'WAITING') THEN r.unabortable END AS unabortable,
             EXISTS (SELECT 1 FROM runs s WHERE s.node_role_id = nr.id AND s.status = 'STOPPING') AS stopping,
-            ${INSTALL_UNPROVEN} AS install_unproven
-       FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id LEFT JOIN runs r ON r.id = nr.current_run_id WHERE nr.id = $1`,
+            ${INSTALL_UNPROVEN} AS install_unproven, ro.name || '@' || n.name AS name
+       FROM node_roles nr JOIN roles ro ON ro.id = nr.role_id JOIN nodes n ON n.id = nr.node_id LEFT JOIN runs r ON r.id = nr.current_run_id WHERE nr.id = $1`,
     [id],
   );
   const row = rows[0];

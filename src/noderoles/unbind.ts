@@ -73,7 +73,7 @@ async function lockWithAllBelow(tx: Tx, id: number): Promise<Row[]> {
 function refuseUnlessAlone(target: Row, below: Row[]): void {
   if (below.length > 0)
     throw new ConflictError(
-      `noderole ${target.id} is the parent of ${below
+      `${target.name} is the parent of ${below
         .slice(0, NAMES_SHOWN)
         .map((row) => row.name)
         .join(', ')}${below.length > NAMES_SHOWN ? ` and ${below.length - NAMES_SHOWN} more` : ''}; unbind those first, or unbind it with cascade`,
@@ -82,9 +82,9 @@ function refuseUnlessAlone(target: Row, below: Row[]): void {
   if (target.state === 'TRANSITION') return;
   if (target.state !== 'PROPOSED')
     throw new InvalidTransitionError(
-      `noderole ${target.id} is ${target.state}; propose it first (PUT /api/v2/node_roles/${target.id}/propose), or unbind it with cascade`,
+      `${target.name} is ${target.state}; propose it first (prybar noderoles propose ${target.name}), or unbind it with cascade`,
     );
-  if (target.live) throw new ConflictError(`noderole ${target.id}: its last run is still being stopped`, { code: 'stopping' });
+  if (target.live) throw new ConflictError(`${target.name}: its last run is still being stopped`, { code: 'stopping' });
 }
 
 /** For a commit: refuses while a noderole of the deployment lost a hard parent or is being removed. Throws ConflictError. */

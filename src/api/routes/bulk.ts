@@ -44,8 +44,9 @@ export function bulkRoutes({ db }: { db: Db }): Route[] {
       async handle({ params, actor }) {
         const id = await nodeRoleId(db, params.key);
         const { moved, marked, others } = await bulk(db, 'rerun', { filter: { ids: [id] }, dryRun: false, actor: actor.name });
-        if (moved + marked === 0) throw new InvalidTransitionError(`noderole ${id}: ${others[0]?.reason ?? 'it gathers a cluster and has nothing to run'}`);
-        return await readNodeRole(db, id);
+        const noderole = await readNodeRole(db, id);
+        if (moved + marked === 0) throw new InvalidTransitionError(`${noderole.name}: ${others[0]?.reason ?? 'it gathers a cluster and has nothing to run'}`);
+        return noderole;
       },
     }),
   ];

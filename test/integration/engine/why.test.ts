@@ -9,6 +9,7 @@ import { setCap } from '../../../src/annealer/caps.js';
 import { whyText } from '../../../src/cli/commands/why.js';
 import { createLook } from '../../../src/cli/terminal/look.js';
 import { recallDeployment } from '../../../src/deployments/verbs.js';
+import { redeploy } from '../../../src/deployments/redeploy.js';
 import { setRolloutPolicy } from '../../../src/deployments/rollouts.js';
 import { settle, type Settlement } from '../../../src/noderoles/settle.js';
 import { moveNodeRole } from '../../../src/noderoles/store.js';
@@ -122,6 +123,24 @@ const SITUATIONS: [string, () => Promise<number>][] = [
       await begin();
       await moveNodeRole(engine.db.pool, ids.firmware, { kind: 'cancel' }, 'operator');
       return ids.packages;
+    },
+  ],
+  [
+    'It was cancelled, and its machine is not free yet',
+    async () => {
+      const { ids } = await deploy({ firmware: [] });
+      await begin();
+      await moveNodeRole(engine.db.pool, ids.firmware, { kind: 'cancel' }, 'operator');
+      return ids.firmware;
+    },
+  ],
+  [
+    'It shall be installed anew, and the run before is not over',
+    async () => {
+      const { ids, nodes } = await deploy({ installer: [] }, { more: { installer: { flags: ['destructive'] } } });
+      await begin();
+      await redeploy(engine.db, { nodeId: nodes[0] ?? 0 }, 'operator');
+      return ids.installer;
     },
   ],
   [
