@@ -4,7 +4,7 @@
  */
 import { addOwn, canonical, freezeInputs, hashText, type DataSources } from '../noderoles/data.js';
 import { isJsonObject, type JsonObject } from '../shared/json.js';
-import type { Row, RoleRow, RunRow } from './start-read.js';
+import type { MoreRow, Row, RoleRow } from './start-read.js';
 
 /** `text`: the inputs as JSON, `from` where each value came from, the same; null when there is nothing to tell. */
 export type Frozen = { inputs: JsonObject; text: string; hash: string; from: string | null };
@@ -14,14 +14,14 @@ export class Freezer {
   private readonly texts = new WeakMap<object, string>();
 
   freeze(row: Row): Frozen {
-    const { run, role } = row;
-    if (run.inputs !== null) return this.frozen(run.inputs, null);
-    if (!hasOnlyItsRole(run)) {
+    const { more, role } = row;
+    if (more.inputs !== null) return this.frozen(more.inputs, null);
+    if (!hasOnlyItsRole(more)) {
       const { inputs, from } = freezeInputs(sourcesOf(row));
       return this.frozen(inputs, from && JSON.stringify(from));
     }
     const { merged, from } = this.ofRole.get(role) ?? this.read(row);
-    return this.frozen(addOwn(ownOf(run), merged), from);
+    return this.frozen(addOwn(ownOf(row), merged), from);
   }
 
   private frozen(inputs: JsonObject, from: string | null): Frozen {
@@ -40,7 +40,7 @@ export class Freezer {
 }
 
 /** Whether no bucket but its role's has anything for it. */
-function hasOnlyItsRole({ parents, wanted, deployment_data, deployment_wall, sysdata, committed_data }: RunRow): boolean {
+function hasOnlyItsRole({ parents, wanted, deployment_data, deployment_wall, sysdata, committed_data }: MoreRow): boolean {
   return (wanted === null || wanted.length === 0) && [parents, deployment_data, deployment_wall, sysdata, committed_data].every(isEmpty);
 }
 
@@ -49,22 +49,23 @@ function isEmpty(object: object | null): boolean {
   return true;
 }
 
-const ownOf = (run: RunRow): Pick<DataSources, 'node' | 'parents'> => ({
+const ownOf = ({ run, more }: Row): Pick<DataSources, 'node' | 'parents'> => ({
   node: { id: run.node_id, name: run.node_name, arch: run.node_arch },
-  parents: run.parents,
+  parents: more.parents,
 });
 
-function sourcesOf({ run, role }: Row): DataSources {
+function sourcesOf(row: Row): DataSources {
+  const { more, role } = row;
   return {
-    ...ownOf(run),
+    ...ownOf(row),
     attribs: role.attribs,
     template: role.template,
-    deploymentRole: run.deployment_data ?? {},
-    deploymentRoleRevisions: run.deployment_revisions ?? {},
-    deploymentRoleWall: run.deployment_wall ?? {},
-    sysdata: run.sysdata,
-    committed: run.committed_data,
-    revisions: run.revisions,
-    wanted: run.wanted ?? [],
+    deploymentRole: more.deployment_data ?? {},
+    deploymentRoleRevisions: more.deployment_revisions ?? {},
+    deploymentRoleWall: more.deployment_wall ?? {},
+    sysdata: more.sysdata,
+    committed: more.committed_data,
+    revisions: more.revisions,
+    wanted: more.wanted ?? [],
   };
 }

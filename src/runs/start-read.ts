@@ -11,15 +11,24 @@ export type RunRow = {
   fence: number;
   attempt: number;
   jig: string;
-  inputs: JsonObject | null;
-  memo: JsonObject;
-  wake_reason: string | null;
-  expected_boot: { class: string; otherwise: 'fail' | 'wake' } | null;
   noderole_id: number;
   role_id: number;
   want_gen: number;
   pending_parents: number;
   slack: number;
+  node_id: number;
+  node_name: string;
+  node_arch: string;
+  node_kind: string;
+  boot_epoch: number;
+};
+
+/** What most runs have nothing of. */
+export type MoreRow = {
+  inputs: JsonObject | null;
+  memo: JsonObject;
+  wake_reason: string | null;
+  expected_boot: { class: string; otherwise: 'fail' | 'wake' } | null;
   last_ok_hash: string | null;
   last_ok_epoch: number | null;
   force_run: boolean;
@@ -31,15 +40,30 @@ export type RunRow = {
   deployment_data: JsonObject | null;
   deployment_revisions: JsonObject | null;
   deployment_wall: JsonObject | null;
-  node_id: number;
-  node_name: string;
-  node_arch: string;
-  node_kind: string;
-  boot_epoch: number;
   parents: Record<string, ParentWall>;
   /** Null when the role wants nothing. */
   wanted: Wanted[] | null;
 };
+
+/** `memo` is the jig's own to look at, so each run is given another. */
+export const nothingMore = (): MoreRow => ({
+  inputs: null,
+  memo: {},
+  wake_reason: null,
+  expected_boot: null,
+  last_ok_hash: null,
+  last_ok_epoch: null,
+  force_run: false,
+  installed: false,
+  committed_data: {},
+  sysdata: {},
+  revisions: {},
+  deployment_data: null,
+  deployment_revisions: null,
+  deployment_wall: null,
+  parents: {},
+  wanted: null,
+});
 
 /** Shared by the runs of a batch: nobody writes to it. */
 export type RoleRow = {
@@ -54,20 +78,17 @@ export type RoleRow = {
 };
 
 /** Side by side, not merged: an object of thirty keys made for each run costs more than the rest of its start. */
-export type Row = { run: RunRow; role: RoleRow };
+export type Row = { run: RunRow; more: MoreRow; role: RoleRow };
 
 /** What runs are frozen from, by id; those that cannot be started have none. */
 export async function readRuns(db: Queryable, ids: number[]): Promise<Map<number, Row>> {
-  const { rows } = await db.query<{ run: RunRow | null; role: RoleRow | null }>({
-    name: 'start-read',
-    text: 'SELECT run, role FROM start_read($1)',
-    values: [numberArray(ids)],
-  });
-  const roles = new Map(rows.flatMap(({ role }) => (role === null ? [] : [[role.role_id, role]])));
+  const { rows } = await db.query<{ read: string }>({ name: 'start-read', text: 'SELECT start_read($1) AS read', values: [numberArray(ids)] });
+  const read = JSON.parse(rows[0]?.read ?? '{"runs":[],"roles":[]}') as { runs: (RunRow & { more: MoreRow | null })[]; roles: RoleRow[] };
+  const roles = new Map(read.roles.map((role) => [role.role_id, role]));
   return new Map(
-    rows.flatMap(({ run }) => {
-      const role = run === null ? undefined : roles.get(run.role_id);
-      return run === null || role === undefined ? [] : [[run.id, { run, role }]];
+    read.runs.flatMap((run) => {
+      const role = roles.get(run.role_id);
+      return role === undefined ? [] : [[run.id, { run, more: run.more ?? nothingMore(), role }]];
     }),
   );
 }

@@ -54,7 +54,7 @@ export async function startRuns(
   const started = await take(db, ready, worker, leaseSeconds, stops);
   await tellResumed(
     db,
-    ready.map((item) => item.row.run).filter((run) => run.inputs !== null && started.has(run.id)),
+    ready.flatMap(({ row: { run, more } }) => (more.inputs !== null && started.has(run.id) ? [run] : [])),
   );
   const answers = new Map(ready.map(({ row, frozen }) => [row.run.id, started.has(row.run.id) ? toAnswer(row, frozen) : DROPPED]));
   return jobs.map((job) => {
@@ -104,13 +104,13 @@ async function tellResumed(db: Queryable, rows: RunRow[]): Promise<void> {
 }
 
 /** Of its own attribs, of those it wants, wherever they were put, and of the walls that it reads whole. */
-function secretsOf({ run, role }: Row, inputs: JsonObject): string[] {
-  const wanted = (run.wanted ?? []).flatMap(({ at, schema }) => {
+function secretsOf({ more, role }: Row, inputs: JsonObject): string[] {
+  const wanted = (more.wanted ?? []).flatMap(({ at, schema }) => {
     const value = valueAt(inputs, pathKeys(at));
     return !schema || value === undefined ? [] : secretsIn([{ name: 'value', schema }], { value });
   });
   const walls = isJsonObject(inputs.parents) ? inputs.parents : {};
-  const parents = Object.entries(run.parents).flatMap(([name, { attribs }]) => {
+  const parents = Object.entries(more.parents).flatMap(([name, { attribs }]) => {
     const wall = walls[name];
     return attribs === undefined || !isJsonObject(wall) ? [] : secretsIn(attribs, wall);
   });
@@ -118,9 +118,9 @@ function secretsOf({ run, role }: Row, inputs: JsonObject): string[] {
 }
 
 function toAnswer(row: Row, { inputs, hash }: Frozen): StartAnswer {
-  const { run, role } = row;
+  const { run, more, role } = row;
   const fence = run.fence + 1;
-  const first = run.inputs === null;
+  const first = more.inputs === null;
   if (first && run.pending_parents > run.slack) return { kind: 'supersede', runId: run.id, fence };
   if (first && isMemoHit(row, hash)) return { kind: 'skip', runId: run.id, fence };
   return {
@@ -131,9 +131,9 @@ function toAnswer(row: Row, { inputs, hash }: Frozen): StartAnswer {
       attempt: run.attempt,
       jig: run.jig,
       inputs,
-      memo: run.memo,
-      wakeReason: run.wake_reason,
-      expectedBoot: run.expected_boot,
+      memo: more.memo,
+      wakeReason: more.wake_reason,
+      expectedBoot: more.expected_boot,
       noderoleId: run.noderole_id,
       role: { name: role.role_name, config: role.jig_config, timeoutSeconds: role.timeout_seconds, attribs: role.attribs },
       secrets: secretsOf(row, inputs),
@@ -143,8 +143,8 @@ function toAnswer(row: Row, { inputs, hash }: Frozen): StartAnswer {
 }
 
 /** Same inputs as the last success, and nothing since then ended its validity (engine-rules 9, 16); or installed already (15). */
-function isMemoHit({ run, role }: Row, hash: string): boolean {
-  if (run.installed) return true;
-  if (run.force_run || role.destructive || run.last_ok_hash !== hash) return false;
-  return role.validity !== 'boot' || run.last_ok_epoch === run.boot_epoch;
+function isMemoHit({ run, more, role }: Row, hash: string): boolean {
+  if (more.installed) return true;
+  if (more.force_run || role.destructive || more.last_ok_hash !== hash) return false;
+  return role.validity !== 'boot' || more.last_ok_epoch === run.boot_epoch;
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { hashInputs, mergeInputs } from '../../../src/noderoles/data.js';
 import { Freezer } from '../../../src/runs/freeze.js';
-import type { RoleRow, Row, RunRow } from '../../../src/runs/start-read.js';
+import { nothingMore, type MoreRow, type RoleRow, type Row } from '../../../src/runs/start-read.js';
 import type { JsonObject } from '../../../src/shared/json.js';
 
 const data = fc.dictionary(fc.constantFrom('a', 'node', 'ü"', 'parents', 'z', '__proto__'), fc.jsonValue({ maxDepth: 2 }), {
@@ -20,49 +20,36 @@ const role = (template: JsonObject): RoleRow => ({
   destructive: false,
 });
 
-const run = (id: number, own: Partial<RunRow>): RunRow => ({
-  id,
-  fence: 1,
-  attempt: 1,
-  jig: 'noop',
-  inputs: null,
-  memo: {},
-  wake_reason: null,
-  expected_boot: null,
-  noderole_id: id,
-  role_id: 7,
-  want_gen: 0,
-  pending_parents: 0,
-  slack: 0,
-  last_ok_hash: null,
-  last_ok_epoch: null,
-  force_run: false,
-  installed: false,
-  committed_data: {},
-  sysdata: {},
-  revisions: {},
-  deployment_data: null,
-  deployment_revisions: null,
-  deployment_wall: null,
-  node_id: id,
-  node_name: `n${id}`,
-  node_arch: 'x86_64',
-  node_kind: 'machine',
-  boot_epoch: 0,
-  parents: {},
-  wanted: null,
-  ...own,
+const rowOf = (id: number, of: RoleRow, own: Partial<MoreRow> = {}): Row => ({
+  run: {
+    id,
+    fence: 1,
+    attempt: 1,
+    jig: 'noop',
+    noderole_id: id,
+    role_id: 7,
+    want_gen: 0,
+    pending_parents: 0,
+    slack: 0,
+    node_id: id,
+    node_name: `n${id}`,
+    node_arch: 'x86_64',
+    node_kind: 'machine',
+    boot_epoch: 0,
+  },
+  more: { ...nothingMore(), ...own },
+  role: of,
 });
 
-const merged = ({ run: row, role: of }: Row) =>
+const merged = ({ run, more, role: of }: Row) =>
   mergeInputs({
     attribs: of.attribs,
     template: of.template,
-    deploymentRole: row.deployment_data ?? {},
-    sysdata: row.sysdata,
-    committed: row.committed_data,
-    node: { id: row.node_id, name: row.node_name, arch: row.node_arch },
-    parents: row.parents,
+    deploymentRole: more.deployment_data ?? {},
+    sysdata: more.sysdata,
+    committed: more.committed_data,
+    node: { id: run.node_id, name: run.node_name, arch: run.node_arch },
+    parents: more.parents,
   });
 
 describe('what a batch of runs is given', () => {
@@ -71,10 +58,10 @@ describe('what a batch of runs is given', () => {
       fc.property(data, data, data, (template, deploymentData, committed) => {
         const freezer = new Freezer();
         const of = role(template);
-        const owns: Partial<RunRow>[] = [{}, { deployment_data: {} }, { committed_data: committed }, { deployment_data: deploymentData }, {}];
+        const owns: Partial<MoreRow>[] = [{}, { deployment_data: {} }, { committed_data: committed }, { deployment_data: deploymentData }, {}];
         const walls = { 'p@n': { wall: { x: 1 }, run: 4 } };
         for (const [index, own] of [...owns, { parents: walls }].entries()) {
-          const row = { run: run(index + 1, own), role: of };
+          const row = rowOf(index + 1, of, own);
           const { inputs, text, hash } = freezer.freeze(row);
           expect(inputs).toEqual(merged(row));
           expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(inputs)));
@@ -88,8 +75,8 @@ describe('what a batch of runs is given', () => {
     const freezer = new Freezer();
     const of = role({ os: 'debian' });
     const sources = [{ bucket: 'attrib.default' }, { bucket: 'role.template' }];
-    for (const id of [1, 2]) expect(JSON.parse(freezer.freeze({ run: run(id, {}), role: of }).from ?? '')).toEqual({ sources, of: { size: 0, os: 1 } });
+    for (const id of [1, 2]) expect(JSON.parse(freezer.freeze(rowOf(id, of)).from ?? '')).toEqual({ sources, of: { size: 0, os: 1 } });
     const frozen = { os: 'rocky', node: { id: 9 }, parents: {} };
-    expect(freezer.freeze({ run: run(3, { inputs: frozen }), role: of })).toMatchObject({ inputs: frozen, from: null, hash: hashInputs(frozen) });
+    expect(freezer.freeze(rowOf(3, of, { inputs: frozen }))).toMatchObject({ inputs: frozen, from: null, hash: hashInputs(frozen) });
   });
 });
