@@ -184,7 +184,7 @@ BEGIN
          FROM (SELECT o.id, o.cohort, o.role_id, o.deployment_id, o.not_before FROM node_roles o WHERE v_ready AND o.node_id = n.id AND o.ready
                UNION ALL
                SELECT o.id, o.cohort, o.role_id, o.deployment_id, o.not_before FROM unnest(p_held[c.first:c.last]) AS h(id) JOIN node_roles o ON o.id = h.id) nr
-         JOIN roles ro ON ro.id = nr.role_id JOIN room ON room.job_class = ro.job_class
+         JOIN roles ro ON ro.id = nr.role_id AND ro.job_class = ANY(v_open)
         WHERE nr.deployment_id = ANY(v_deployments)
           AND (nr.not_before IS NULL OR nr.not_before <= v_now)
           AND (ro.runs_in = 'any' OR n.kind <> 'machine' OR ro.runs_in = n.boot_class::text)
