@@ -3,9 +3,8 @@
  * identifiers in one boot and must end with one address (netboot-rules 5). A network may say `client-id` instead
  * (RFC 2131 section 4.2, RFC 4361), and an address may belong to a relay's port (RFC 3046), whoever is on it.
  */
-import { reservedAddress, type Network } from './network.js';
+import type { Network, ReservedAddress } from './network.js';
 import type { Client } from './client.js';
-import type { Relay } from './relay.js';
 
 /** A client as leases know it. */
 export type Identity = {
@@ -42,9 +41,8 @@ export function ownerOf(identity: Identity): string {
  * Undefined when nothing identifies the client. A reserved MAC is itself whatever option 61 says; an identifier that only
  * repeats htype and chaddr (iPXE, udhcpc) is the MAC too, so that these clients and a PXE ROM without option 61 are one.
  */
-export function identify(network: Network, client: Client, relay: Relay): Identity | undefined {
+export function identify(network: Network, client: Client, reserved: ReservedAddress | undefined): Identity | undefined {
   const { mac, clientId } = client;
-  const reserved = reservedAddress(network, mac, relay);
   if (reserved?.portKey !== undefined) return { mac, clientKey: `port:${reserved.portKey}` };
   const canUseId = clientId !== undefined && clientId.length >= MINIMUM_ID_BYTES;
   const mustUseId = mac === '';

@@ -68,7 +68,8 @@ export function situate(packet: DhcpPacket, arrival: Arrival, knowledge: Knowled
   const network = networkOfRequest(knowledge.networks, packet, relay, arrival.localAddress, trace);
   if (network === undefined) return { client, reason: 'unknown-network' };
   const mode = modeAt(network, packet.relayIpAddress);
-  const identity = identify(network, client, relay);
+  const reserved = reservedAddress(network, client.mac, relay);
+  const identity = identify(network, client, reserved);
   trace?.push({ rule: 'mode', source: 'docs/dhcp.md, modes', value: mode === network.mode ? mode : `${mode} behind this relay, ${network.mode} elsewhere` });
   trace?.push({ rule: 'identity', source: 'RFC 2131 section 4.2, netboot-rules 5', value: describeIdentity(identity) });
   return {
@@ -79,7 +80,7 @@ export function situate(packet: DhcpPacket, arrival: Arrival, knowledge: Knowled
     network,
     mode,
     entry: knowledge.entryOf(client.mac),
-    reserved: reservedAddress(network, client.mac, relay),
+    reserved,
     identity,
     serverId: relay.serverIdentifierOverride ?? network.serverIdentifier ?? arrival.localAddress,
     knowledge,
