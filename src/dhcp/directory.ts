@@ -56,14 +56,12 @@ export class Directory {
   }
 
   /**
-   * Joins, loads the whole table and starts to follow it. Rejects when the database cannot be read: a server that knows
+   * Loads the whole table, joins and starts to follow it. Rejects when the database cannot be read: a server that knows
    * nothing must not answer.
    */
   async start(): Promise<void> {
-    const joined = this.#report.join();
-    joined.catch(() => undefined); // awaited below
     await this.#follow(FIRST_TIMEOUT_MS);
-    await joined;
+    await this.#report.join();
     await this.#report.send();
     await this.#report.announce();
     this.#schedule();
@@ -188,7 +186,8 @@ export class Directory {
     const before = this.#revision;
     const isFirst = before === NOTHING;
     const ask = <T>(query: Promise<T>): Promise<T> => withDeadline(query, timeoutMs, 'a query of the DHCP directory');
-    // At the start both are needed, and neither waits for the other.
+    // At the start both are needed, and neither waits for the other. Nothing else is asked beside them: a connection more takes
+    // both sides longer than a round trip.
     const networks = isFirst ? ask(this.#loadNetworks()) : Promise.resolve();
     const [changes] = await Promise.all([ask(readChanges(this.#deps.pool, before)), networks]);
     if (changes.revision < before) {

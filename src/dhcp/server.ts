@@ -109,8 +109,8 @@ export class DhcpServer {
     this.#endpoints = await openEndpoints(this.#options.sockets);
     this.#serverIds.push(...new Set(this.#endpoints.map((endpoint) => endpoint.address).filter((address) => address !== 0)));
     try {
-      // Both are heard of before anything is closed again: neither may go on behind a server that has failed.
-      for (const read of await Promise.allSettled([this.#directory.start(), this.#leases.load()])) if (read.status === 'rejected') throw read.reason;
+      await this.#directory.start();
+      await this.#leases.load();
       this.#hints.start();
     } catch (error) {
       await this.close();

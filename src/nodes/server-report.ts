@@ -23,8 +23,10 @@ export function reportServer(db: Queryable, server: ReportingServer, log: Logger
     last = last.then(() => writeReport(db, id, server, status)).catch((err: unknown) => log.warn({ err, kind: server.kind }, 'server report failed'));
     return last;
   };
-  void forgetOld(db).catch((err: unknown) => log.warn({ err }, 'old server reports stay'));
-  void report('serving');
+  // One after the other: a process that starts has more to do than to open connections.
+  void report('serving')
+    .then(() => forgetOld(db))
+    .catch((err: unknown) => log.warn({ err }, 'old server reports stay'));
   const timer = setInterval(() => void report('serving'), REPORT_MS);
   return {
     close() {
