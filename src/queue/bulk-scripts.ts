@@ -162,6 +162,8 @@ class BulkPipeline {
             return proxy;
           };
         if (!isMixed && property === 'exec') return () => this.exec();
+        // BullMQ awaits what `runCommand` answers and compares it: looking at an object calls no command.
+        if (property === 'then' || typeof property === 'symbol' || property in Object.prototype) return Reflect.get(target, property, target) as unknown;
         isMixed = true;
         for (const [name, args] of this.calls.splice(0)) target.runCommand(name, args);
         return Reflect.get(target, property, target) as unknown;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { IRedisClient } from 'bullmq';
+import { Queue, type IRedisClient } from 'bullmq';
 import { bulkClient, ScriptedRedis } from '../../../src/queue/bulk-scripts.js';
-import { redisUrl } from '../../support/redis.js';
+import { redisPrefix, redisUrl } from '../../support/redis.js';
 
 const NOTE = `
 local key, value = KEYS[2], ARGV[2]
@@ -55,6 +55,18 @@ describe('scripts in bulk', () => {
     await Promise.all(Array.from({ length: 1000 }, (_unused, index) => note(index)));
     expect((await commands()) - before).toBeLessThanOrEqual(12);
     expect(await redis.llen(list)).toBe(1002);
+  });
+
+  it('puts a thousand jobs of a queue with ten calls', async () => {
+    const queue = new Queue(`bulk-${process.pid}`, { connection: client, prefix: redisPrefix() });
+    const jobs = (name: string) => Array.from({ length: 1000 }, (_unused, index) => ({ name, data: { index }, opts: { jobId: `${name}-${index}` } }));
+    await queue.addBulk(jobs('first'));
+    const before = await commands();
+    await queue.addBulk(jobs('second'));
+    expect((await commands()) - before).toBeLessThanOrEqual(12);
+    expect(await queue.getWaitingCount()).toBe(2000);
+    await queue.obliterate();
+    await queue.close();
   });
 
   it('goes on after the server has forgotten its scripts', async () => {
