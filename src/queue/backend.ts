@@ -40,6 +40,9 @@ type AnyWorker = Pick<RedisWorker, 'pause' | 'close' | 'on' | 'isRunning'>;
 // Our tables are the history; a job that is kept would only swallow a later ring of the same id (engine-rules 5).
 const forget = { removeOnComplete: true, removeOnFail: true, attempts: 1 } as const;
 
+// On Redis the worker says so: with each job it would be packed, stored, read and parsed again, twice a job.
+const forgetAll = { removeOnComplete: { count: 0 }, removeOnFail: { count: 0 } } as const;
+
 // A job whose worker is gone is not given to another: BullMQ's lock and our lease are different clocks (engine-rules 4). The
 // fence would refuse its start anyway; the sweep, which knows the lease, makes the next ring.
 const neverTwice = { maxStalledCount: 0 } as const;
@@ -51,16 +54,16 @@ const BULK_FROM_ON_POSTGRES = 12;
 export function openQueueBackend(options: { redisUrl: string | undefined; databaseUrl: string; prefix: string; log: Logger }): QueueBackend {
   const { log, prefix } = options;
   const full = (name: string) => `${prefix}-${name}`;
-  const wrapQueue = (queue: AnyQueue, bulkFrom = 1): JobQueue => {
+  const wrapQueue = (queue: AnyQueue, opts: Partial<typeof forget>, bulkFrom = 1): JobQueue => {
     queue.on('error', (err) => log.warn({ err }, 'queue error'));
     return {
       async addBulk(jobs) {
-        const whole = jobs.map((job) => ({ ...job, opts: { ...forget, ...job.opts } }));
+        const whole = jobs.map((job) => ({ ...job, opts: { ...opts, ...job.opts } }));
         if (whole.length >= bulkFrom) await queue.addBulk(whole);
         else await Promise.all(whole.map((job) => queue.add(job.name, job.data, job.opts)));
       },
       async schedule(id, everyMs, job) {
-        await queue.upsertJobScheduler(id, { every: everyMs }, { ...job, opts: forget });
+        await queue.upsertJobScheduler(id, { every: everyMs }, { ...job, opts });
       },
       close: () => queue.close(),
     };
@@ -80,7 +83,7 @@ export function openQueueBackend(options: { redisUrl: string | undefined; databa
     const shared = { connection: bulkClient(redis), prefix: '{prybar}' };
     return {
       kind: 'redis',
-      queue: (name) => wrapQueue(new RedisQueue(full(name), shared)),
+      queue: (name) => wrapQueue(new RedisQueue(full(name), shared), {}),
       inspect: (name) => quiet(new RedisQueue(full(name), shared)),
       worker: (name, handler, tuning) =>
         wrapWorker(
@@ -89,6 +92,7 @@ export function openQueueBackend(options: { redisUrl: string | undefined; databa
             concurrency: tuning.concurrency,
             lockDuration: tuning.lockMs,
             ...neverTwice,
+            ...forgetAll,
             drainDelay: 1,
           }),
         ),
@@ -102,7 +106,7 @@ export function openQueueBackend(options: { redisUrl: string | undefined; databa
   const connection = (max: number) => ({ connectionString: options.databaseUrl, max });
   return {
     kind: 'postgres',
-    queue: (name) => wrapQueue(new postgres.Queue(full(name), { connection: connection(2) }) as unknown as AnyQueue, BULK_FROM_ON_POSTGRES),
+    queue: (name) => wrapQueue(new postgres.Queue(full(name), { connection: connection(2) }) as unknown as AnyQueue, forget, BULK_FROM_ON_POSTGRES),
     // The classes differ in the connection they take, not in what they answer.
     inspect: (name) => quiet(new postgres.Queue(full(name), { connection: connection(1) }) as unknown as InspectedQueue),
     worker: (name, handler, tuning) =>
