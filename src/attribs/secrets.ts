@@ -54,6 +54,7 @@ function collect(value: Json, into: Set<string>): void {
 
 /** The text without the secrets, longest first, so that one which holds another goes whole. */
 export function maskText(text: string, secrets: readonly string[]): string {
+  if (secrets.length === 0) return text;
   return [...secrets].sort((a, b) => b.length - a.length).reduce((masked, secret) => masked.replaceAll(secret, MASK), text);
 }
 

@@ -13,6 +13,7 @@ export type Program = {
   name: string;
   /** Module, relative to this file, without its ending. */ module: string;
   args?: string[];
+  /** Arguments of Node itself, beside our own. */ nodeArgs?: readonly string[];
   /** Whether it says `ready`; otherwise it counts as ready at once. */ saysReady: boolean;
   onLine?: (line: string) => void;
 };
@@ -75,7 +76,8 @@ export class Supervisor {
   private spawn(program: Program, failures: number): Promise<void> {
     const { env, logDirectory, log, onTrouble, onFatal } = this.options;
     const file = fileURLToPath(new URL(`${program.module}${ENDING}`, import.meta.url));
-    const child = fork(file, program.args ?? [], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    const execArgv = [...process.execArgv, ...(program.nodeArgs ?? [])];
+    const child = fork(file, program.args ?? [], { env, execArgv, detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     this.children.set(program.name, child);
     const logFile = createWriteStream(path.join(logDirectory, `${program.name}.log`), { flags: 'a' });
     let lastWords = '';

@@ -12,6 +12,7 @@ import { createLogger } from '../shared/logger.js';
 import { closeContext, openContext, printStartError } from './context.js';
 import { openEmbeddedDatabase } from './embedded-database.js';
 import { prepareInstallation } from './installation.js';
+import { RUNS_NODE_ARGUMENTS } from './node-arguments.js';
 import { assertMayStart } from './preconditions.js';
 import { StartFailure, Supervisor, type Program } from './supervisor.js';
 import { ensureTables, MIGRATED_FLAG } from './tables.js';
@@ -100,11 +101,17 @@ function childEnvironment(config: Config): NodeJS.ProcessEnv {
 }
 
 function servicePrograms(args: UpArguments): Program[] {
-  const service = (name: string, module: string): Program => ({ name, module, args: [MIGRATED_FLAG], saysReady: true });
+  const service = (name: string, module: string, nodeArgs: readonly string[] = []): Program => ({
+    name,
+    module,
+    nodeArgs,
+    args: [MIGRATED_FLAG],
+    saysReady: true,
+  });
   if (!args.split) return [service('all', './all')];
   return [
     service('hooks', '../../workers/hooks'),
-    service('runs', '../../workers/runs'),
+    service('runs', '../../workers/runs', RUNS_NODE_ARGUMENTS),
     service('annealer', '../../workers/annealer'),
     service('boot', './boot'),
     service('api', './api'),

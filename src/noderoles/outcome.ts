@@ -103,7 +103,13 @@ export function safeOutcome(returned: unknown): StepOutcome {
   }
 }
 
+/** What most steps return; there is nothing in it to look at. */
+function isBareDone(returned: unknown): boolean {
+  return typeof returned === 'object' && returned !== null && 'kind' in returned && returned.kind === 'done' && Object.keys(returned).length === 1;
+}
+
 function checked(returned: unknown): StepOutcome {
+  if (isBareDone(returned)) return { kind: 'done' };
   const parsed = stepOutcome.safeParse(returned);
   if (!parsed.success) return bad(`${parsed.error.issues[0]?.path.join('.') || 'outcome'}: ${parsed.error.issues[0]?.message}`);
   const why = whyUnstorable(JSON.stringify(parsed.data));

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDb, type Db } from '../../../src/db/client.js';
+import { RUNS_NODE_ARGUMENTS } from '../../../src/bin/node-arguments.js';
 import { MIGRATED_FLAG } from '../../../src/bin/tables.js';
 import { openQueueBackend, type QueueBackend } from '../../../src/queue/backend.js';
 import { Doorbell } from '../../../src/queue/produce.js';
@@ -77,8 +78,9 @@ export async function createProduct(servers: Servers, options: ProductOptions, t
       // BENCH_PROFILE=runs-1 with BENCH_PROFILE_DIR writes a CPU profile of that process.
       const profiled = process.env['BENCH_PROFILE'];
       for (const [name, file] of programs) {
-        const execArgv = name === profiled ? ['--cpu-prof', `--cpu-prof-dir=${process.env['BENCH_PROFILE_DIR'] ?? tmpdir()}`] : [];
-        children.push(await startChild(name, { file, args: [MIGRATED_FLAG], env, execArgv }));
+        const profile = name === profiled ? ['--cpu-prof', `--cpu-prof-dir=${process.env['BENCH_PROFILE_DIR'] ?? tmpdir()}`] : [];
+        const own = name.startsWith('runs') ? RUNS_NODE_ARGUMENTS : [];
+        children.push(await startChild(name, { file, args: [MIGRATED_FLAG], env, execArgv: [...own, ...profile] }));
       }
     },
     usage() {
