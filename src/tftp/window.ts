@@ -14,7 +14,7 @@ export type Window = {
   sent: number;
   /** The OACK has been acknowledged, or there was none. */
   open: boolean;
-  /** The window was sent again since the last progress: a second repeat waits for the timer. */
+  /** What is under way is sent for the second time already: a third time waits for the timer. */
   repeated: boolean;
 };
 
@@ -46,8 +46,9 @@ export function takeAcknowledgement(window: Window, block: number): WindowStep {
   if (ahead === 0) return repeatWindow(window);
   const reached = window.acknowledged + ahead;
   if (reached > window.sent) return IGNORE;
+  // Short of what was sent: the next block was lost, and what is sent now is its repeat (RFC 7440 section 4).
+  window.repeated = reached < window.sent;
   window.acknowledged = reached;
-  window.repeated = false;
   return reached === window.totalBlocks ? { kind: 'done' } : nextWindow(window);
 }
 

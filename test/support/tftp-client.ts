@@ -100,7 +100,11 @@ export async function fetchFile(
         const block = bytes.readUInt16BE(2);
         if (block !== ((received + 1) & 0xffff)) {
           fetched.duplicates += 1;
-          if (((block - received) & 0xffff) < 1_000) answer(received & 0xffff);
+          if (((block - received) & 0xffff) < 1_000) {
+            // The server begins a window anew behind what is acknowledged. RFC 7440 section 4.
+            unacknowledged = 0;
+            answer(received & 0xffff);
+          }
           return;
         }
         received += 1;

@@ -32,6 +32,16 @@ describe('window of a transfer', () => {
     expect(takeAcknowledgement(window, 5)).toEqual({ kind: 'send', from: 6, to: 13 });
   });
 
+  // Each block behind the lost one is acknowledged by some clients: every loss had its window sent three times.
+  it('takes the ACK of a part of the window for the repeat that it asks for, and what comes behind it for the same', () => {
+    const window = startWindow(100_000, 512, 8, false);
+    nextWindow(window);
+    expect(takeAcknowledgement(window, 3)).toEqual({ kind: 'send', from: 4, to: 11 });
+    for (let behind = 5; behind <= 8; behind += 1) expect(takeAcknowledgement(window, 3)).toEqual({ kind: 'ignore' });
+    expect(takeAcknowledgement(window, 11)).toEqual({ kind: 'send', from: 12, to: 19 });
+    expect(takeAcknowledgement(window, 11)).toEqual({ kind: 'send', from: 12, to: 19 });
+  });
+
   it('ignores an ACK of what was never sent', () => {
     const window = startWindow(100_000, 512, 4, false);
     nextWindow(window);
