@@ -6,7 +6,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { LiveTransfers } from '../../../src/nodes/transfers.js';
 import { createLogger } from '../../../src/shared/logger.js';
+import { openInside } from '../../../src/shared/safe-path.js';
+import type { TransferEnd } from '../../../src/tftp/carrier.js';
 import type { TftpEvent } from '../../../src/tftp/events.js';
+import { SharedCounts } from '../../../src/tftp/lane-messages.js';
+import { Lane } from '../../../src/tftp/lane.js';
+import { agreeOptions } from '../../../src/tftp/options.js';
 import { TftpServer } from '../../../src/tftp/server.js';
 import { ack, fetchFile, next, openClient, request } from '../../support/tftp-client.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -94,6 +99,25 @@ describe('TFTP transfers carried by threads', () => {
     for (const [index, socket] of sockets.entries()) socket.send(request(`none-${index}`), port, '127.0.0.1');
     await waitFor(() => server.counters().active === 0, { what: 'the end of what each port began anew' });
     for (const socket of sockets) socket.close();
+  });
+
+  it('have failed when their thread is gone', async () => {
+    const lane = new Lane(createLogger('test', 'silent'));
+    await waitFor(() => lane.isReady(), { what: 'the thread', timeoutMs: 15_000 });
+    const client = await openClient();
+    const file = await openInside(root, 'kernel');
+    if (file === undefined) throw new Error('no file');
+    const ends: TransferEnd[] = [];
+    const agreed = agreeOptions(new Map(), file.sizeBytes, { maxBlockBytes: 1_428, maxWindowBlocks: 1 });
+    const route = { client: client.address(), localAddress: '127.0.0.1', agreed };
+    const carrier = lane.carrier(route, file, new SharedCounts(), { onProgress: () => undefined, onEnd: (end) => ends.push(end) });
+    await carrier.start();
+    expect((await next(client))?.bytes.length).toBe(516);
+    await lane.close();
+    expect(ends).toMatchObject([{ outcome: 'failed', bytes: 0, answered: false }]);
+    expect(lane.isReady()).toBe(false);
+    await carrier.abort('aborted', 'nothing is left to end');
+    client.close();
   });
 
   it('end with a word to the client when the server stops', async () => {
