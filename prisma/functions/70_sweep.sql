@@ -65,16 +65,18 @@ END $$;
 CREATE OR REPLACE FUNCTION expire_waits() RETURNS int LANGUAGE plpgsql
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 DECLARE
+  v_due bigint[];
   v_count int;
 BEGIN
+  -- By key: joined, a plan made while there were few runs reads all that there ever were.
+  SELECT array_agg(w.run_id) INTO v_due FROM waits w WHERE w.deadline < clock_timestamp();
   -- The run is locked before its wait, as every writer of both does; who holds it wakes or ends it himself.
-  WITH due AS (
-    SELECT w.run_id FROM waits w JOIN runs r ON r.id = w.run_id
-     WHERE w.deadline < clock_timestamp() AND r.status = 'WAITING' ORDER BY w.run_id + 0 LIMIT 500 FOR NO KEY UPDATE OF r SKIP LOCKED
+  WITH due AS MATERIALIZED (
+    SELECT r.id FROM runs r WHERE r.id = ANY(v_due) AND r.status = 'WAITING' ORDER BY r.id LIMIT 500 FOR NO KEY UPDATE OF r SKIP LOCKED
   ), woken AS (
     UPDATE runs r SET status = 'WAKING', rung_at = NULL,
            wake_reason = CASE WHEN EXISTS (SELECT 1 FROM waits w JOIN facts f ON f.key = w.key WHERE w.run_id = r.id AND f.generation >= w.min_generation) THEN 'fact' ELSE 'deadline' END
-      FROM due WHERE r.id = due.run_id AND r.status = 'WAITING'
+     WHERE r.id = ANY(ARRAY(SELECT due.id FROM due)) AND r.status = 'WAITING'
     RETURNING r.id
   ), gone AS (
     DELETE FROM waits w USING woken WHERE w.run_id = woken.id
@@ -90,19 +92,24 @@ END $$;
 CREATE OR REPLACE FUNCTION fence_lost_nodes() RETURNS int LANGUAGE plpgsql
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 DECLARE
+  v_waiting bigint[];
   v_rebooted bigint[];
   v_lost bigint[];
   v_count int := 0;
 BEGIN
+  -- By what waits: runs and their work are kept when they are over.
+  SELECT array_agg(w.run_id) INTO v_waiting FROM agent_work w
+   WHERE w.run_id = ANY(ARRAY(SELECT wt.run_id FROM waits wt WHERE NOT wt.survives_reboot)) AND w.status = 'taken';
+  IF v_waiting IS NULL THEN RETURN 0; END IF;
   SELECT array_agg(r.id) INTO v_rebooted
-    FROM runs r JOIN waits wt ON wt.run_id = r.id JOIN agent_work w ON w.run_id = r.id JOIN node_status st ON st.node_id = r.node_id
-   WHERE r.status = 'WAITING' AND NOT wt.survives_reboot AND w.status = 'taken' AND w.boot_id IS DISTINCT FROM st.boot_id;
+    FROM runs r JOIN agent_work w ON w.run_id = r.id JOIN node_status st ON st.node_id = r.node_id
+   WHERE r.id = ANY(v_waiting) AND r.status = 'WAITING' AND w.status = 'taken' AND w.boot_id IS DISTINCT FROM st.boot_id;
   IF v_rebooted IS NOT NULL THEN
     v_count := v_count + release_noderoles(v_rebooted, 'node-rebooted', 'the node booted while the step was running', 1000000);
   END IF;
   SELECT array_agg(r.id) INTO v_lost
-    FROM runs r JOIN waits wt ON wt.run_id = r.id JOIN agent_work w ON w.run_id = r.id JOIN nodes n ON n.id = r.node_id
-   WHERE r.status = 'WAITING' AND NOT wt.survives_reboot AND w.status = 'taken' AND NOT n.alive AND w.lease_until < clock_timestamp();
+    FROM runs r JOIN agent_work w ON w.run_id = r.id JOIN nodes n ON n.id = r.node_id
+   WHERE r.id = ANY(v_waiting) AND r.status = 'WAITING' AND w.status = 'taken' AND NOT n.alive AND w.lease_until < clock_timestamp();
   IF v_lost IS NOT NULL THEN
     v_count := v_count + release_noderoles(v_lost, 'node-lost', 'the node stopped answering while the step was running', 1000000);
   END IF;
