@@ -44,7 +44,7 @@ export function planWords(plan: Plan): PlanLine[] {
   const follow = names(plan.follow);
   if (follow.length > 0)
     info(
-      `${count(follow.length, 'noderole')} below ${follow.length === 1 ? 'stays' : 'stay'} ACTIVE, and ${follow.length === 1 ? 'runs' : 'run'} again only if what their parents leave behind changes: ${some(follow)}`,
+      `${count(follow.length, 'noderole')} below ${follow.length === 1 ? 'stays' : 'stay'} ACTIVE, and ${follow.length === 1 ? 'runs again only if what its' : 'run again only if what their'} parents leave behind changes: ${some(follow)}`,
     );
   if (plan.drift.length > 0)
     warn(

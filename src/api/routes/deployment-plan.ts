@@ -50,8 +50,8 @@ function commitRoutes(db: Db & Governed): Route[] {
       async handle({ params, body, actor }) {
         const id = await deploymentId(db, params.key);
         const options = { comment: body?.comment, planHash: body?.plan_hash, withParents: body?.with_parents };
-        const { revision, committed } = await commitDeployment(db, id, actor.name, options);
-        return { revision, committed, deployment: await readDeployment(db, id) };
+        const { revision, committed, changed } = await commitDeployment(db, id, actor.name, options);
+        return { revision, committed, changed, deployment: await readDeployment(db, id) };
       },
     }),
     defineRoute({

@@ -33,7 +33,8 @@ export const deploymentPatchSchema = request({
 export type DeploymentPatch = z.input<typeof deploymentPatchSchema>;
 
 /** `revision` after the commit and how many noderoles left PROPOSED. */
-export const commitResultSchema = answer({ revision: z.int(), committed: z.int(), deployment: deploymentSchema });
+/** `committed`: how many left PROPOSED; `changed`: how many were given other data. */
+export const commitResultSchema = answer({ revision: z.int(), committed: z.int(), changed: z.int().optional(), deployment: deploymentSchema });
 export type CommitResult = z.infer<typeof commitResultSchema>;
 
 export const matrixSchema = answer({

@@ -103,7 +103,7 @@ export function addCommit(deployments: Command, cli: Cli): void {
             .catch((error: unknown) => {
               throw withNext(error, key);
             });
-          const text = (): string => `${result.deployment.name} committed, revision ${result.revision}: ${countText(result.committed, 'noderole')}`;
+          const text = (): string => `${result.deployment.name} committed, revision ${result.revision}: ${committedText(result)}`;
           if (options.watch !== true) {
             output.print(result, text);
             output.hint(`next: prybar deployments watch ${key}`);
@@ -115,6 +115,11 @@ export function addCommit(deployments: Command, cli: Cli): void {
         `bind something first: prybar deployments bind ${key} NODE --role ROLE; deployments: prybar deployments list`,
       ),
     );
+}
+
+/** A commit of changed data alone takes nothing out of PROPOSED. */
+function committedText({ committed, changed = 0 }: { committed: number; changed?: number | undefined }): string {
+  return committed === 0 && changed > 0 ? `${countText(changed, 'noderole')} with changed data` : countText(committed, 'noderole');
 }
 
 const NEXT: Record<string, (key: string) => string> = {

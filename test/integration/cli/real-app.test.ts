@@ -127,6 +127,11 @@ describe('the command line and the real server', () => {
     ]);
   });
 
+  it('say how many were given other data, where a commit brings nothing else', async () => {
+    expect(await prybar(['noderoles', 'set-data', 'app@n1', '{"colour":"red"}'])).toMatchObject({ exitCode: 0 });
+    expect((await prybar(['deployments', 'commit', 'shop'])).stdout).toBe('shop committed, revision 2: 1 noderole with changed data\n');
+  });
+
   it('recall and delete what was made', async () => {
     expect(await prybar(['noderoles', 'propose', 'app@n1'])).toMatchObject({ exitCode: 0 });
     expect(await prybar(['deployments', 'recall', 'shop'])).toMatchObject({ exitCode: 0 });
