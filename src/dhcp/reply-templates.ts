@@ -14,7 +14,7 @@ import { isKnownByUuid } from './quirks.js';
 import { cutTemplate, fillIn, type ReplyTemplate } from './reply-template.js';
 import type { Situation } from './situation.js';
 
-/** A reply on its way: an Answer without its fields. */
+/** A reply on its way: an Answer as bytes alone. */
 export type Reply = Omit<Answer, 'packet'>;
 
 /** What of a machine and its place decides a reply besides its program. */
@@ -22,6 +22,7 @@ type Variety = {
   readonly localAddress: number;
   /** The first three bytes of the MAC: quirks.ts knows some. */
   readonly macPrefix: string;
+  /** Of option 97; -1 without one. */
   readonly uuidBytes: number;
   readonly mayBoot: boolean;
   /** Undefined: none could be cut yet, and replies of this kind are built each time. */
@@ -86,7 +87,7 @@ function varietyOf({ arrival, client, entry }: Situation, mayBoot: boolean): Var
   return {
     localAddress: arrival.localAddress,
     macPrefix: client.mac.slice(0, PREFIX_LETTERS),
-    uuidBytes: client.uuid?.length ?? 0,
+    uuidBytes: client.uuid?.length ?? -1,
     mayBoot: mayBoot || entry?.bootLocal === true,
     template: undefined,
     attemptsLeft: CUT_ATTEMPTS,
@@ -96,7 +97,7 @@ function varietyOf({ arrival, client, entry }: Situation, mayBoot: boolean): Var
 function isOf(variety: Variety, { arrival, client, entry }: Situation, mayBoot: boolean): boolean {
   return (
     variety.localAddress === arrival.localAddress &&
-    variety.uuidBytes === (client.uuid?.length ?? 0) &&
+    variety.uuidBytes === (client.uuid?.length ?? -1) &&
     variety.mayBoot === (mayBoot || entry?.bootLocal === true) &&
     client.mac.startsWith(variety.macPrefix)
   );

@@ -101,6 +101,15 @@ describe('ReplyTemplates', () => {
     expect(filledIn).toBeGreaterThan(20);
   });
 
+  it('tells a machine without option 97 from one whose option 97 is empty', () => {
+    const templates = new ReplyTemplates(SETTINGS);
+    for (const options of [UEFI, { ...UEFI, 97: Buffer.alloc(0) }, UEFI]) {
+      const situation = situationOf(received({ type: 1, options }), knowledgeOf([testNetwork()]));
+      const reply = templates.reply({ ...situation, network: networks[0] ?? situation.network }, offer(ip('10.7.0.9')), true);
+      expect(reply.ok && reply.value.bytes.toString('hex')).toBe(built(situation, offer(ip('10.7.0.9')), true).bytes.toString('hex'));
+    }
+  });
+
   it('builds one reply for a rack and fills in the others, in both stages', () => {
     const templates = new ReplyTemplates(SETTINGS);
     for (const [index, options] of [UEFI, IPXE].entries()) {
