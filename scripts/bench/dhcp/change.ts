@@ -11,6 +11,8 @@ import type { Prybar } from './prybar.js';
 const ROOT_PATH = 17;
 /** Between two changes, so that each is alone: the hooks, the sequencer and the feed are through with the one before. Milliseconds. */
 const SETTLE_MS = 60;
+/** Changes that are not counted: they open connections, and the API's code is compiled while they run. */
+const WARM_UP = 30;
 
 /** All in milliseconds; `gapMs`: the longest time without an answer while the change was made. */
 export type Change = { medianMs: number; worstMs: number; verbMedianMs: number; commitMedianMs: number; gapMs: number };
@@ -27,7 +29,7 @@ export async function measureChange(prybar: Prybar, apiPort: number, times: numb
   const carries = (text: string) => watch.until((offer) => optionOf(offer, ROOT_PATH)?.toString() === text);
   const [whole, verbs, commits]: number[][] = [[], [], []];
   try {
-    for (let round = 0; round <= times; round += 1) {
+    for (let round = 0; round < WARM_UP + times; round += 1) {
       const path = `/srv/api-${round}`;
       const startedAt = performance.now();
       const answered = carries(path);
@@ -35,7 +37,7 @@ export async function measureChange(prybar: Prybar, apiPort: number, times: numb
       const verbMs = performance.now() - startedAt;
       const wholeMs = (await answered) - startedAt;
       await sleep(SETTLE_MS);
-      if (round === 0) continue; // the first call opens connections
+      if (round < WARM_UP) continue;
       verbs.push(verbMs);
       whole.push(wholeMs);
     }
