@@ -177,8 +177,10 @@ describe('dnsmasq, driven by Prybar', () => {
 
     let revision: number | null = null;
     for (let change = 0; change < 1000; change++) {
-      await db.pool.query('UPDATE nodes SET name = $2 WHERE id = $1', [ids[0], `renamed${change}`]);
-      revision = await withTransaction(db.pool, (tx) => rewriteEntries(tx, [ids[0] ?? 0]));
+      revision = await withTransaction(db.pool, async (tx) => {
+        await tx.query('UPDATE nodes SET name = $2 WHERE id = $1', [ids[0], `renamed${change}`]);
+        return rewriteEntries(tx, [ids[0] ?? 0]);
+      });
     }
     await waitFor(isAt(revision), { what: 'the burst to be served' });
     const writes = ((await row())?.writes ?? 0) - (before?.writes ?? 0);
