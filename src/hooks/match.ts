@@ -75,9 +75,10 @@ function hooksFor(event: PublishedEvent, milestones: ReadonlySet<number>): { hoo
   }
 }
 
-/** The roles whose noderoles' changes of state somebody may want to hear of: those with hooks, and milestones. */
+/** The roles whose noderoles' changes of state somebody wants to hear of: those with such a hook; milestones, where a role has one for them. */
 export function rolesHeard(roles: readonly Subscribing[], milestones: ReadonlySet<number>): number[] {
-  return [...roles.flatMap((role) => (role.id === null ? [] : [role.id])), ...milestones];
+  const own = roles.flatMap(({ id, hooks }) => (id !== null && Object.values(STATE_HOOKS).some((hook) => hooks.has(hook)) ? [id] : []));
+  return roles.some(({ hooks }) => hooks.has('onMilestone')) ? [...own, ...milestones] : own;
 }
 
 /** The deliveries of some events, put together by key, in cohort order. `milestones`: ids of the roles flagged so. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { PublishedEvent } from '../../../src/events/events.js';
-import { backoffMs, matchEvents, type Subscribing } from '../../../src/hooks/match.js';
+import { backoffMs, matchEvents, rolesHeard, type Subscribing } from '../../../src/hooks/match.js';
 import { HOOK_NAMES, VETO_HOOK_NAMES, type HookName } from '../../../src/hooks/hooks.js';
 
 const role = (name: string, id: number, hooks: HookName[], cohort = 0): Subscribing => ({ name, id, cohort, hooks: new Set(hooks) });
@@ -40,6 +40,12 @@ describe('rule 19: matchEvents', () => {
     const active = event({ kind: 'noderole-changed', subjectType: 'noderole', data: { from: 'TRANSITION', to: 'ACTIVE', role_id: 5 } });
     expect(matchEvents([active], roles, none).map((d) => `${d.role} ${d.hook}`)).toEqual(['mine onActive']);
     expect(matchEvents([active], roles, new Set([5])).map((d) => `${d.role} ${d.hook}`)).toEqual(['mine onActive', 'mine onMilestone', 'other onMilestone']);
+  });
+
+  it('has to be given changes of state of those roles alone that have a hook for them, and of milestones when somebody has one', () => {
+    const roles = [role('dhcp-database', 1, ['onNodeChange']), role('mine', 5, ['onActive']), { ...role('unknown', 0, ['onError']), id: null }];
+    expect(rolesHeard(roles, new Set([9]))).toEqual([5]);
+    expect(rolesHeard([...roles, role('watcher', 6, ['onMilestone'])], new Set([9]))).toEqual([5, 9]);
   });
 
   it('tells a node move besides the change', () => {
