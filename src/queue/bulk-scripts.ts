@@ -19,7 +19,7 @@ type Answer = [] | [unknown] | [null, string];
 const MAX_CALLS = 100;
 
 /** `KEYS` and `ARGV` of the script are tables that the loop fills: once with all, then for each call with what differs. */
-const inLoop = (lua: string): string => `local function call(KEYS, ARGV)
+export const inLoop = (lua: string): string => `local function call(KEYS, ARGV)
 ${lua}
 end
 local calls, keyCount, argCount, keysThatDiffer, argsThatDiffer = unpack(cjson.decode(ARGV[1]))
@@ -93,23 +93,31 @@ class BulkScripts {
   /** Gives each call its outcome. Never rejects. */
   private async send(name: string, calls: Call[]): Promise<void> {
     const script = this.redis.scripts.get(name);
+    if (calls.length === 1 || script?.numberOfKeys === undefined) {
+      await Promise.all(calls.map(async (call) => (call.outcome = await this.alone(call))));
+      return;
+    }
     try {
-      if (calls.length === 1 || script?.numberOfKeys === undefined) {
-        for (const call of calls) call.outcome = { answer: await this.run(name, call.args) };
-        return;
-      }
       const bulk = `bulk:${name}`;
       if (!this.defined.has(bulk)) this.redis.defineCommand(bulk, { lua: inLoop(script.lua) });
       this.defined.add(bulk);
       const answers = (await this.run(bulk, inOne(calls, script.numberOfKeys))) as Answer[];
       calls.forEach((call, index) => (call.outcome = toOutcome(answers[index] ?? [])));
     } catch (error) {
-      for (const call of calls) call.outcome ??= { error };
+      for (const call of calls) call.outcome = { error };
+    }
+  }
+
+  private async alone({ script, args }: Call): Promise<Outcome> {
+    try {
+      return { answer: await this.run(script, args) };
+    } catch (error) {
+      return { error };
     }
   }
 
   /** ioredis makes a method of each script, which its types do not know. */
-  private run(name: string, args: Argument[]): Promise<unknown> {
+  private async run(name: string, args: Argument[]): Promise<unknown> {
     const method = Reflect.get(this.redis, name) as (args: Argument[]) => Promise<unknown>;
     return method.call(this.redis, args);
   }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Queue, type IRedisClient } from 'bullmq';
-import { bulkClient, ScriptedRedis } from '../../../src/queue/bulk-scripts.js';
+import { bulkClient, inLoop, ScriptedRedis } from '../../../src/queue/bulk-scripts.js';
 import { redisPrefix, redisUrl } from '../../support/redis.js';
 
 const NOTE = `
@@ -65,8 +65,16 @@ describe('scripts in bulk', () => {
     await queue.addBulk(jobs('second'));
     expect((await commands()) - before).toBeLessThanOrEqual(12);
     expect(await queue.getWaitingCount()).toBe(2000);
+    // Whatever BullMQ may come to call twice at once has to be a function's body as it stands.
+    for (const { lua } of redis.scripts.values()) await redis.script('LOAD', inLoop(lua));
+    expect(redis.scripts.size).toBeGreaterThan(20);
     await queue.obliterate();
     await queue.close();
+  });
+
+  it('fails a call that cannot be made, and no other', async () => {
+    const outcomes = await Promise.allSettled([client.runCommand('unknown', []), note('a'), client.runCommand('unknown', [])]);
+    expect(outcomes.map((outcome) => outcome.status)).toEqual(['rejected', 'fulfilled', 'rejected']);
   });
 
   it('goes on after the server has forgotten its scripts', async () => {
