@@ -6,7 +6,7 @@ import { macWithDashes } from '../shared/mac.js';
 import { ok, type Result } from '../shared/result.js';
 import { composeAnswer, type Answer, type ServerSettings, type Statement } from './answer.js';
 import type { Client, Program } from './client.js';
-import { MessageType } from './codes.js';
+import { MessageType, OptionCode } from './codes.js';
 import { chooseDestination } from './destination.js';
 import type { EncodeError } from './encode.js';
 import type { Network } from './network.js';
@@ -80,6 +80,8 @@ export class ReplyTemplates {
 function isUsual({ packet, client, entry, mode, arrival }: Situation, { type, leaseSeconds, isBootOnly }: Statement): boolean {
   if ((type !== MessageType.offer && type !== MessageType.ack) || leaseSeconds === undefined || isBootOnly) return false;
   if (mode === 'proxy' || arrival.isBootServer || packet.hardwareLength !== ETHERNET_BYTES) return false;
+  // Echoed to a relay in a place of its own (RFC 3011); no firmware sends it.
+  if (packet.options.has(OptionCode.subnetSelection)) return false;
   return (entry === undefined || entry.options.size === 0) && !isKnownByUuid(client);
 }
 

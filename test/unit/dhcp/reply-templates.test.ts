@@ -125,4 +125,17 @@ describe('ReplyTemplates', () => {
       expect(file.ok && file.value.options.get(67)?.toString()).toBe(['snponly.efi', 'http://10.7.0.2:8080/boot/ipxe/52-54-00-77-01-03'][index]);
     }
   });
+
+  it('returns the subnet that a relay selected to that relay alone', () => {
+    const templates = new ReplyTemplates(SETTINGS);
+    const network = networks[0] ?? testNetwork();
+    for (const selected of [undefined, undefined, [10, 7, 0, 0], undefined, [10, 7, 0, 9]]) {
+      const options = { ...UEFI, 82: Buffer.from([1, 1, 7]), ...(selected === undefined ? {} : { 118: Buffer.from(selected) }) };
+      const packet = { ...received({ type: 1, mac: '52:54:00:77:01:01', options }), relayIpAddress: ip('10.7.0.1') };
+      const situation = situationOf(packet, knowledgeOf([network]));
+      const reply = templates.reply(situation, offer(ip('10.7.0.9')), true);
+      if (!reply.ok) throw new Error(reply.error);
+      expect(reply.value.bytes.toString('hex')).toBe(built(situation, offer(ip('10.7.0.9')), true).bytes.toString('hex'));
+    }
+  });
 });
