@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitFor } from '../support/wait-for.js';
 import { assertSoundHistory } from './support/history.js';
+import { busyMs } from './support/busy.js';
 import { Installation, type Running } from './support/installation.js';
 import { killHard, pidOf } from './support/our-processes.js';
 
@@ -32,7 +33,7 @@ describe('npm start', () => {
 
   /** The worst moment: some machines have claimed their disk, others are on their way. */
   async function untilDisksAreWritten(): Promise<void> {
-    await waitFor(() => installation.log('rack').includes('base system'), { what: 'a machine to write its disk', timeoutMs: 90_000, everyMs: 5 });
+    await waitFor(() => installation.log('rack').includes('base system'), { what: 'a machine to write its disk', timeoutMs: busyMs(90_000), everyMs: 5 });
   }
 
   async function expectActive(run: Running, withinMs = 150_000): Promise<void> {
@@ -48,7 +49,7 @@ describe('npm start', () => {
       const pid = await installation.pid(name);
       await sleep(Math.random() * 1_500); // the moment is the point: before it is ready, or at work
       await killHard(pid);
-      await waitFor(() => pidOf(installation.home, name) !== undefined, { what: `${name} to be started again`, timeoutMs: 20_000 });
+      await waitFor(() => pidOf(installation.home, name) !== undefined, { what: `${name} to be started again`, timeoutMs: busyMs(20_000) });
     }
     await expectActive(run);
     await expectSound();
@@ -59,7 +60,7 @@ describe('npm start', () => {
     await untilDisksAreWritten();
     const killed = await installation.pid(name);
     await killHard(killed);
-    await waitFor(() => ![undefined, killed].includes(pidOf(installation.home, name)), { what: `${name} to be started again`, timeoutMs: 20_000 });
+    await waitFor(() => ![undefined, killed].includes(pidOf(installation.home, name)), { what: `${name} to be started again`, timeoutMs: busyMs(20_000) });
     await expectActive(run);
     await expectSound();
   });
@@ -69,7 +70,10 @@ describe('npm start', () => {
     await untilDisksAreWritten();
     const database = await installation.pid('postgres');
     process.kill(first.pid, 'SIGKILL');
-    await waitFor(() => installation.processes().every((one) => one.pid === database), { what: 'the services to end by themselves', timeoutMs: 12_000 });
+    await waitFor(() => installation.processes().every((one) => one.pid === database), {
+      what: 'the services to end by themselves',
+      timeoutMs: busyMs(12_000),
+    });
 
     const second = installation.start(['--rack', String(NODES), '--until-active', '--plain', '--split', '--timeout', '120']);
     await second.said(new RegExp(`PostgreSQL is still running from an earlier start \\(pid ${database}\\): using it`));
@@ -81,6 +85,9 @@ describe('npm start', () => {
     const run = installation.start(['--rack', '2', '--plain', '--split']);
     await sleep(afterMs);
     process.kill(run.pid, 'SIGKILL');
-    await waitFor(() => installation.processes().every((one) => one.name === 'postgres'), { what: 'the services to end by themselves', timeoutMs: 12_000 });
+    await waitFor(() => installation.processes().every((one) => one.name === 'postgres'), {
+      what: 'the services to end by themselves',
+      timeoutMs: busyMs(12_000),
+    });
   });
 });
