@@ -42,7 +42,8 @@ export class Directory {
   #problems: ReadonlySet<string> = new Set();
   #revision = NOTHING;
   #networksRevision = NOTHING;
-  #isDegraded = false;
+  /** What the database does not let us do now. */
+  readonly #failing = new Set<'follow' | 'report'>();
   #isClosed = false;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
@@ -104,7 +105,7 @@ export class Directory {
 
   /** True while the database does not answer and memory does. */
   isDegraded(): boolean {
-    return this.#isDegraded;
+    return this.#failing.size > 0;
   }
 
   /**
@@ -153,7 +154,7 @@ export class Directory {
   async #tick(): Promise<void> {
     do {
       this.#isKicked = false;
-      this.#running = this.#safely(() => this.#follow(QUERY_TIMEOUT_MS));
+      this.#running = this.#safely('follow', () => this.#follow(QUERY_TIMEOUT_MS));
       await this.#running;
     } while (this.#isKicked && !this.#isClosed);
     this.#running = undefined;
@@ -163,21 +164,23 @@ export class Directory {
 
   /** Who waits for the revision that is served now hears of it; what changes meanwhile is the next report's. */
   #reportSoon(): void {
-    if (this.#reporting !== undefined || this.#isClosed || this.#isDegraded || !this.#report.isDue()) return;
-    this.#reporting = this.#safely(() => this.#report.send()).finally(() => {
+    if (this.#reporting !== undefined || this.#isClosed || this.#failing.has('follow') || !this.#report.isDue()) return;
+    this.#reporting = this.#safely('report', () => this.#report.send()).finally(() => {
       this.#reporting = undefined;
-      this.#reportSoon();
+      // One that failed is the next look's to repeat.
+      if (!this.#failing.has('report')) this.#reportSoon();
     });
   }
 
-  async #safely(ask: () => Promise<void>): Promise<void> {
+  /** A database that can be read and not written (a standby) is away until both are possible again, and that is news once. */
+  async #safely(what: 'follow' | 'report', ask: () => Promise<void>): Promise<void> {
+    const { logger } = this.#deps;
     try {
       await ask();
-      if (this.#isDegraded) this.#deps.logger.info({ revision: this.#revision.toString() }, 'database is back');
-      this.#isDegraded = false;
+      if (this.#failing.delete(what) && this.#failing.size === 0) logger.info({ revision: this.#revision.toString() }, 'database is back');
     } catch (error) {
-      if (!this.#isDegraded) this.#deps.logger.warn({ err: error }, 'database is away: answering known hosts from memory');
-      this.#isDegraded = true;
+      if (this.#failing.size === 0) logger.warn({ err: error }, 'database is away: answering known hosts from memory');
+      this.#failing.add(what);
     }
   }
 
