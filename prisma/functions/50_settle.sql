@@ -245,11 +245,16 @@ BEGIN
 
   -- Whose outcome was taken has its row locked by us and its fence looked at; the log of the others is looked at like any.
   IF cardinality(v_settled) = cardinality(p_runs) THEN
-    INSERT INTO run_logs (run_id, seq, text)
-    SELECT c.id, c.seq, c.text FROM (
-      SELECT i.id, coalesce((SELECT max(l.seq) + 1 FROM run_logs l WHERE l.run_id = i.id), 1) AS seq, i.text
-        FROM unnest(p_runs, p_logs) AS i(id, text) WHERE i.text IS NOT NULL OFFSET 0) c
-     WHERE c.seq <= 10000;
+    BEGIN
+      INSERT INTO run_logs (run_id, seq, text)
+      SELECT c.id, c.seq, c.text FROM (
+        SELECT i.id, coalesce((SELECT max(l.seq) + 1 FROM run_logs l WHERE l.run_id = i.id), 1) AS seq, i.text
+          FROM unnest(p_runs, p_logs) AS i(id, text) WHERE i.text IS NOT NULL OFFSET 0) c
+       WHERE c.seq <= 10000;
+    EXCEPTION WHEN unique_violation THEN
+      -- A chunk of an agent has taken the number meanwhile.
+      PERFORM append_logs(p_runs, p_fences, NULL, p_logs);
+    END;
   ELSE
     PERFORM append_logs(p_runs, p_fences, NULL, p_logs);
   END IF;

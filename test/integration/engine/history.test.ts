@@ -1,5 +1,6 @@
 /** What is kept of runs, for how long, and how it is shown. */
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { withTransaction } from '../../../src/db/client.js';
 import { readRunDetail } from '../../../src/api/views/run-detail.js';
 import { cancelNodeRole } from '../../../src/noderoles/verbs.js';
 import { settle, type Settlement } from '../../../src/noderoles/settle.js';
@@ -7,6 +8,7 @@ import { forceEnd } from '../../../src/runs/force-end.js';
 import { appendRunLog } from '../../../src/runs/log.js';
 import { HistoryCleaner } from '../../../src/runs/retention.js';
 import { addMachines, addRoles, bind, call, claimAndBegin, commit, openDirectEngine, type DirectEngine } from '../../support/direct-engine.js';
+import { waitFor } from '../../support/wait-for.js';
 
 let engine: DirectEngine;
 let id: number;
@@ -78,6 +80,19 @@ it('rule 20: log chunks that come late are taken for a minute after the end, eac
   expect(await logs()).toEqual(['late\n', 'later\n']);
   const { rows } = await engine.db.pool.query('SELECT outcome FROM runs WHERE id = $1', [turn.runId]);
   expect(rows).toEqual([{ outcome: 'succeeded' }]);
+});
+
+it('a chunk that an agent sends while the outcome is stored keeps neither the outcome nor its log from being kept', async () => {
+  const turn = (await claimAndBegin(engine.db)).get(id)!;
+  let settling: Promise<unknown> | undefined;
+  await withTransaction(engine.db.pool, async (tx) => {
+    await appendRunLog(tx, { ...turn, seq: 1, text: 'of the agent\n' });
+    settling = settle(engine.db.pool, [{ ...turn, outcome: { kind: 'done' }, log: 'of the worker\n' }], 0);
+    const waits = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    await waitFor(async () => (await engine.db.pool.query(waits)).rowCount === 1, { what: 'the settle to wait for the chunk' });
+  });
+  await settling;
+  expect(await readRunDetail(engine.db, turn.runId)).toMatchObject({ outcome: 'succeeded', log_tail: 'of the agent\nof the worker\n' });
 });
 
 it('a run shows what it was given, what it said, what it left, its attempts, its waits and how it was stopped', async () => {
