@@ -40,7 +40,8 @@ async function explainNode(session: Session, key: string): Promise<void> {
   const list = { items: answers, next: null, total: open.length };
   output.print(list, () => {
     if (items.length === 0) return `no roles are bound to ${key}`;
-    if (open.length === 0) return `all ${countText(items.length, 'noderole')} of ${key} are ACTIVE`;
+    if (open.length === 0)
+      return items.length === 1 ? `the one noderole of ${key} is ACTIVE` : `all ${countText(items.length, 'noderole')} of ${key} are ACTIVE`;
     return answers.map((why) => whyText(why, output.look)).join('\n\n');
   });
   if (open.length > answers.length) output.hint(`and ${open.length - answers.length} more: prybar noderoles list --node ${key}`);
