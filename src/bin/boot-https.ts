@@ -24,9 +24,13 @@ export async function startBootHttps(
   onHandshakeFailed: HandshakeFailed = () => undefined,
 ): Promise<{ close(): Promise<void> }> {
   const names = [...new Set([config.bootHost, ...bootAddresses(config)])];
-  const identity = () => ensureIdentity(config.home, names, new Date());
+  // The authority goes along: an iPXE that trusts it knows its fingerprint alone (https://ipxe.org/crypto, TRUST), and has to be shown it.
+  const identity = async () => {
+    const { key, cert, ca } = await ensureIdentity(config.home, names, new Date());
+    return { key, cert: `${cert}${ca}` };
+  };
   const port = config.bootHttpsPort ?? 0;
-  const server = createServer({ ...BOOT_SERVER_OPTIONS, ...(await identity()), ca: undefined }, answer);
+  const server = createServer({ ...BOOT_SERVER_OPTIONS, ...(await identity()) }, answer);
   limitServer(server);
   watchHandshakes(server, onHandshakeFailed);
   server.listen(port, config.interfaces.length === 0 ? config.bootHost : '0.0.0.0');
@@ -39,7 +43,7 @@ export async function startBootHttps(
   });
   const timer = setInterval(() => {
     identity()
-      .then(({ key, cert }) => server.setSecureContext({ key, cert }))
+      .then((renewed) => server.setSecureContext(renewed))
       .catch((err: unknown) => log.error({ err }, 'certificate of boot https not renewed'));
   }, LOOK_MS);
   timer.unref();

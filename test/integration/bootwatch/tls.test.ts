@@ -10,6 +10,7 @@ import { createLogger } from '../../../src/shared/logger.js';
 import { holdTcp } from '../../e2e/support/free-ports.js';
 import { waitFor } from '../../support/wait-for.js';
 
+const REQUEST = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
 const gone = (socket: Socket) => new Promise((resolve) => socket.once('close', resolve).on('error', () => undefined));
 
 it('tells of a TLS handshake that fails, and whose it was', async () => {
@@ -37,8 +38,16 @@ it('tells of a TLS handshake that fails, and whose it was', async () => {
     const looked = connect({ port, host: '127.0.0.1' }, () => looked.destroy());
     await gone(looked);
     await gone(connectTls({ port, host: '127.0.0.1' }));
-    const trusting = connectTls({ port, host: '127.0.0.1', ca: await readFile(path.join(home, 'tls', 'ca.pem')) }, () => trusting.destroy());
-    await gone(trusting);
+    const trusting = connectTls({ port, host: '127.0.0.1', ca: await readFile(path.join(home, 'tls', 'ca.pem')) }, () => trusting.end(REQUEST));
+    await gone(trusting.resume());
+    const chain: string[] = [];
+    const looking = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
+      chain.push(String(looking.getPeerCertificate(true).issuerCertificate?.subject.CN));
+      looking.end(REQUEST);
+    });
+    await gone(looking.resume());
+    // An iPXE that was built with TRUST= knows the authority's fingerprint, and has to be shown it.
+    expect(chain).toEqual(['Prybar boot authority']);
     await waitFor(() => failed.length > 0, { what: 'the refusal to be told' });
     expect(failed).toEqual(['127.0.0.1 the machine closed the connection when it was shown our certificate']);
   } finally {
