@@ -38,30 +38,33 @@ export function limitServer(server: Server, limits: Partial<HttpLimits> = {}): v
  * that does not end. A machine that boots is let in at once, not when a timeout has passed; requests under way are left alone.
  */
 function makeRoom(server: Server, most: number): void {
-  let held = 0;
+  // By the peer's port: the socket of a request over TLS is not the one that was connected.
+  const open = new Map<string, Socket>();
   /** In the order in which they fell silent. */
-  const silent = new Set<Socket>();
+  const silent = new Set<string>();
   server.on('connection', (socket: Socket) => {
     if (socket.destroyed) return;
-    if (held >= most) {
-      const [longest] = silent;
-      if (longest !== undefined) {
-        silent.delete(longest);
-        longest.destroy();
-      }
+    if (open.size >= most) {
+      const [longest = ''] = silent;
+      silent.delete(longest);
+      open.get(longest)?.destroy();
     }
-    held += 1;
-    silent.add(socket);
+    const peer = peerOf(socket);
+    open.set(peer, socket);
+    silent.add(peer);
     socket.once('close', () => {
-      held -= 1;
-      silent.delete(socket);
+      open.delete(peer);
+      silent.delete(peer);
     });
   });
   server.on('request', ({ socket }: IncomingMessage, res: ServerResponse) => {
-    silent.delete(socket);
-    res.once('close', () => void (socket.destroyed || silent.add(socket)));
+    const peer = peerOf(socket);
+    silent.delete(peer);
+    res.once('close', () => void (open.has(peer) && silent.add(peer)));
   });
 }
+
+const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
 
 /** One address cannot take the connections of all others: what is too much is cut at once. */
 function limitAddresses(server: Server, most: number): void {

@@ -4,10 +4,13 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { connect } from 'node:tls';
 import { ensureIdentity, readAuthority } from '../../../src/boot-http/authority.js';
+import { limitServer } from '../../../src/boot-http/limits.js';
+import { waitFor } from '../../support/wait-for.js';
 
 const NOW = new Date();
 const DAY_MS = 86_400_000;
@@ -72,5 +75,43 @@ describe('HTTPS boot', () => {
     expect(serial(repaired.cert)).not.toBe(serial(renamed.cert));
     expect(repaired.ca).toBe(first.ca);
     expect(await readFile(path.join(home, 'tls', 'ca.pem'), 'utf8')).toBe(first.ca);
+  });
+
+  it('attack 6: makes room by the silent connections alone, over TLS as well', async () => {
+    const identity = await ensureIdentity(home, ['127.0.0.1'], NOW);
+    let finish: (() => void) | undefined;
+    const server = createServer(identity, (req, res) => {
+      if (req.url === '/slow') finish = () => res.end('done');
+      else res.end('ok');
+    });
+    limitServer(server, { maxConnections: 2 });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const sockets: Socket[] = [];
+    const open = async (path?: string) => {
+      const socket = connect({ host: '127.0.0.1', port, ca: identity.ca });
+      sockets.push(socket);
+      const client = { heard: '', isCut: false };
+      socket.on('data', (bytes) => (client.heard += String(bytes))).on('error', () => undefined);
+      socket.on('close', () => (client.isCut = true));
+      await once(socket, 'secureConnect');
+      if (path !== undefined) socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      return client;
+    };
+    try {
+      const slow = await open('/slow');
+      await waitFor(() => finish !== undefined, { what: 'the slow request' });
+      const silent = await open();
+      const machine = await open('/');
+      await waitFor(() => machine.heard.includes('200 OK') && silent.isCut, { what: 'room for the machine' });
+      expect(slow.isCut).toBe(false);
+      finish?.();
+      await waitFor(() => slow.heard.includes('done'), { what: 'the slow answer' });
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      server.closeAllConnections();
+      server.close();
+    }
   });
 });
