@@ -10,6 +10,7 @@ import { BootpOp, MessageType, OptionCode } from '../../src/dhcp/codes.js';
 import type { Decision } from '../../src/dhcp/decision.js';
 import { ownerOf } from '../../src/dhcp/identity.js';
 import { LeaseBook } from '../../src/dhcp/lease-book.js';
+import { MAC_TEXTS_MAX, macText } from '../../src/dhcp/mac-texts.js';
 import { parsePacket, type DhcpPacket } from '../../src/dhcp/packet.js';
 import { UnknownQuota } from '../../src/dhcp/quota.js';
 import { replyLimitBytes } from '../../src/dhcp/reply.js';
@@ -28,6 +29,7 @@ const TEMPLATES = new ReplyTemplates(SETTINGS);
 const HEARD = { localAddress: ENDPOINT, localPort: 67, sourceAddress: 0, sourcePort: 68 };
 
 export function dhcpTarget(random: Random): Target {
+  rememberMacs();
   const book = new LeaseBook();
   const quota = new UnknownQuota();
   const next = dhcpPackets(random, KNOWN);
@@ -43,6 +45,15 @@ export function dhcpTarget(random: Random): Target {
       return answer(parsed.value, bytes.length, knowledge, random.chance(0.1));
     },
   };
+}
+
+/** What the server remembers is full before its memory is judged: random addresses would fill it slowly. */
+function rememberMacs(): void {
+  const mac = Buffer.alloc(6);
+  for (let n = 0; n < MAC_TEXTS_MAX; n += 1) {
+    mac.writeUIntBE(n, 3, 3);
+    macText(mac, mac.length);
+  }
 }
 
 function answer(packet: DhcpPacket, receivedBytes: number, knowledge: Knowledge, isBootServer: boolean): boolean {

@@ -1,30 +1,27 @@
 /**
- * Hardware addresses as text, one string for each: a machine says a dozen messages a boot, and every map that knows it finds an
- * equal string sooner when it is the same one.
+ * Hardware addresses as text, one string for each while it is remembered: a machine says a dozen messages a boot, and every map
+ * that knows it finds an equal string sooner when it is the same one.
  */
 import { formatMac } from '../shared/mac.js';
 
 const ETHERNET_BYTES = 6;
-/** By the first three bytes, then by the last three: small integers are the cheapest keys. */
-const texts = new Map<number, Map<number, string>>();
-let remembered = 0;
-const REMEMBERED_MAX = 100_000;
+/** A place for each address, the newest of those that share it: memory stays what it is, whoever invents addresses. A power of two. */
+export const MAC_TEXTS_MAX = 1 << 17;
+
+const addresses = new Float64Array(MAC_TEXTS_MAX).fill(-1);
+const texts: string[] = new Array<string>(MAC_TEXTS_MAX).fill('');
 
 /** As formatMac. */
 export function macText(bytes: Uint8Array, length: number): string {
   if (length !== ETHERNET_BYTES || bytes.length < ETHERNET_BYTES) return formatMac(bytes, length);
   const [prefix, rest] = [numberAt(bytes, 0), numberAt(bytes, 3)];
-  const known = texts.get(prefix)?.get(rest);
-  if (known !== undefined) return known;
+  const address = prefix * 0x1000000 + rest;
+  // The last bytes tell the machines of a rack apart, the first ones the makes of a fleet.
+  const place = (rest ^ Math.imul(prefix, 0x9e3779b1)) & (MAC_TEXTS_MAX - 1);
+  if (addresses[place] === address) return texts[place] ?? '';
   const text = formatMac(bytes, length);
-  if (remembered >= REMEMBERED_MAX) {
-    texts.clear();
-    remembered = 0;
-  }
-  remembered += 1;
-  const ofPrefix = texts.get(prefix);
-  if (ofPrefix === undefined) texts.set(prefix, new Map([[rest, text]]));
-  else ofPrefix.set(rest, text);
+  addresses[place] = address;
+  texts[place] = text;
   return text;
 }
 
