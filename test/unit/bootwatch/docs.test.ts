@@ -23,7 +23,9 @@ yet are in \`prybar boot unknown\`. The node's page in the browser has the same.
 - **possible**: it fits, as others do.
 
 It exits with 1 when the boot has stopped, so that a script can wait for it. Nothing is changed by asking. Steps are kept
-per machine by number and age (\`PRYBAR_BOOT_STEPS_KEEP\`, \`PRYBAR_BOOT_STEPS_KEEP_DAYS\`).
+per machine by number and age (\`PRYBAR_BOOT_STEPS_KEEP\`, \`PRYBAR_BOOT_STEPS_KEEP_DAYS\`). When more is heard than can be written
+(20,000 steps wait, 4,000 a second are written), machines that are under way are told to their end and others are left out; the
+next step of such a machine says how many came before it, and the DHCP server's counter \`eventsLeftOut\` grows.
 
 The causes, in the order of a boot. Each has a test: seeded faults through the simulator (\`test/support/boot-faults.ts\`).
 `;
