@@ -12,7 +12,7 @@ import { createLogger } from '../shared/logger.js';
 import { closeContext, openContext, printStartError } from './context.js';
 import { openEmbeddedDatabase } from './embedded-database.js';
 import { prepareInstallation } from './installation.js';
-import { RUNS_NODE_ARGUMENTS } from './node-arguments.js';
+import { BOOT_NODE_ARGUMENTS, RUNS_NODE_ARGUMENTS } from './node-arguments.js';
 import { assertMayStart } from './preconditions.js';
 import { StartFailure, Supervisor, type Program } from './supervisor.js';
 import { ensureTables, MIGRATED_FLAG } from './tables.js';
@@ -113,7 +113,7 @@ function servicePrograms(args: UpArguments): Program[] {
     service('hooks', '../../workers/hooks'),
     service('runs', '../../workers/runs', RUNS_NODE_ARGUMENTS),
     service('annealer', '../../workers/annealer'),
-    service('boot', './boot'),
+    service('boot', './boot', BOOT_NODE_ARGUMENTS),
     service('api', './api'),
   ];
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDb, type Db } from '../../../src/db/client.js';
+import { BOOT_NODE_ARGUMENTS } from '../../../src/bin/node-arguments.js';
 import { MIGRATED_FLAG } from '../../../src/bin/tables.js';
 import type { Tools } from '../bench.js';
 import { startChild } from '../lib/children.js';
@@ -85,7 +86,8 @@ export async function startPrybar(
     NODE_ENV: 'production',
   };
   const folder = process.env['BENCH_PROFILE_DIR'];
-  const execArgv = folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`];
+  const profile = folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`];
+  const execArgv = [...BOOT_NODE_ARGUMENTS, ...profile];
   const startedAt = performance.now();
   const child = await startChild('boot', { file: 'dist/src/bin/boot.js', args: [MIGRATED_FLAG], env, execArgv, ready: false });
   const answering = waitUntilAnswering({ port: ports.dhcp, relayPort: 0 });
