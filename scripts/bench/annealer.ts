@@ -15,6 +15,9 @@ import { startPostgres, startRedis } from './lib/servers.js';
 const rate = (value: number, unit: string) => `${Math.round(value)} ${unit}/s`;
 const number = (value: string | true | undefined, fallback: number) => (typeof value === 'string' ? Number(value) : fallback);
 
+/** Scenarios that are over in seconds. */
+const SHORT = new Set(['small', 'postgres']);
+
 class AnnealerBench {
   readonly rows: Row[] = [];
   private readonly graphile: Baseline[] = [];
@@ -62,9 +65,15 @@ class AnnealerBench {
   async throughput(name: string, about: string, options: ProductOptions, seed: Parameters<typeof measureThroughput>[2]): Promise<void> {
     if (!this.wants(name)) return;
     this.say(name, about);
-    const seen = await measureThroughput(this.servers, { ...options, settings: this.options.settings }, seed, this.tools);
-    this.tools.say(`    ${rate(seen.perSecond, 'noderoles')}, ${Math.round(seen.cpuMicros)} us CPU a noderole (${seen.parts})`);
-    this.measured.set(name, seen);
+    const rounds: Throughput[] = [];
+    // What lasts two seconds is a matter of luck once: in the middle of three it is not.
+    for (let round = 0; round < (SHORT.has(name) && !this.options.quick ? 3 : 1); round += 1) {
+      const seen = await measureThroughput(this.servers, { ...options, settings: this.options.settings }, seed, this.tools);
+      this.tools.say(`    ${rate(seen.perSecond, 'noderoles')}, ${Math.round(seen.cpuMicros)} us CPU a noderole (${seen.parts})`);
+      rounds.push(seen);
+    }
+    const median = rounds.sort((one, other) => one.perSecond - other.perSecond)[rounds.length >> 1];
+    if (median) this.measured.set(name, median);
   }
 
   /** Rows against graphile-worker, once all its measurements are in. */

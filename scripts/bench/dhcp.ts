@@ -95,7 +95,7 @@ class DhcpBench {
       1.5,
       Infinity,
       `the API's own answer took ${change.verbMedianMs.toFixed(1)} ms; from the commit of the row alone ${change.commitMedianMs.toFixed(1)} ms; ` +
-        `longest time without an answer ${change.gapMs.toFixed(1)} ms; worst ${change.worstMs.toFixed(1)} ms${more}`,
+        `longest time without an answer ${change.gapMs.toFixed(1)} ms, ${change.quietGapMs.toFixed(1)} ms while nothing changed; worst ${change.worstMs.toFixed(1)} ms${more}`,
     );
   }
 

@@ -11,11 +11,13 @@ import type { Prybar } from './prybar.js';
 const ROOT_PATH = 17;
 /** Between two changes, so that each is alone: the hooks, the sequencer and the feed are through with the one before. Milliseconds. */
 const SETTLE_MS = 60;
+/** How long answers are watched while nothing changes: what the machine itself keeps waiting. */
+const QUIET_MS = 8_000;
 /** Changes that are not counted: they open connections, and the API's code is compiled while they run. */
 const WARM_UP = 30;
 
-/** All in milliseconds; `gapMs`: the longest time without an answer while the change was made. */
-export type Change = { medianMs: number; worstMs: number; verbMedianMs: number; commitMedianMs: number; gapMs: number };
+/** All in milliseconds; `gapMs`: the longest time without an answer while changes were made, `quietGapMs`: as long before. */
+export type Change = { medianMs: number; worstMs: number; verbMedianMs: number; commitMedianMs: number; gapMs: number; quietGapMs: number };
 
 const median = (values: number[]): number => [...values].sort((one, other) => one - other)[values.length >> 1] ?? 0;
 
@@ -28,6 +30,7 @@ export async function measureChange(prybar: Prybar, apiPort: number, times: numb
   const watch = await askWithoutPause({ port: prybar.port, relayPort: 0 });
   const carries = (text: string) => watch.until((offer) => optionOf(offer, ROOT_PATH)?.toString() === text);
   const [whole, verbs, commits]: number[][] = [[], [], []];
+  let [quietGapMs, gapMs] = [0, 0];
   try {
     for (let round = 0; round < WARM_UP + times; round += 1) {
       const path = `/srv/api-${round}`;
@@ -37,10 +40,16 @@ export async function measureChange(prybar: Prybar, apiPort: number, times: numb
       const verbMs = performance.now() - startedAt;
       const wholeMs = (await answered) - startedAt;
       await sleep(SETTLE_MS);
+      if (round === WARM_UP - 1) {
+        watch.takeGapMs();
+        await sleep(QUIET_MS);
+        quietGapMs = watch.takeGapMs();
+      }
       if (round < WARM_UP) continue;
       verbs.push(verbMs);
       whole.push(wholeMs);
     }
+    gapMs = watch.takeGapMs();
     for (let round = 0; round < times; round += 1) {
       const path = `/srv/row-${round}`;
       const startedAt = performance.now();
@@ -56,10 +65,10 @@ export async function measureChange(prybar: Prybar, apiPort: number, times: numb
   } finally {
     await watch.close();
   }
-  const change = { medianMs: median(whole), worstMs: Math.max(...whole), verbMedianMs: median(verbs), commitMedianMs: median(commits), gapMs: watch.gapMs() };
+  const change = { medianMs: median(whole), worstMs: Math.max(...whole), verbMedianMs: median(verbs), commitMedianMs: median(commits), gapMs, quietGapMs };
   tools.say(
     `    change: ${change.medianMs.toFixed(1)} ms median, ${change.worstMs.toFixed(1)} ms worst (the verb ${change.verbMedianMs.toFixed(1)} ms); ` +
-      `from the row's commit ${change.commitMedianMs.toFixed(1)} ms; longest gap ${change.gapMs.toFixed(1)} ms`,
+      `from the row's commit ${change.commitMedianMs.toFixed(1)} ms; longest gap ${change.gapMs.toFixed(1)} ms, without changes ${change.quietGapMs.toFixed(1)} ms`,
   );
   return change;
 }

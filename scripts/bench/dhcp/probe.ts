@@ -45,8 +45,8 @@ export const waitUntilAnswering = (target: ProbeTarget): Promise<number> => askU
 export type Watch = {
   /** Resolves with the time of the first OFFER that satisfies `isWanted`. */
   until(isWanted: (offer: Buffer) => boolean): Promise<number>;
-  /** The longest time between two answers so far, milliseconds. */
-  gapMs(): number;
+  /** The longest time between two answers since this was last asked, milliseconds. */
+  takeGapMs(): number;
   close(): Promise<void>;
 };
 
@@ -86,7 +86,11 @@ export async function askWithoutPause(target: ProbeTarget): Promise<Watch> {
         const overdue = setTimeout(() => reject(new Error('the change was not answered within 20 s')), 20_000);
         waiting.add({ isWanted, resolve: (at) => (clearTimeout(overdue), resolve(at)) });
       }),
-    gapMs: () => gap,
+    takeGapMs() {
+      const taken = gap;
+      gap = 0;
+      return taken;
+    },
     close: async () => {
       clearInterval(again);
       const closed = once(socket, 'close');
