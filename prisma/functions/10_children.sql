@@ -40,7 +40,7 @@ BEGIN
          (SELECT array_agg(b.id ORDER BY b.node_id, b.id) FROM before b WHERE b.held), (SELECT array_agg(b.node_id ORDER BY b.node_id, b.id) FROM before b WHERE b.held)
     INTO events, nodes, v_closed, held, held_nodes FROM changed;
   IF v_closed IS NULL THEN RETURN; END IF;
-  PERFORM 1 FROM node_roles WHERE id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(v_closed)) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM lock_children(v_closed);
   SELECT * INTO v_more FROM adjust_children(v_closed, 1);
   events := events || v_more.events;
   nodes := nodes || v_more.nodes;

@@ -105,7 +105,7 @@ CREATE OR REPLACE FUNCTION set_sysdata(p_noderole int, p_data jsonb) RETURNS int
 DECLARE
   v record;
 BEGIN
-  PERFORM 1 FROM node_roles WHERE id = p_noderole OR id IN (SELECT l.child_id FROM attrib_links l WHERE l.parent_id = p_noderole) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM lock_noderoles(p_noderole || ARRAY(SELECT l.child_id FROM attrib_links l WHERE l.parent_id = p_noderole));
   SELECT nr.sysdata, nr.committed_data INTO v FROM node_roles nr WHERE nr.id = p_noderole;
   IF v.sysdata = p_data THEN RETURN NULL; END IF;
   UPDATE node_roles SET sysdata = p_data, version = version + 1 WHERE id = p_noderole;
@@ -121,10 +121,9 @@ DECLARE
   v record;
   v_readers int[];
 BEGIN
-  PERFORM 1 FROM node_roles WHERE id IN (
+  PERFORM lock_noderoles(ARRAY(
     SELECT nr.id FROM node_roles nr WHERE nr.deployment_id = p_deployment AND nr.role_id = p_role
-    UNION SELECT l.child_id FROM attrib_links l JOIN node_roles nr ON nr.id = l.parent_id WHERE nr.deployment_id = p_deployment AND nr.role_id = p_role
-  ) ORDER BY id FOR NO KEY UPDATE;
+    UNION SELECT l.child_id FROM attrib_links l JOIN node_roles nr ON nr.id = l.parent_id WHERE nr.deployment_id = p_deployment AND nr.role_id = p_role));
   INSERT INTO deployment_roles (deployment_id, role_id) VALUES (p_deployment, p_role) ON CONFLICT DO NOTHING;
   SELECT data_below(ro.attribs, ro.template, dr.wall, dr.committed_data) AS before, data_below(ro.attribs, ro.template, p_wall, dr.committed_data) AS after INTO v
     FROM deployment_roles dr JOIN roles ro ON ro.id = dr.role_id WHERE dr.deployment_id = p_deployment AND dr.role_id = p_role FOR NO KEY UPDATE OF dr;

@@ -31,7 +31,7 @@ BEGIN
   SELECT array_agg(o.id ORDER BY o.id), array_agg(o.outside_at ORDER BY o.id) INTO v_readers, v_outside FROM once o;
   IF v_readers IS NULL THEN RETURN; END IF;
   -- Readers need not be children.
-  PERFORM 1 FROM node_roles WHERE id = ANY(v_readers) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM lock_noderoles(v_readers);
   WITH told AS (
     UPDATE node_roles c SET want_gen = CASE WHEN c.state::text IN ('TRANSITION', 'ACTIVE') THEN c.want_gen + 1 ELSE c.want_gen END, version = c.version + 1,
            outside_at = greatest(c.outside_at, reader.outside_at),
@@ -43,7 +43,7 @@ BEGIN
   )
   SELECT array_agg(t.id ORDER BY t.id) FILTER (WHERE t.state = 'ACTIVE'), coalesce(array_agg(DISTINCT t.node_id) FILTER (WHERE t.state = 'ACTIVE'), '{}') INTO v_poked, nodes FROM told t;
   IF v_poked IS NULL THEN RETURN; END IF;
-  PERFORM 1 FROM node_roles WHERE id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(v_poked)) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM lock_children(v_poked);
   events := poke_active(v_poked, 'a parent left another wall');
 END $$;
 
@@ -53,7 +53,7 @@ CREATE OR REPLACE FUNCTION want_again(p_noderoles int[], p_reason text) RETURNS 
 DECLARE
   v_poked int[];
 BEGIN
-  PERFORM 1 FROM node_roles WHERE id = ANY(p_noderoles) OR id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(p_noderoles)) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM lock_with_children(p_noderoles);
   WITH told AS (
     UPDATE node_roles c SET want_gen = c.want_gen + 1, version = c.version + 1, reruns = 0, outside_at = clock_timestamp()
      WHERE c.id = ANY(p_noderoles) AND c.state <> 'PROPOSED'
@@ -119,7 +119,7 @@ DECLARE
 BEGIN
   SELECT array_agg(s.child_id) INTO v_children FROM (SELECT DISTINCT l.child_id FROM attrib_links l WHERE l.parent_id IS NULL ORDER BY 1 LIMIT 500) s;
   IF v_children IS NULL THEN RETURN 0; END IF;
-  PERFORM 1 FROM node_roles WHERE id = ANY(v_children) OR id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(v_children)) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM lock_with_children(v_children);
   PERFORM link_attribs(v_children);
   PERFORM emit_events(want_again(v_children, 'who gave a wanted attrib is gone'));
   RETURN cardinality(v_children);

@@ -9,8 +9,7 @@ DECLARE
 BEGIN
   -- Also when the caller has locked what it saw: one bound meanwhile may be committed by somebody else at this moment,
   -- and its children must not be counted twice.
-  PERFORM 1 FROM node_roles WHERE id = ANY(p_noderoles) OR id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(p_noderoles))
-    ORDER BY id FOR NO KEY UPDATE;
+  PERFORM lock_with_children(p_noderoles);
   -- Newly committed noderoles, and the children whose counters they raise, in one statement: CHECK says that TODO has
   -- no more pending parents than its slack at the end of every statement.
   WITH fresh AS (
@@ -51,7 +50,7 @@ BEGIN
     INTO committed, events, v_blocked, v_closed FROM moved m;
   IF v_blocked IS NOT NULL THEN PERFORM join_waves(v_blocked); END IF;
   IF v_closed IS NULL THEN RETURN; END IF;
-  PERFORM 1 FROM node_roles WHERE id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(v_closed)) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM lock_children(v_closed);
   SELECT a.events INTO v_more FROM adjust_children(v_closed, 1) a;
   events := events || v_more;
 END $$;
@@ -72,11 +71,10 @@ BEGIN
   UPDATE deployments SET committed_at = coalesce(committed_at, clock_timestamp()), revision = revision + 1
    WHERE id = p_deployment RETURNING revision INTO v_revision;
 
-  PERFORM 1 FROM node_roles WHERE id IN (
+  PERFORM lock_noderoles(ARRAY(
     SELECT nr.id FROM node_roles nr WHERE nr.deployment_id = p_deployment
     UNION SELECT e.child_id FROM node_role_edges e JOIN node_roles nr ON nr.id = e.parent_id WHERE nr.deployment_id = p_deployment
-    UNION SELECT l.child_id FROM attrib_links l JOIN node_roles nr ON nr.id = l.parent_id WHERE nr.deployment_id = p_deployment
-  ) ORDER BY id FOR NO KEY UPDATE;
+    UNION SELECT l.child_id FROM attrib_links l JOIN node_roles nr ON nr.id = l.parent_id WHERE nr.deployment_id = p_deployment));
 
   -- Data first. A noderole that was committed before is wanted again when a value it reads is another one now (rule 8):
   -- its own effective data, or an attrib it wants of a noderole whose effective data changed. `data_below` is what lies

@@ -10,7 +10,7 @@ DECLARE
 BEGIN
   SELECT array_agg(DISTINCT b.id) INTO v_barriers FROM node_role_edges e JOIN node_roles b ON b.id = e.child_id AND b.barrier WHERE e.parent_id = ANY(p_members);
   IF v_barriers IS NULL THEN RETURN '{}'; END IF;
-  PERFORM 1 FROM node_roles WHERE id = ANY(v_barriers) OR id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(v_barriers)) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM lock_with_children(v_barriers);
   WITH gone AS (
     DELETE FROM node_role_edges e USING node_roles m WHERE e.child_id = ANY(v_barriers) AND e.parent_id = ANY(p_members) AND m.id = e.parent_id
     RETURNING e.child_id, m.committed, m.state

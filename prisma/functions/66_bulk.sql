@@ -29,7 +29,7 @@ CREATE OR REPLACE FUNCTION lock_bulk(p_ids int[]) RETURNS void LANGUAGE plpgsql
   SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 BEGIN
   PERFORM 1 FROM nodes WHERE id IN (SELECT nr.node_id FROM node_roles nr WHERE nr.id = ANY(p_ids)) ORDER BY id FOR NO KEY UPDATE;
-  PERFORM 1 FROM node_roles WHERE id = ANY(p_ids) OR id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(p_ids)) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM lock_with_children(p_ids);
 END $$;
 
 -- Carries out what judge_bulk said under the same locks. p_move and p_mark: the ids of those verdicts; p_stay: destructive

@@ -6,10 +6,7 @@ CREATE OR REPLACE FUNCTION lock_for_commit(p_deployment int, p_along int[]) RETU
   SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 BEGIN
   PERFORM 1 FROM deployment_roles WHERE deployment_id = p_deployment ORDER BY id FOR NO KEY UPDATE;
-  PERFORM 1 FROM node_roles WHERE id IN (
-    SELECT nr.id FROM node_roles nr WHERE nr.deployment_id = p_deployment OR nr.id = ANY(p_along)
-    UNION SELECT e.child_id FROM node_role_edges e JOIN node_roles nr ON nr.id = e.parent_id WHERE nr.deployment_id = p_deployment OR nr.id = ANY(p_along)
-  ) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM lock_with_children(ARRAY(SELECT nr.id FROM node_roles nr WHERE nr.deployment_id = p_deployment) || p_along);
 END $$;
 
 -- Writes the revision that the commit is about to make. p_only: the noderoles that are taken along by the commit of another

@@ -27,7 +27,7 @@ DECLARE
   v_live bigint[];
 BEGIN
   PERFORM 1 FROM nodes WHERE id IN (SELECT r.node_id FROM runs r WHERE r.id = ANY(p_runs)) ORDER BY id FOR NO KEY UPDATE;
-  PERFORM 1 FROM node_roles WHERE id IN (SELECT r.node_role_id FROM runs r WHERE r.id = ANY(p_runs)) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM lock_noderoles(ARRAY(SELECT r.node_role_id FROM runs r WHERE r.id = ANY(p_runs)));
   -- Looked at again under the locks: a settle or a renewal may have been first.
   SELECT array_agg(s.id) INTO v_live FROM (
     SELECT r.id FROM runs r WHERE r.id = ANY(p_runs)
@@ -135,10 +135,9 @@ BEGIN
   LOOP
     v_done := v_done + 1;
     DELETE FROM propagations WHERE id = v_work.id;
-    PERFORM 1 FROM node_roles WHERE id = v_work.root_id OR id = v_work.node_role_id
-        OR id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = v_work.node_role_id)
-        OR id IN (SELECT f.child_id FROM node_role_edges e JOIN node_roles c ON c.id = e.child_id AND c.state = 'ACTIVE' JOIN node_role_edges f ON f.parent_id = c.id WHERE e.parent_id = v_work.node_role_id)
-      ORDER BY id FOR NO KEY UPDATE;
+    PERFORM lock_noderoles(ARRAY[v_work.root_id, v_work.node_role_id]
+      || ARRAY(SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = v_work.node_role_id)
+      || ARRAY(SELECT f.child_id FROM node_role_edges e JOIN node_roles c ON c.id = e.child_id AND c.state = 'ACTIVE' JOIN node_role_edges f ON f.parent_id = c.id WHERE e.parent_id = v_work.node_role_id));
     CONTINUE WHEN NOT EXISTS (SELECT 1 FROM node_roles r WHERE r.id = v_work.root_id AND r.state = 'ERROR' AND r.error_epoch = v_work.error_epoch)
     -- What carried it may have been released meanwhile (then its children are not blocked by it any more).
       OR NOT EXISTS (SELECT 1 FROM node_roles c WHERE c.id = v_work.node_role_id AND c.state IN ('ERROR', 'BLOCKED'));

@@ -20,7 +20,7 @@ BEGIN
    WHERE nr.node_id = p_node AND nr.committed AND nr.state <> 'PROPOSED' AND ro.validity = 'boot'
      AND (ro.runs_in = 'any' OR ro.runs_in = p_class::text) AND NOT EXISTS (SELECT 1 FROM above a WHERE a.id = nr.id);
   IF v_ended IS NULL THEN RETURN; END IF;
-  PERFORM 1 FROM node_roles WHERE id = ANY(v_ended) OR id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(v_ended)) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM lock_with_children(v_ended);
   WITH wanted AS (
     UPDATE node_roles nr SET want_gen = nr.want_gen + 1, version = nr.version + 1, reruns = 0, outside_at = clock_timestamp()
      WHERE nr.id = ANY(v_ended) AND nr.state <> 'PROPOSED'
@@ -47,7 +47,7 @@ BEGIN
   SELECT array_agg(b.id ORDER BY b.id) INTO v_below FROM below b JOIN node_roles nr ON nr.id = b.id JOIN roles ro ON ro.id = nr.role_id
    WHERE ro.validity <> 'always' AND nr.last_ok_hash IS NOT NULL;
   IF v_below IS NULL THEN RETURN; END IF;
-  PERFORM 1 FROM node_roles WHERE id = ANY(v_below) OR id IN (SELECT e.child_id FROM node_role_edges e WHERE e.parent_id = ANY(v_below)) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM lock_with_children(v_below);
   WITH wanted AS (
     UPDATE node_roles nr SET want_gen = nr.want_gen + 1, last_ok_hash = NULL, version = nr.version + 1, reruns = 0, outside_at = clock_timestamp()
      WHERE nr.id = ANY(v_below) AND nr.state <> 'PROPOSED'

@@ -47,12 +47,26 @@ async function addMachines(db: Db, nodes: number, perDeployment: number): Promis
 }
 
 /** Every machine gets every role, machine by machine, as a batch binding writes them. */
-async function bindAll(db: Db): Promise<number> {
-  const { rowCount } = await db.pool.query(
+const bindAll = (db: Db): Promise<number> =>
+  forMachines(
+    db,
     `INSERT INTO node_roles (deployment_id, role_id, node_id, cohort)
-     SELECT n.deployment_id, r.id, n.id, r.cohort FROM nodes n CROSS JOIN roles r WHERE n.kind = 'machine' AND r.barclamp = 'bench' ORDER BY n.id, r.cohort, r.id`,
+     SELECT n.deployment_id, r.id, n.id, r.cohort FROM nodes n CROSS JOIN roles r
+      WHERE n.kind = 'machine' AND r.barclamp = 'bench' AND n.id BETWEEN $1 AND $2 ORDER BY n.id, r.cohort, r.id`,
   );
-  return rowCount ?? 0;
+
+const MACHINES_A_STATEMENT = 10_000;
+
+/** Writes rows of all machines, $1 to $2 at a time: no statement is let run for longer than the product's. Answers how many. */
+async function forMachines(db: Db, insert: string): Promise<number> {
+  const { rows } = await db.pool.query<{ first: number; last: number }>(
+    `SELECT coalesce(min(id), 1) AS first, coalesce(max(id), 0) AS last FROM nodes WHERE kind = 'machine'`,
+  );
+  const { first, last } = rows[0] ?? { first: 1, last: 0 };
+  let written = 0;
+  for (let from = first; from <= last; from += MACHINES_A_STATEMENT)
+    written += (await db.pool.query(insert, [from, Math.min(last, from + MACHINES_A_STATEMENT - 1)])).rowCount ?? 0;
+  return written;
 }
 
 /** Each machine's roles one after the other. */
@@ -60,11 +74,13 @@ export async function seedChains(db: Db, nodes: number, roles: number, catalog =
   await addRoles(db, roles, catalog);
   const deployments = await addMachines(db, nodes, Math.max(1, Math.floor(NODEROLES_PER_DEPLOYMENT / roles)));
   const noderoles = await bindAll(db);
-  const { rowCount } = await db.pool.query(
+  const edges = await forMachines(
+    db,
     `INSERT INTO node_role_edges (parent_id, child_id)
-     SELECT p.id, c.id FROM node_roles c JOIN node_roles p ON p.node_id = c.node_id AND p.cohort = c.cohort - 1 WHERE c.cohort > 0`,
+     SELECT p.id, c.id FROM node_roles c JOIN node_roles p ON p.node_id = c.node_id AND p.cohort = c.cohort - 1
+      WHERE c.cohort > 0 AND c.node_id BETWEEN $1 AND $2`,
   );
-  return { noderoles, edges: rowCount ?? 0, deployments };
+  return { noderoles, edges, deployments };
 }
 
 /** One chain through all noderoles, from machine to machine and then the next role: one thing at a time on an idle system. */

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { commitDeployment } from '../../../src/deployments/verbs.js';
 import { seedChains } from '../../../scripts/bench/annealer/graph.js';
-import { addSlots, openDirectEngine, type DirectEngine } from '../../support/direct-engine.js';
+import { addMachines, addSlots, bind, openDirectEngine, type DirectEngine } from '../../support/direct-engine.js';
 
 /** Ten times the noderoles; a B-tree is one level higher then, so a row costs a little more. */
 const SMALL = 100;
@@ -141,5 +141,23 @@ describe('the plans of the hot path', () => {
     const first = await costsNow();
     await addHistory(20);
     expect(growth(first, await costsNow(), 1.5)).toEqual([]);
+  });
+
+  it.each([
+    ['without statistics', false],
+    ['with statistics', true],
+  ])('the commit of one machine and a wave of ERROR below it read no table from end to end, %s', async (_name, analyze) => {
+    await seed(LARGE, analyze);
+    const roles = await engine.db.pool.query<{ id: number }>(`SELECT id FROM roles WHERE barclamp = 'bench' ORDER BY cohort`);
+    const [node] = await addMachines(engine.db, 1);
+    const ids: number[] = [];
+    for (const { id } of roles.rows) ids.push(await bind(engine, id, node));
+    const commit = await cost('SELECT * FROM commit_deployment($1)', [engine.deploymentId]);
+    await engine.db.pool.query(`UPDATE node_roles SET state = 'ERROR', error_epoch = 1, error_code = 'told' WHERE id = $1`, [ids[0]]);
+    await engine.db.pool.query('INSERT INTO propagations (node_role_id, root_id, error_epoch) VALUES ($1, $1, 1)', [ids[0]]);
+    const wave = await cost('SELECT propagate_errors(1)');
+    expect({ commit: commit.whole, wave: wave.whole }).toEqual({ commit: [], wave: [] });
+    // A hundredth of what there is; by key it is a few pages for each noderole.
+    expect(Math.max(commit.pages, wave.pages)).toBeLessThan(2_000);
   });
 });
