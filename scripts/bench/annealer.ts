@@ -77,7 +77,7 @@ class AnnealerBench {
   }
 
   /** Rows against graphile-worker, once all its measurements are in. */
-  compare(name: string, title: string, aim: number): void {
+  compare(name: string, title: string, aim: number | null): void {
     const seen = this.measured.get(name);
     if (!seen || this.graphile.length === 0) return;
     const base = this.mean();
@@ -87,8 +87,8 @@ class AnnealerBench {
       ours: rate(seen.perSecond, 'noderoles'),
       baseline: `graphile-worker ${rate(base.perSecond, 'jobs')}`,
       ratio,
-      aim: `>= ${aim.toFixed(1)}x`,
-      reached: ratio >= aim,
+      aim: aim === null ? '' : `>= ${aim.toFixed(1)}x`,
+      reached: aim === null ? null : ratio >= aim,
       cpuMicros: seen.cpuMicros,
       note: `CPU us a noderole: ${seen.parts}; graphile-worker with its PostgreSQL ${Math.round(base.cpuMicros)} a job`,
     });
@@ -226,7 +226,7 @@ export const annealer: Bench = {
 
     bench.compare('small', `${1_000 / scale} x ${roles} chains, Redis`, 1.5);
     bench.compare('large', `${nodes} x ${roles} chains, Redis`, 1.5);
-    bench.compare('huge', `${100_000 / scale} x 5 chains, Redis`, 1.5);
+    bench.compare('huge', `${100_000 / scale} x 5 chains, Redis`, null);
     bench.compare('random', `random graph, 4 parents, fan-in ${5_000 / scale}, two settlers`, 1.0);
     bench.compareBullmq('postgres', `${1_000 / scale} x ${roles} chains, queue on PostgreSQL`, 0.5);
     bench.compareCost('large', 'small', 'CPU a noderole, large to small', 1.0);
